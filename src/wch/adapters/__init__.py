@@ -1,0 +1,1 @@
+"""What answers the ports: stores, WhatsApp, shops, payments, the clock."""

@@ -1,0 +1,192 @@
+"""A customer: who writes, what we may say to them, and what they bought."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+import attrs
+
+from wch.domain.document import JsonObject, amended, document
+from wch.domain.moment import iso, utc_seconds
+
+MOST_SAVED_ADDRESSES = 10
+MOST_CONSENT_ENTRIES = 50
+
+
+@attrs.frozen(kw_only=True)
+class CustomerProfile:
+    """One row of `customer_profiles`; its row is the lock of everything about the customer.
+
+    Attributes:
+        phone: the key: digits as WhatsApp gave them, or a surrogate beginning with `u`.
+        wc_customer_id: the customer in the shop, when exactly one fits.
+        preferences: language, identity, consent log, holds, order figures, notes.
+        total_spent: a report figure, rounded to two places.
+        opt_in_marketing: whether campaigns may be sent.
+        notification_opt_out: whether order notices are refused too.
+        marketing_opted_at: when marketing was last decided; None: never.
+        last_interaction_at: acceptance of the latest message of theirs that counts as one.
+    """
+
+    id: int = 0
+    phone: str = attrs.field(validator=[attrs.validators.min_len(1), attrs.validators.max_len(20)])
+    wc_customer_id: int | None = None
+    name: str | None = None
+    email: str | None = None
+    last_known_address: JsonObject | None = None
+    saved_addresses: tuple[JsonObject, ...] = ()
+    preferences: JsonObject = attrs.field(factory=document)
+    tags: tuple[str, ...] = ()
+    total_orders: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    total_spent: Decimal = Decimal("0.00")
+    opt_in_marketing: bool = False
+    notification_opt_out: bool = False
+    last_interaction_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+    marketing_opted_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+    created_at: datetime = attrs.field(validator=utc_seconds)
+    updated_at: datetime = attrs.field(validator=utc_seconds)
+
+    @classmethod
+    def met(cls, phone: str, *, now: datetime) -> Self:
+        """Somebody who wrote, or was written to, for the first time."""
+        return cls(phone=phone, created_at=now, updated_at=now)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether marketing was refused, as against never decided."""
+        return not self.opt_in_marketing and self.marketing_opted_at is not None
+
+    @property
+    def language(self) -> str | None:
+        """The language that the customer chose."""
+        word = self.preferences.get("language")
+        return word if isinstance(word, str) else None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a person has blocked this customer."""
+        return bool(self.preferences.get("blocked"))
+
+    def wrote(self, name: str | None, *, now: datetime, counts: bool = True) -> Self:
+        """A message of theirs was accepted; the contact block's name holds unless a person or they changed it."""
+        by = self.preferences.get("name_by")
+        named = name if name and by not in {"person", "customer"} else self.name
+        latest = self.last_interaction_at
+        if counts:
+            latest = now if latest is None else max(latest, now)
+        return attrs.evolve(self, name=named, last_interaction_at=latest, updated_at=max(self.updated_at, now))
+
+    def identified(self, *, now: datetime, **facts: Any) -> Self:
+        """Note what is known of the identity: `bsuid`, `username`, `aliases`, ..."""
+        identity = {**self.preferences.get("identity", {}), **{k: v for k, v in facts.items() if v is not None}}
+        if identity == self.preferences.get("identity", {}):
+            return self
+        return self._preferring(now=now, identity=identity)
+
+    def speaking(self, language: str, *, now: datetime) -> Self:
+        """The customer chose this language."""
+        return self._preferring(now=now, language=language)
+
+    def consenting(self, purpose: str, to: str, *, source: str, now: datetime, **evidence: Any) -> Self:
+        """Decide on marketing or on everything, and keep the evidence.
+
+        Args:
+            purpose: `marketing`, or `all` for order notices too.
+            to: `in` or `out`.
+            source: keyword, button, user_preferences, error_131050, api, console, import, host, ...
+            now: when it was decided.
+            evidence: `row`, `words`, `text_shown`, `by` and the like.
+        """
+        consent: Mapping[str, Any] = self.preferences.get("consent", {})
+        before = consent.get("state")
+        entry = {"at": iso(now), "source": source, "purpose": purpose, "from": before, "to": to, **evidence}
+        log = [*consent.get("log", ()), entry]
+        if len(log) > MOST_CONSENT_ENTRIES:
+            log = [log[0], *log[len(log) - MOST_CONSENT_ENTRIES + 1 :]]
+        decided = self._preferring(now=now, consent={**consent, "state": to, "log": log})
+        out_of_notices = self.notification_opt_out
+        if to == "in":
+            out_of_notices = False
+        elif purpose == "all":
+            out_of_notices = True
+        return attrs.evolve(
+            decided,
+            opt_in_marketing=to == "in",
+            marketing_opted_at=now,
+            notification_opt_out=out_of_notices,
+        )
+
+    def living_at(self, address: JsonObject, *, now: datetime) -> Self:
+        """An address was accepted in a checkout: the last known, and saved if it is new."""
+        plain = {name: value for name, value in address.items() if value not in (None, "")}
+        known = any(_same_address(plain, saved) for saved in self.saved_addresses)
+        saved = self.saved_addresses
+        if not known:
+            number = 1 + max((int(one.get("id", 0)) for one in saved), default=0)
+            entry = {"id": number, "is_default": not saved, "created_at": iso(now), **plain}
+            saved = (*saved, entry)[-MOST_SAVED_ADDRESSES:]
+        return attrs.evolve(
+            self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now)
+        )
+
+    def bought(self, order_id: int, total: Decimal, currency: str, *, now: datetime, home: str) -> Self:
+        """An order counts, once, however often it is told.
+
+        Args:
+            order_id: the shop's id.
+            total: what it came to, exact.
+            currency: of the total; one other than `home` counts as an order but not as spending.
+            now: when.
+            home: the shop's currency.
+        """
+        stats: Mapping[str, Any] = self.preferences.get("stats", {})
+        orders = {
+            **stats.get("orders", {}),
+            str(order_id): {
+                "at": iso(now),
+                "modified": iso(now),
+                "status": "processing",
+                "total": str(total),
+                "refunded": "0",
+                "currency": currency,
+            },
+        }
+        spent = sum(
+            (Decimal(one["total"]) - Decimal(one["refunded"]) for one in orders.values() if one["currency"] == home),
+            Decimal(0),
+        )
+        told = {**stats, "orders": orders, "spent": str(spent), "last_order_at": iso(now)}
+        return attrs.evolve(
+            self._preferring(now=now, stats=told),
+            total_orders=len(orders),
+            total_spent=min(spent.quantize(Decimal("0.01")), Decimal("99999999.99")),
+        )
+
+    def tagged(self, tag: str, *, now: datetime) -> Self:
+        """Add a tag; one that is there in any case of letters changes nothing."""
+        if tag.casefold() in {one.casefold() for one in self.tags}:
+            return self
+        return attrs.evolve(self, tags=(*self.tags, tag), updated_at=max(self.updated_at, now))
+
+    def untagged(self, tag: str, *, now: datetime) -> Self:
+        """Take a tag away, whatever its case."""
+        left = tuple(one for one in self.tags if one.casefold() != tag.casefold())
+        return attrs.evolve(self, tags=left, updated_at=max(self.updated_at, now))
+
+    def _preferring(self, *, now: datetime, **fields: Any) -> Self:
+        return attrs.evolve(
+            self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now)
+        )
+
+
+_ADDRESS_FIELDS = ("address_1", "address_2", "city", "state", "postcode", "country")
+
+
+def _same_address(one: JsonObject, other: JsonObject) -> bool:
+    """Whether two addresses are one, case, blanks and punctuation aside."""
+    return all(_plain(one.get(field)) == _plain(other.get(field)) for field in _ADDRESS_FIELDS)
+
+
+def _plain(value: object) -> str:
+    return "".join(letter for letter in str(value or "").casefold() if letter.isalnum())

@@ -1,0 +1,300 @@
+"""A message: one row for each thing said, in either direction, and its way upwards."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+import attrs
+
+from wch.domain.document import JsonObject, amended, document
+from wch.domain.moment import iso, of_iso, utc_seconds
+
+
+class Direction(StrEnum):
+    """Who said it."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class MessageStatus(StrEnum):
+    """Where a message is on its way; inbound and outbound have words of their own."""
+
+    RECEIVED = "received"
+    PROCESSING = "processing"
+    PROCESSED = "processed"
+    DEAD = "dead"
+    PENDING = "pending"
+    SENDING = "sending"
+    UNCONFIRMED = "unconfirmed"
+    SENT = "sent"
+    FAILED = "failed"
+    DELIVERED = "delivered"
+    READ = "read"
+
+
+RANK: Mapping[MessageStatus, int] = {
+    MessageStatus.PENDING: 0,
+    MessageStatus.SENDING: 0,
+    MessageStatus.UNCONFIRMED: 0,
+    MessageStatus.SENT: 1,
+    MessageStatus.FAILED: 2,
+    MessageStatus.DELIVERED: 3,
+    MessageStatus.READ: 4,
+}
+"""How far an outbound message has come; a status is applied only when it ranks higher."""
+
+PROVIDER_STATUSES: Mapping[str, MessageStatus] = {
+    "sent": MessageStatus.SENT,
+    "delivered": MessageStatus.DELIVERED,
+    "read": MessageStatus.READ,
+    "played": MessageStatus.READ,
+    "failed": MessageStatus.FAILED,
+}
+"""WhatsApp's words for a message's way, and ours; any other word moves nothing."""
+
+
+class Class(StrEnum):
+    """What an outbound message is for; replies leave first, campaigns last."""
+
+    REPLY = "reply"
+    NOTICE = "notice"
+    CAMPAIGN = "campaign"
+
+
+PRIORITY: Mapping[Class, int] = {Class.REPLY: 0, Class.NOTICE: 1, Class.CAMPAIGN: 2}
+
+FOREIGN = "foreign"
+"""The type of a placeholder: a status came before anything that it could be about."""
+
+_TIMES: Mapping[MessageStatus, str] = {
+    MessageStatus.SENT: "sent_at",
+    MessageStatus.DELIVERED: "delivered_at",
+    MessageStatus.READ: "read_at",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One row of `messages`.
+
+    Attributes:
+        conversation_id: None for groups and for placeholders of unknown customers.
+        type: the provider's word where it is known, else `unsupported`; `foreign` for a placeholder.
+        wa_message_id: WhatsApp's id, unique for ever; outbound: None until WhatsApp gives one.
+        content: what was said and what became of it; shapes as the documentation's data page has them.
+        raw_payload: the one event as it came, with the metadata around it; inbound only.
+        retry_count: the attempts made, and the fence of the present one.
+        updated_at: the stamp of the lease while in work.
+        sent_at: inbound: the provider's time; outbound: the provider's time of `sent`, until then of acceptance.
+    """
+
+    id: int = 0
+    conversation_id: int | None = None
+    direction: Direction
+    type: str
+    wa_message_id: str | None = None
+    content: JsonObject = attrs.field(factory=document)
+    raw_payload: JsonObject | None = None
+    status: MessageStatus
+    retry_count: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    error_message: str | None = None
+    created_at: datetime = attrs.field(validator=utc_seconds)
+    updated_at: datetime = attrs.field(validator=utc_seconds)
+    sent_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+    delivered_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+    read_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+
+    @classmethod
+    def outgoing(
+        cls,
+        *,
+        conversation_id: int,
+        kind: str,
+        body: JsonObject,
+        to: JsonObject,
+        number: str,
+        class_: Class,
+        origin: JsonObject,
+        now: datetime,
+        **more: Any,
+    ) -> Self:
+        """A message that waits in the outbox.
+
+        Args:
+            conversation_id: the thread it belongs to.
+            kind: the provider's type word, such as `text` or `interactive`.
+            body: the Cloud API body without its envelope.
+            to: `{"wa_id": digits}` or `{"user_id": BSUID}`.
+            number: the phone number id it leaves from.
+            class_: reply, notice or campaign.
+            origin: `{"by": ..., "ref": ...}`: who caused it.
+            now: the moment it is written.
+            more: further fields of the content: `expires_at`, `not_before`, `fallback`, `retry_of`.
+        """
+        content = document(
+            kind=kind,
+            **{"class": class_.value},
+            body=body,
+            to=to,
+            number=number,
+            origin=origin,
+            **more,
+        )
+        return cls(
+            conversation_id=conversation_id,
+            direction=Direction.OUTBOUND,
+            type=kind,
+            content=content,
+            status=MessageStatus.PENDING,
+            created_at=now,
+            updated_at=now,
+        )
+
+    @property
+    def class_(self) -> Class:
+        """Reply, notice or campaign; a row that does not say is a reply."""
+        word = self.content.get("class")
+        return Class(word) if word in set(Class) else Class.REPLY
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """After this moment it is not sent any more."""
+        return _moment(self.content.get("expires_at"))
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Before this moment it is not sent yet."""
+        return _moment(self.content.get("not_before"))
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of its conversation's `message_count`."""
+        origin: Any = self.content.get("origin")
+        by = origin.get("by") if isinstance(origin, Mapping) else None
+        return self.type != FOREIGN and by != "history"
+
+    def handled(self, account: JsonObject, *, now: datetime) -> Self:
+        """An inbound message whose answer, or reason for silence, is written with this."""
+        return attrs.evolve(
+            self,
+            status=MessageStatus.PROCESSED,
+            content=amended(self.content, handled={"at": iso(now), **account}),
+            error_message=None,
+            updated_at=max(self.updated_at, now),
+        )
+
+    def died(self, error: str, *, now: datetime) -> Self:
+        """An inbound message whose attempts are used up; its dead letter is written with this."""
+        return attrs.evolve(
+            self, status=MessageStatus.DEAD, error_message=error, updated_at=max(self.updated_at, now)
+        )
+
+    def waiting_again(self, error: str | None, *, now: datetime, attempts: int | None = None) -> Self:
+        """Back to the queue it came from; the attempt counts unless it is given back."""
+        inbound = self.direction is Direction.INBOUND
+        return attrs.evolve(
+            self,
+            status=MessageStatus.RECEIVED if inbound else MessageStatus.PENDING,
+            retry_count=self.retry_count if attempts is None else attempts,
+            error_message=error,
+            updated_at=max(self.updated_at, now),
+        )
+
+    def accepted(self, wa_message_id: str, *, now: datetime) -> Self:
+        """WhatsApp took it: the first id that becomes known stays, another one is noted."""
+        known = self.with_id(wa_message_id)
+        if RANK[self.status] >= RANK[MessageStatus.SENT]:
+            return attrs.evolve(known, updated_at=max(self.updated_at, now))
+        return attrs.evolve(
+            known,
+            status=MessageStatus.SENT,
+            sent_at=self.sent_at or now,
+            error_message=None,
+            updated_at=max(self.updated_at, now),
+        )
+
+    def with_id(self, wa_message_id: str) -> Self:
+        """The same message knowing this id of WhatsApp's."""
+        if self.wa_message_id is None:
+            return attrs.evolve(self, wa_message_id=wa_message_id)
+        if self.wa_message_id == wa_message_id:
+            return self
+        others = [*self.content.get("other_ids", ()), wa_message_id]
+        return attrs.evolve(self, content=amended(self.content, other_ids=list(dict.fromkeys(others))))
+
+    def failed(self, error: str, *, now: datetime) -> Self:
+        """It will not arrive; a row that came further keeps its state and only notes the error."""
+        if RANK[self.status] >= RANK[MessageStatus.FAILED]:
+            return self if self.error_message else attrs.evolve(self, error_message=error)
+        return attrs.evolve(
+            self, status=MessageStatus.FAILED, error_message=error, updated_at=max(self.updated_at, now)
+        )
+
+    def in_doubt(self, reason: str, *, now: datetime) -> Self:
+        """The request left and no answer came: an echo of WhatsApp's will settle it."""
+        if RANK[self.status] > 0:
+            return self
+        return attrs.evolve(
+            self, status=MessageStatus.UNCONFIRMED, error_message=reason, updated_at=max(self.updated_at, now)
+        )
+
+    def told(self, word: str, at: datetime, *, now: datetime, error: str | None = None) -> Self:
+        """A status of WhatsApp's: it only moves the message up, in whatever order statuses come.
+
+        Each time column ends as the provider's time of its own status; until that comes
+        it holds what the next higher status filled in. A `failed` that comes too late
+        still fills an empty `error_message`. Words that are not known move nothing and are
+        kept in `other_statuses`.
+        """
+        status = PROVIDER_STATUSES.get(word)
+        if status is None:
+            others = [*self.content.get("other_statuses", ()), {"status": word, "at": iso(at)}]
+            unique = [one for place, one in enumerate(others) if one not in others[:place]]
+            return attrs.evolve(self, content=amended(self.content, other_statuses=unique))
+        changes: dict[str, Any] = self._times(status, at)
+        content = self.content
+        if word == "played" and "played_at" not in content:
+            content = amended(content, played_at=iso(at))
+        if changes:
+            own = {**content.get("own_times", {}), **dict.fromkeys(changes.pop("own", ()), iso(at))}
+            content = amended(content, own_times=own or None)
+        if error is not None and self.error_message is None:
+            changes["error_message"] = error
+        if RANK[status] > RANK[self.status]:
+            changes["status"] = status
+            if status is MessageStatus.FAILED and error is not None:
+                changes["error_message"] = error
+            if status is not MessageStatus.FAILED and self.status in _DOUBTFUL:
+                changes.setdefault("error_message", None)
+            changes["updated_at"] = max(self.updated_at, now)
+        return attrs.evolve(self, content=content, **changes)
+
+    def _times(self, status: MessageStatus, at: datetime) -> dict[str, Any]:
+        """The time columns that this status fills or replaces; of one status told twice the earlier time stays."""
+        if status is MessageStatus.FAILED:
+            return {}
+        own: Mapping[str, Any] = self.content.get("own_times", {})
+        column = _TIMES[status]
+        changes: dict[str, Any] = {}
+        if column not in own or iso(at) < own[column]:
+            changes[column] = at
+            changes["own"] = (column,)
+        for lower, name in _TIMES.items():
+            if RANK[lower] < RANK[status] and getattr(self, name) is None:
+                changes[name] = at
+        return changes
+
+
+_DOUBTFUL = frozenset({MessageStatus.PENDING, MessageStatus.SENDING, MessageStatus.UNCONFIRMED})
+
+
+def _moment(word: object) -> datetime | None:
+    """The moment that an ISO text names; None when there is none or it cannot be read."""
+    if not isinstance(word, str):
+        return None
+    try:
+        return of_iso(word)
+    except ValueError:
+        return None

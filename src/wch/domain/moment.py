@@ -1,0 +1,46 @@
+"""Moments: aware, UTC, whole seconds, since that is what a DATETIME column keeps."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+
+SECOND = timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def whole(moment: datetime) -> datetime:
+    """The same moment in UTC, cut to the second it lies in."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def of_unix(seconds: int) -> datetime:
+    """The moment so many seconds after 1970-01-01T00:00:00Z."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def unix(moment: datetime) -> int:
+    """Whole seconds since 1970-01-01T00:00:00Z."""
+    return int((moment - EPOCH).total_seconds())
+
+
+def iso(moment: datetime) -> str:
+    """RFC 3339 in UTC, as JSON columns and the API write it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def of_iso(text: str) -> datetime:
+    """The moment that `iso` wrote."""
+    return whole(datetime.fromisoformat(text))
+
+
+def utc_seconds(_instance: Any, attribute: "attrs.Attribute[Any]", value: datetime | None) -> None:
+    """Refuse a moment that is naive, not UTC, or finer than a second."""
+    if value is None:
+        return
+    if value.tzinfo is None or value.utcoffset() != timedelta(0):
+        message = f"{attribute.name} must be an aware moment in UTC"
+        raise ValueError(message)
+    if value.microsecond:
+        message = f"{attribute.name} must be a whole second"
+        raise ValueError(message)
