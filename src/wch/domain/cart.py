@@ -56,7 +56,7 @@ class CartItem:
     product_id: int = attrs.field(validator=attrs.validators.gt(0))
     variation_id: int | None = None
     quantity: int = attrs.field(validator=attrs.validators.gt(0))
-    price_at_add: Decimal = attrs.field(validator=attrs.validators.ge(0))
+    price_at_add: Decimal = attrs.field(validator=attrs.validators.ge(Decimal(0)))
     agreed_price: Decimal | None = None
     currency: str
     product_name: str

@@ -1,0 +1,748 @@
+"""Every driven port on one page: what the use-cases ask of stores, clocks and the outside world.
+
+Repositories are synchronous and live inside one transaction; the outside world is
+asynchronous and is never called inside one. Each docstring is a contract that every adapter
+is held to by the suite in `wch.testing`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+import attrs
+
+from wch.domain.audit import AuditEntry
+from wch.domain.broadcast import BroadcastRecipient
+from wch.domain.cart import Cart, CartStatus
+from wch.domain.circuit_breaker import CircuitBreaker
+from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.customer import CustomerProfile
+from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
+from wch.domain.document import JsonObject
+from wch.domain.inbound import Delivery
+from wch.domain.lease import Work
+from wch.domain.message import Class, Message
+from wch.domain.notification import Notification
+from wch.domain.outgoing import Outgoing
+from wch.domain.product_view import ProductView
+from wch.domain.rate_limit import RateLimitWindow
+from wch.domain.reengagement import CampaignType, Reengagement
+from wch.domain.saga import Saga, SagaState
+from wch.domain.send_result import SendResult
+from wch.domain.sync import EntityType, SyncAction, SyncTask
+
+R = TypeVar("R")
+
+
+# --- rows as the queues and lists see them -------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """An inbound row in a customer's line: what its take compares, without its JSON."""
+
+    work: Work
+    conversation_id: int
+
+
+@attrs.frozen(kw_only=True)
+class Candidate:
+    """An outbound row that waits: what decides whether it may leave now."""
+
+    work: Work
+    conversation_id: int
+    customer_phone: str
+    class_: Class
+    number: str | None
+    not_before: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """Something that the tables do not agree on."""
+
+    table: str
+    row: str
+    what: str
+
+
+# --- the 14 repositories -------------------------------------------------------------------
+# `lock=True` reads a row for writing and waits for whoever holds it. Saving a row that this
+# transaction has not locked, or added itself, raises NotLockedError. `add` gives the row back
+# with its id. A stored JSON text that cannot be read raises UndecodableError from `get`.
+# Lists are in ascending order of id and strictly after `after`, unless a docstring says otherwise.
+
+
+class ConversationRepository(Protocol):
+    """Threads with customers."""
+
+    def add(self, conversation: Conversation) -> Conversation:
+        """Write a new row; its id is the database's."""
+        ...
+
+    def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
+        """The row of this id."""
+        ...
+
+    def save(self, conversation: Conversation) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
+        """The customer's newest thread: the one that is open, else the one with the highest id."""
+        ...
+
+    def listed(
+        self,
+        *,
+        status: ConversationStatus | None = None,
+        customer_phone: str | None = None,
+        before: tuple[datetime, int] | None = None,
+        limit: int = 50,
+    ) -> Sequence[Conversation]:
+        """Threads by `last_message_at`, newest first, then by id, highest first.
+
+        `before` is (last_message_at, id) of the last row of the page before. Threads
+        without any message are left out.
+        """
+        ...
+
+    def quiet_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Conversation]:
+        """Active threads whose `last_message_at` is at or before this moment, by id."""
+        ...
+
+
+class MessageRepository(Protocol):
+    """Everything said; the inbox and the outbox."""
+
+    def add(self, message: Message) -> Message:
+        """Write a new row.
+
+        Raises:
+            DuplicateError: `wa_message_id` is known already, letter for letter.
+        """
+        ...
+
+    def get(self, message_id: int, *, lock: bool = False) -> Message | None:
+        """The row of this id."""
+        ...
+
+    def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:
+        """The row with this id of WhatsApp's; case, accents and trailing blanks tell ids apart."""
+        ...
+
+    def save(self, message: Message) -> None:
+        """Write a locked row whole.
+
+        Raises:
+            DuplicateError: another row has its `wa_message_id`.
+        """
+        ...
+
+    def remove(self, message_id: int) -> None:
+        """Delete a locked row: only placeholders go."""
+        ...
+
+    def move(self, before: Work, after: Work) -> None:
+        """Change status, attempts and stamp of a row that still stands as `before` says.
+
+        This is how a row is taken, renewed and handed back without reading its JSON.
+
+        Raises:
+            LeaseLostError: status, attempts or stamp are different by now, or the row is gone.
+        """
+        ...
+
+    def finish(self, lease: Work, message: Message) -> None:
+        """Write a row whole that still stands as `lease` says.
+
+        Raises:
+            LeaseLostError: somebody else took it over; nothing is written.
+        """
+        ...
+
+    def heads(self, *, now: datetime, limit: int = 20) -> Sequence[Turn]:
+        """The first inbound row in work or waiting of up to `limit` conversations.
+
+        First rows whose lease ran out at `now` (`processing`, stamp at least 60 s old),
+        oldest id first; then, by id, the first `received` row of each conversation that has
+        no row under a live lease, due or not. A conversation appears once.
+        """
+        ...
+
+    def line(self, customer_phone: str) -> Sequence[Turn]:
+        """All inbound rows of the customer that are `received` or `processing`, by id, locked."""
+        ...
+
+    def leaving(self, *, after: int = 0, limit: int = 200) -> Sequence[Candidate]:
+        """Outbound rows that are `pending`, by id, in pages; not locked.
+
+        A row whose content cannot be read is a reply without number and `not_before`.
+        """
+        ...
+
+    def in_flight(self, customer_phone: str) -> bool:
+        """Whether anything is `sending` to this customer."""
+        ...
+
+    def overdue(self, status: str, *, before: datetime, limit: int = 100) -> Sequence[Work]:
+        """Rows of this status whose stamp is at or before this moment, by id; not locked."""
+        ...
+
+    def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
+        """The newest rows of a conversation with an id below `before`, newest first."""
+        ...
+
+    def latest_inbound_at(self, customer_phone: str, number: str | None = None) -> datetime | None:
+        """The provider's time of the customer's latest row that opens the 24-hour window.
+
+        Reactions, edits, revokes, system and group rows open none. A number that is not
+        None counts only rows that were written to it.
+        """
+        ...
+
+    def waiting_campaign(self, limit: int = 500) -> int:
+        """How many campaign rows are `pending`, counted up to `limit`."""
+        ...
+
+    def foreign_before(self, moment: datetime, *, limit: int = 100) -> Sequence[int]:
+        """Ids of placeholders (`type` foreign) made at or before this moment."""
+        ...
+
+
+class CartRepository(Protocol):
+    """One row a customer."""
+
+    def add(self, cart: Cart) -> Cart:
+        """Write a customer's first cart.
+
+        Raises:
+            DuplicateError: the customer has a row already.
+        """
+        ...
+
+    def get(self, cart_id: int, *, lock: bool = False) -> Cart | None:
+        """The row of this id."""
+        ...
+
+    def of(self, customer_phone: str, *, lock: bool = False) -> Cart | None:
+        """The customer's row."""
+        ...
+
+    def save(self, cart: Cart) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def idle_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        """Active carts with lines whose `updated_at` is at or before this moment, by id."""
+        ...
+
+    def expiring(self, now: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        """Active and abandoned carts whose `expires_at` is at or before `now`, by id."""
+        ...
+
+    def due_for_reminder(self, abandoned_before: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        """Abandoned carts with a free reminder slot that were abandoned at or before this moment, by id."""
+        ...
+
+    def listed(self, *, status: CartStatus | None = None, after: int = 0, limit: int = 50) -> Sequence[Cart]:
+        """Carts by id."""
+        ...
+
+
+class CustomerRepository(Protocol):
+    """Profiles; a profile's row is the customer's lock."""
+
+    def get(self, customer_id: int) -> CustomerProfile | None:
+        """The row of this id."""
+        ...
+
+    def of(self, phone: str) -> CustomerProfile | None:
+        """The customer of this key, not locked."""
+        ...
+
+    def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
+        """The customer of this key, locked; made first if there is none."""
+        ...
+
+    def lock_if_free(self, phone: str) -> CustomerProfile | None:
+        """The customer of this key, locked; None when there is none or another transaction holds it."""
+        ...
+
+    def save(self, profile: CustomerProfile) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
+        """Customers by id."""
+        ...
+
+
+class RecipientRepository(Protocol):
+    """Who gets a broadcast."""
+
+    def add(self, recipient: BroadcastRecipient) -> BroadcastRecipient | None:
+        """Write a recipient; None when this campaign has this phone already."""
+        ...
+
+    def get(self, recipient_id: int, *, lock: bool = False) -> BroadcastRecipient | None:
+        """The row of this id."""
+        ...
+
+    def save(self, recipient: BroadcastRecipient) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def take_pending(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
+        """Pending recipients of a campaign by id, locked; rows that others hold are passed over."""
+        ...
+
+    def counts(self, campaign_id: int) -> Mapping[str, int]:
+        """How many recipients stand in each word."""
+        ...
+
+    def listed(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
+        """Recipients by id."""
+        ...
+
+
+class SyncRepository(Protocol):
+    """What shop and catalogue must agree on."""
+
+    def enqueue(self, entity_type: EntityType, entity_id: int, action: SyncAction, *, now: datetime) -> SyncTask:
+        """Arm the row of this entity and action, whatever state it is in; see `SyncTask.armed`."""
+        ...
+
+    def get(self, task_id: int, *, lock: bool = False) -> SyncTask | None:
+        """The row of this id."""
+        ...
+
+    def save(self, task: SyncTask) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def move(self, before: Work, after: Work) -> None:
+        """As `MessageRepository.move`; a taken row's `again` mark is cleared."""
+        ...
+
+    def finish(self, lease: Work, task: SyncTask) -> None:
+        """As `MessageRepository.finish`."""
+        ...
+
+    def waiting(self, status: str, *, after: int = 0, limit: int = 50) -> Sequence[Work]:
+        """Rows of this status by id; not locked."""
+        ...
+
+    def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[SyncTask]:
+        """Tasks by id."""
+        ...
+
+
+class NotificationRepository(Protocol):
+    """What customers are told about their orders."""
+
+    def add(self, notification: Notification) -> Notification:
+        """Write a new row."""
+        ...
+
+    def get(self, notification_id: int, *, lock: bool = False) -> Notification | None:
+        """The row of this id."""
+        ...
+
+    def save(self, notification: Notification) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def of_order(self, order_id: int, notification_type: str | None = None) -> Sequence[Notification]:
+        """The notices of an order by id."""
+        ...
+
+    def due(self, now: datetime, *, limit: int = 50) -> Sequence[int]:
+        """Ids of pending notices whose `updated_at` is at or before `now`, by id; not locked."""
+        ...
+
+    def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[Notification]:
+        """Notices by id."""
+        ...
+
+
+class ProductViewRepository(Protocol):
+    """What customers looked at."""
+
+    def add(self, view: ProductView) -> ProductView:
+        """Write a new row."""
+        ...
+
+    def latest(self, customer_phone: str, product_id: int) -> ProductView | None:
+        """The customer's latest view of this product."""
+        ...
+
+    def of(self, customer_phone: str, *, since: datetime, limit: int = 100) -> Sequence[ProductView]:
+        """The customer's views at or after this moment, newest first."""
+        ...
+
+
+class ReengagementRepository(Protocol):
+    """Contacts that were meant to bring customers back."""
+
+    def add(self, contact: Reengagement) -> Reengagement:
+        """Write a new row."""
+        ...
+
+    def get(self, contact_id: int, *, lock: bool = False) -> Reengagement | None:
+        """The row of this id."""
+        ...
+
+    def save(self, contact: Reengagement) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def newest_of(self, customer_phone: str, campaign_type: CampaignType) -> Reengagement | None:
+        """The customer's newest row of this type, by id."""
+        ...
+
+    def of(self, customer_phone: str, *, since: datetime, limit: int = 100) -> Sequence[Reengagement]:
+        """The customer's rows with `created_at` at or after this moment, by id."""
+        ...
+
+
+class DeadLetterRepository(Protocol):
+    """What failed for good."""
+
+    def add(self, letter: DeadLetter) -> DeadLetter:
+        """Write a new row."""
+        ...
+
+    def get(self, letter_id: int, *, lock: bool = False) -> DeadLetter | None:
+        """The row of this id."""
+        ...
+
+    def save(self, letter: DeadLetter) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def listed(
+        self,
+        *,
+        status: DeadLetterStatus | None = None,
+        hook: str | None = None,
+        reason: str | None = None,
+        after: int = 0,
+        limit: int = 50,
+    ) -> Sequence[DeadLetter]:
+        """Letters by id."""
+        ...
+
+    def counts(self) -> Mapping[tuple[str, str, str], int]:
+        """How many stand in each (status, hook, reason)."""
+        ...
+
+    def purge(self, *, decided_before: datetime) -> int:
+        """Delete replayed and dismissed letters decided before this moment; pending ones never. How many."""
+        ...
+
+
+class ClaimRepository(Protocol):
+    """Who was first."""
+
+    def claim(self, key: str, scope: str, *, now: datetime, expires_at: datetime) -> bool:
+        """Be the first to write this key in this scope, or the first after it expired.
+
+        Exactly one of any number of callers at once gets True. An error of the database is
+        an error, never False. The key is an HMAC already.
+        """
+        ...
+
+    def is_claimed(self, key: str, scope: str, *, now: datetime) -> bool:
+        """Whether the key is there and not expired."""
+        ...
+
+    def purge(self, *, now: datetime, limit: int = 500) -> int:
+        """Delete up to so many claims that have expired; how many."""
+        ...
+
+
+class RateLimitRepository(Protocol):
+    """Hits by part of a window."""
+
+    def lock(self, identifier_hash: str, limit_type: str) -> None:
+        """Make the anchor row of this pair if there is none, and hold it until the transaction ends."""
+        ...
+
+    def since(self, identifier_hash: str, limit_type: str, oldest: datetime) -> Sequence[RateLimitWindow]:
+        """The parts from `oldest` on, without upper bound, the anchor aside, oldest first."""
+        ...
+
+    def hit(self, identifier_hash: str, limit_type: str, part: datetime, hits: int = 1) -> None:
+        """Count so many more in this part; needs the anchor's lock.
+
+        Raises:
+            NotLockedError: the anchor is not held by this transaction.
+        """
+        ...
+
+    def listed(self, *, limit_type: str | None = None, limit: int = 100) -> Sequence[RateLimitWindow]:
+        """Parts with hits, newest first."""
+        ...
+
+    def reset(self, *, identifier_hash: str | None = None, limit_type: str | None = None) -> int:
+        """Forget the hits of these; how many rows."""
+        ...
+
+    def purge(self, *, before: datetime) -> int:
+        """Delete parts that began before this moment, anchors aside; how many."""
+        ...
+
+
+class BreakerRepository(Protocol):
+    """Circuit breakers, one row a service."""
+
+    def lock(self, service: str, *, now: datetime) -> CircuitBreaker:
+        """The breaker of this service, locked; made closed if there is none."""
+        ...
+
+    def of(self, service: str) -> CircuitBreaker | None:
+        """The breaker of this service, not locked."""
+        ...
+
+    def save(self, breaker: CircuitBreaker) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def listed(self) -> Sequence[CircuitBreaker]:
+        """All, by service."""
+        ...
+
+
+class SagaRepository(Protocol):
+    """Orders and other long walks."""
+
+    def add(self, saga: Saga) -> Saga:
+        """Write a new row.
+
+        Raises:
+            DuplicateError: a saga of this id is there already, letter for letter.
+        """
+        ...
+
+    def get(self, saga_id: str, *, lock: bool = False) -> Saga | None:
+        """The row of this id."""
+        ...
+
+    def save(self, saga: Saga) -> None:
+        """Write a locked row whole."""
+        ...
+
+    def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
+        """Running and compensating sagas whose `updated_at` is at or before `now`, the earliest first, locked.
+
+        Rows that others hold are passed over.
+        """
+        ...
+
+    def listed(
+        self,
+        *,
+        saga_type: str | None = None,
+        state: SagaState | None = None,
+        outcome: str | None = None,
+        after: str = "",
+        limit: int = 50,
+    ) -> Sequence[Saga]:
+        """Sagas by id; `outcome` is compared with `context.outcome`."""
+        ...
+
+
+# --- beside the 14 -------------------------------------------------------------------------
+
+
+class OptionRepository(Protocol):
+    """Small named documents: settings, plans, templates, aliases, facts."""
+
+    def get(self, name: str, *, lock: bool = False) -> JsonObject | None:
+        """The document of this name, letter for letter."""
+        ...
+
+    def put(self, name: str, value: JsonObject) -> None:
+        """Write the document of this name, whether it was there or not."""
+        ...
+
+    def remove(self, name: str) -> bool:
+        """Delete it; whether it was there."""
+        ...
+
+    def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
+        """Names that begin so, with their documents, by name."""
+        ...
+
+
+class AuditRepository(Protocol):
+    """What people did, and what accounts told us."""
+
+    def add(self, entry: AuditEntry) -> AuditEntry:
+        """Write a new line."""
+        ...
+
+    def listed(
+        self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
+    ) -> Sequence[AuditEntry]:
+        """Lines by id."""
+        ...
+
+
+class Census(Protocol):
+    """The tables counted, and what they do not agree on; within one transaction all counts fit together."""
+
+    def states(self) -> Mapping[str, Mapping[str, int]]:
+        """For each of the 14 tables (without prefix), rows by state.
+
+        Messages have the states `inbound:<status>` and `outbound:<status>`; broadcasts,
+        sync, notices, letters, carts, conversations, breakers and sagas their word. Tables
+        without a state have the one key `rows`. A table without rows has an empty mapping.
+        """
+        ...
+
+    def oldest_waiting(self) -> Mapping[str, datetime]:
+        """When the oldest waiting row was made: `inbound`, `outbound`, `notifications`, `sync`, `sagas`.
+
+        For sagas and notices the moment of the next look counts. What has nothing waiting is absent.
+        """
+        ...
+
+    def miscounted(self, *, limit: int = 100) -> Sequence[Finding]:
+        """Conversations whose `message_count` is not the number of their rows, `foreign` and history aside."""
+        ...
+
+    def dangling(self, *, limit: int = 100) -> Sequence[Finding]:
+        """Rows that point to nothing.
+
+        A message whose conversation is gone; an inbound row that is `dead`, or a sync row
+        `failed`, without any dead letter about it; a pending dead letter about a row that is gone.
+        """
+        ...
+
+    def unknown_words(self) -> Sequence[Finding]:
+        """States that no reader knows."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction's view of the store."""
+
+    conversations: ConversationRepository
+    messages: MessageRepository
+    carts: CartRepository
+    customers: CustomerRepository
+    recipients: RecipientRepository
+    sync: SyncRepository
+    notifications: NotificationRepository
+    views: ProductViewRepository
+    reengagements: ReengagementRepository
+    dead_letters: DeadLetterRepository
+    claims: ClaimRepository
+    limits: RateLimitRepository
+    breakers: BreakerRepository
+    sagas: SagaRepository
+    options: OptionRepository
+    audit: AuditRepository
+    census: Census
+
+
+class Database(Protocol):
+    """The store: transactions are plain functions."""
+
+    async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
+        """Run `work` whole: commit when it returns, roll everything back when it raises.
+
+        It runs as a task of its own, so a cancelled caller never tears it. It may run more
+        than once: after a deadlock, a busy database or a lost connection it is rolled back
+        and begun again until the deadline; then StoreUnavailableError.
+        """
+        ...
+
+    async def read(self, work: Callable[[UnitOfWork], R]) -> R:
+        """Run `work` on one snapshot, without locks; whatever writes raises ReadOnlyError."""
+        ...
+
+    async def clock_offset(self) -> timedelta:
+        """How far the database's clock is ahead of this host's; zero where the host is the clock."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+        ...
+
+
+# --- time, chance and the outside ----------------------------------------------------------
+
+
+class Clock(Protocol):
+    """What time it is; arithmetic only, so it may be asked inside a transaction."""
+
+    def now(self) -> datetime:
+        """The present moment: aware, UTC, whole seconds; never earlier than before in this process."""
+        ...
+
+    def fraction(self) -> float:
+        """How much of the present second has passed, 0 to below 1; for pacing only."""
+        ...
+
+    def boot(self) -> float:
+        """Seconds since this machine started, suspended time included; for spans within a process."""
+        ...
+
+
+class Ids(Protocol):
+    """Chance."""
+
+    def token(self) -> str:
+        """A new random word of 32 hex digits."""
+        ...
+
+    def number(self) -> int:
+        """A new positive number below 2**53, later ones mostly larger."""
+        ...
+
+
+class WhatsAppCodec(Protocol):
+    """WhatsApp's wire, read and written; no network."""
+
+    def is_signed(self, body: bytes, headers: Sequence[bytes]) -> bool:
+        """Whether exactly one signature header came and one of the app secrets made it; never raises."""
+        ...
+
+    def read(self, body: bytes, *, now: datetime) -> Delivery:
+        """What a delivery tells, event by event, in its own order.
+
+        Raises:
+            UnreadableDeliveryError: it is not JSON within the rules, or not WhatsApp's.
+        """
+        ...
+
+    def encode(self, message: Outgoing) -> JsonObject:
+        """The Cloud API body without its envelope."""
+        ...
+
+    def envelope(self, body: JsonObject, *, to: str | None, recipient: str | None, callback_data: str) -> JsonObject:
+        """The request body: `to` (digits) or `recipient` (BSUID), never both."""
+        ...
+
+
+class WhatsApp(Protocol):
+    """The Cloud API's network side; no retry of its own."""
+
+    async def send(self, number: str, message: JsonObject) -> SendResult:
+        """Post one message from this phone number id; every outcome is a value, nothing is raised."""
+        ...
+
+    async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:
+        """Show the customer that it was read, and that an answer is being written; best effort."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears facts in the past tense, after the commit."""
+
+    def __call__(self, fact: object) -> None:
+        """Take note; whatever it raises is logged and goes no further."""
+        ...
