@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 
 @attrs.frozen(kw_only=True)
-class Turn:
+class LineRow:
     """An inbound row in a customer's line: what its take compares, without its JSON."""
 
     work: Work
@@ -161,7 +161,7 @@ class MessageRepository(Protocol):
         """
         ...
 
-    def heads(self, *, now: datetime, limit: int = 20) -> Sequence[Turn]:
+    def heads(self, *, now: datetime, limit: int = 20) -> Sequence[LineRow]:
         """The first inbound row in work or waiting of up to `limit` conversations.
 
         First rows whose lease ran out at `now` (`processing`, stamp at least 60 s old),
@@ -170,7 +170,7 @@ class MessageRepository(Protocol):
         """
         ...
 
-    def line(self, customer_phone: str) -> Sequence[Turn]:
+    def line(self, customer_phone: str) -> Sequence[LineRow]:
         """All inbound rows of the customer that are `received` or `processing`, by id, locked."""
         ...
 

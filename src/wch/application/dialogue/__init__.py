@@ -1,0 +1,1 @@
+"""The shop assistant: leads a customer from the first word to the order."""
