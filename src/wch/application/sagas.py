@@ -1,0 +1,319 @@
+"""The saga engine: any worker carries any saga on, one written step after another."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from wch.application.ports import Clock, Database, Ids, UnitOfWork
+from wch.domain.catalogue import ShopUnavailableError
+from wch.domain.dead_letter import DeadLetter, Hook
+from wch.domain.document import JsonObject
+from wch.domain.errors import LeaseLostError, WchError
+from wch.domain.payment import PaymentUnavailableError
+from wch.domain.saga import Ev, Saga, SagaState
+
+log = logging.getLogger(__name__)
+
+CUSTOMER_IS_THERE = (2, 8)
+"""Seconds before the second and third try of a step that the customer waits for."""
+
+UNTIL_PARKED = (5, 30, 180, 900, 3600)
+"""Seconds between the tries of a step that can only go forward, and of an undoing."""
+
+IN_DOUBT = (ShopUnavailableError, PaymentUnavailableError, TimeoutError)
+"""What says nothing about the effect: the same call is made again under the same key."""
+
+Call = Callable[[Saga], Awaitable[JsonObject]]
+Undo = Callable[[Saga], Awaitable[None]]
+Apply = Callable[[UnitOfWork, Saga, datetime], JsonObject]
+
+
+class Waiting(WchError):  # noqa: N818 - not a fault: the step says when to look again
+    """The step has nothing to do before this moment, or before a signal comes."""
+
+    until: datetime
+    because: str
+
+
+class StepRefusedError(WchError):
+    """The step will not work, for the reason in `code`."""
+
+    code: str
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """One step of a saga.
+
+    Attributes:
+        name: its word in the log and in its idempotency key.
+        call: changes the outside world; its answer is kept in `context.results`.
+        apply: instead of `call`: a step that is one transaction of our own store.
+        undo: takes the effect away; a no-op for what never happened. None: nothing to take away.
+        limit: how long one call may last; one that ran out of time is in doubt.
+        tries: seconds before each further try.
+        pivot: once it is done, the saga only goes forward.
+    """
+
+    name: str
+    call: Call | None = None
+    apply: Apply | None = None
+    undo: Undo | None = None
+    limit: timedelta = timedelta(seconds=30)
+    tries: tuple[int, ...] = CUSTOMER_IS_THERE
+    pivot: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Definition:
+    """A type of saga: its steps, registered by name.
+
+    Attributes:
+        version: what `context.version` must be; any other is parked, never guessed at.
+        steps: those that this saga takes, in order.
+        undone: what is written with the last undoing, such as telling the customer.
+    """
+
+    saga_type: str
+    version: int
+    steps: Callable[[Saga], tuple[Step, ...]]
+    undone: Callable[[UnitOfWork, Saga, datetime], None]
+
+
+@attrs.frozen(kw_only=True)
+class SagaRunner:
+    """The duty that carries sagas on."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    definitions: Mapping[str, Definition]
+    failpoints: Callable[[str], None]
+    most_at_once: int
+    kind: str = "sagas"
+
+    async def work(self) -> int:
+        """Take the sagas that are due, each under a token of its own, and carry each as far as it goes."""
+        taken = await self.database.transact(self._take)
+        await asyncio.gather(*(self._carry(saga) for saga in taken))
+        return len(taken)
+
+    def _take(self, uow: UnitOfWork) -> tuple[Saga, ...]:
+        now = self.clock.now()
+        taken = []
+        for saga in uow.sagas.take_due(now, limit=self.most_at_once):
+            leased = saga.leased(self.ids.token(), now=now)
+            uow.sagas.save(leased)
+            taken.append(leased)
+        return tuple(taken)
+
+    async def _carry(self, saga: Saga) -> None:
+        """Step after step, until it ends, waits, is parked, or somebody else has it."""
+        self.failpoints("saga.taken")
+        definition = self.definitions.get(saga.saga_type)
+        following: Saga | None = saga
+        try:
+            if definition is None or saga.context.get("version") != definition.version:
+                await self._write(saga, lambda uow, held, now: self._park(uow, held, "unknown_version", None, (), now))
+                return
+            while following is not None and following.is_open:
+                if following.state is SagaState.RUNNING:
+                    following = await self._forward(definition, following)
+                else:
+                    following = await self._back(definition, following)
+        except LeaseLostError:
+            log.warning("saga lease lost", extra={"saga_id": saga.saga_id})
+
+    async def _forward(self, definition: Definition, saga: Saga) -> Saga | None:
+        """Do the next step; None when there is nothing more to do now."""
+        steps = definition.steps(saga)
+        step = next((one for one in steps if not saga.is_done(one.name)), None)
+        if step is None:
+            await self._write(saga, lambda uow, held, now: _kept(uow, held.completed(now=now)))
+            return None
+        if step.apply is not None:
+            return await self._apply(definition, saga, step)
+        begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now)))
+        self.failpoints("saga.started")
+        try:
+            async with asyncio.timeout(step.limit.total_seconds()):
+                result = await _call_of(step)(begun)
+        except Waiting as waiting:
+            await self._write(
+                begun,
+                lambda uow, held, now: _kept(
+                    uow, held.waiting(step.name, waiting.until, now=now, because=waiting.because)
+                ),
+            )
+            return None
+        except Exception as error:
+            return await self._failed(definition, begun, step, error)
+        self.failpoints("saga.after_call")
+        done = await self._write(begun, lambda uow, held, now: _kept(uow, held.done(step.name, result, now=now)))
+        self.failpoints("saga.done")
+        return done
+
+    async def _apply(self, definition: Definition, saga: Saga, step: Step) -> Saga | None:
+        """A step that is one transaction: its effects, its log and, if it is the last, the end, together."""
+
+        def change(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
+            begun = held.started(step.name, now=now)
+            result = step.apply(uow, begun, now) if step.apply is not None else {}
+            done = begun.done(step.name, result, now=now)
+            if all(done.is_done(one.name) for one in definition.steps(done)):
+                done = done.completed(now=now)
+            return _kept(uow, done)
+
+        try:
+            done = await self._write(saga, change)
+        except LeaseLostError:
+            raise
+        except Exception as error:
+            begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now)))
+            return await self._failed(definition, begun, step, error)
+        self.failpoints("saga.closed")
+        return done
+
+    async def _failed(self, definition: Definition, saga: Saga, step: Step, error: Exception) -> Saga | None:
+        """A step did not work: again later, or turn back, or park when there is no way back."""
+        code = _code_of(error)
+        if isinstance(error, WchError):
+            log.info("saga step failed", extra={"saga_id": saga.saga_id, "step": step.name, "code": code})
+        else:
+            log.exception("saga step failed", extra={"saga_id": saga.saga_id, "step": step.name})
+        final = isinstance(error, WchError) and not isinstance(error, IN_DOUBT)
+        tried = saga.tries(step.name)
+        forward_only = self._past_pivot(definition, saga)
+        waits = UNTIL_PARKED if forward_only else step.tries
+        if not (final and not forward_only) and tried <= len(waits):
+            wait = timedelta(seconds=waits[tried - 1])
+            await self._write(
+                saga, lambda uow, held, now: _kept(uow, held.waiting(step.name, now + wait, now=now, because=code))
+            )
+            return None
+        if forward_only:
+            actions = ("resume", "retry-step", "skip-step")
+            await self._write(saga, lambda uow, held, now: self._park(uow, held, code, step.name, actions, now))
+            return None
+
+        def turn(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
+            refused = held.refused(step.name, code, now=now)
+            return _kept(uow, refused.turned_back(now=now, reason=code))
+
+        return await self._write(saga, turn)
+
+    async def _back(self, definition: Definition, saga: Saga) -> Saga | None:
+        """Undo the latest step that is not undone yet; the end is written with the last one."""
+        name = next(saga.to_undo(), None)
+        if name is None:
+            await self._write(saga, lambda uow, held, now: self._undone(definition, uow, held, now))
+            return None
+        step = next((one for one in definition.steps(saga) if one.name == name), None)
+        if step is None or step.undo is None:
+            return await self._write(saga, lambda uow, held, now: _kept(uow, held.undone(name, now=now)))
+        begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.undoing(name, now=now)))
+        try:
+            self.failpoints("saga.undo_call")
+            async with asyncio.timeout(step.limit.total_seconds()):
+                await step.undo(begun)
+        except Exception as error:
+            return await self._undo_failed(begun, step, error)
+        done = await self._write(begun, lambda uow, held, now: _kept(uow, held.undone(name, now=now)))
+        self.failpoints("saga.undone")
+        return done
+
+    async def _undo_failed(self, saga: Saga, step: Step, error: Exception) -> None:
+        code = _code_of(error)
+        log.warning("saga undoing failed", extra={"saga_id": saga.saga_id, "step": step.name, "code": code})
+        tried = saga.tries(step.name, Ev.UNDO)
+
+        def wait_or_park(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
+            if tried <= len(UNTIL_PARKED):
+                until = now + timedelta(seconds=UNTIL_PARKED[tried - 1])
+                return _kept(uow, held.waiting(step.name, until, now=now, because=code))
+            return self._park(uow, held, "compensation_failed", step.name, ("resume", "retry-step", "skip-step"), now)
+
+        await self._write(saga, wait_or_park)
+
+    def _undone(self, definition: Definition, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
+        ended = saga.compensated(now=now)
+        definition.undone(uow, ended, now)
+        return _kept(uow, ended)
+
+    def _park(
+        self, uow: UnitOfWork, saga: Saga, reason: str, step: str | None, actions: tuple[str, ...], now: datetime
+    ) -> Saga:
+        """Nothing more by itself: an operator is called by a dead letter, in the same transaction."""
+        offered = actions or ("resume",)
+        uow.dead_letters.add(
+            DeadLetter.of_row(
+                Hook.SAGA,
+                "saga_state",
+                saga.saga_id,
+                reason,
+                error=None if step is None else f"step {step}",
+                attempts=0 if step is None else saga.tries(step),
+                now=now,
+            )
+        )
+        return _kept(uow, saga.parked(reason, step, offered, now=now))
+
+    def _past_pivot(self, definition: Definition, saga: Saga) -> bool:
+        return any(step.pivot and saga.is_done(step.name) for step in definition.steps(saga))
+
+    async def _write(self, saga: Saga, change: Callable[[UnitOfWork, Saga, datetime], Saga]) -> Saga:
+        """Change the row under our token.
+
+        Raises:
+            LeaseLostError: somebody else carries it on.
+        """
+        token = saga.token or ""
+
+        def work(uow: UnitOfWork) -> Saga:
+            current = uow.sagas.get(saga.saga_id, lock=True)
+            if current is None:
+                raise LeaseLostError(saga_id=saga.saga_id)
+            return change(uow, current.held_by(token), self.clock.now())
+
+        return await self.database.transact(work)
+
+
+def signal(uow: UnitOfWork, saga_id: str, kind: str, facts: JsonObject, *, now: datetime) -> bool:
+    """Tell an unfinished saga that something happened, in the transaction that accepted it; whether it heard."""
+    saga = uow.sagas.get(saga_id, lock=True)
+    if saga is None or not saga.is_open:
+        return False
+    uow.sagas.save(saga.signalled(kind, facts, now=now, leased=saga.lease_is_live(now=now)))
+    return True
+
+
+def _kept(uow: UnitOfWork, saga: Saga) -> Saga:
+    uow.sagas.save(saga)
+    return saga
+
+
+def _call_of(step: Step) -> Call:
+    if step.call is None:
+        message = f"step {step.name} has neither call nor apply"
+        raise TypeError(message)
+    return step.call
+
+
+def _code_of(error: Exception) -> str:
+    """A word for what went wrong, free of personal data."""
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        return code
+    words = {
+        "ShopUnavailableError": "shop_unavailable",
+        "PaymentUnavailableError": "payment_unavailable",
+        "OutOfStockError": "out_of_stock",
+        "KeyReusedError": "key_reused",
+        "ShopMisconfiguredError": "shop_misconfigured",
+        "ShopNotFoundError": "not_found",
+        "TimeoutError": "timeout",
+    }
+    return words.get(type(error).__name__, "error")
