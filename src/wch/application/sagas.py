@@ -74,12 +74,14 @@ class Definition:
     Attributes:
         version: what `context.version` must be; any other is parked, never guessed at.
         steps: those that this saga takes, in order.
+        lock: takes the rows that come before a saga's in the order of locks.
         undone: what is written with the last undoing, such as telling the customer.
     """
 
     saga_type: str
     version: int
     steps: Callable[[Saga], tuple[Step, ...]]
+    lock: Callable[[UnitOfWork, Saga, datetime], None]
     undone: Callable[[UnitOfWork, Saga, datetime], None]
 
 
@@ -168,7 +170,7 @@ class SagaRunner:
             return _kept(uow, done)
 
         try:
-            done = await self._write(saga, change)
+            done = await self._write(saga, change, lock=definition.lock)
         except LeaseLostError:
             raise
         except Exception as error:
@@ -209,7 +211,9 @@ class SagaRunner:
         """Undo the latest step that is not undone yet; the end is written with the last one."""
         name = next(saga.to_undo(), None)
         if name is None:
-            await self._write(saga, lambda uow, held, now: self._undone(definition, uow, held, now))
+            await self._write(
+                saga, lambda uow, held, now: self._undone(definition, uow, held, now), lock=definition.lock
+            )
             return None
         step = next((one for one in definition.steps(saga) if one.name == name), None)
         if step is None or step.undo is None:
@@ -264,7 +268,13 @@ class SagaRunner:
     def _past_pivot(self, definition: Definition, saga: Saga) -> bool:
         return any(step.pivot and saga.is_done(step.name) for step in definition.steps(saga))
 
-    async def _write(self, saga: Saga, change: Callable[[UnitOfWork, Saga, datetime], Saga]) -> Saga:
+    async def _write(
+        self,
+        saga: Saga,
+        change: Callable[[UnitOfWork, Saga, datetime], Saga],
+        *,
+        lock: Callable[[UnitOfWork, Saga, datetime], None] | None = None,
+    ) -> Saga:
         """Change the row under our token.
 
         Raises:
@@ -273,6 +283,8 @@ class SagaRunner:
         token = saga.token or ""
 
         def work(uow: UnitOfWork) -> Saga:
+            if lock is not None:
+                lock(uow, saga, self.clock.now())
             current = uow.sagas.get(saga.saga_id, lock=True)
             if current is None:
                 raise LeaseLostError(saga_id=saga.saga_id)

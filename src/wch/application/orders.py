@@ -1,0 +1,372 @@
+"""Orders: the placement that the customer confirmed, carried from the tap to the notice."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from wch.application.dialogue.scene import Placement
+from wch.application.ports import Clock, Database, Shop, UnitOfWork
+from wch.application.sagas import UNTIL_PARKED, Definition, Step, StepRefusedError
+from wch.application.speaking import Speaker
+from wch.application.texts import Texts
+from wch.domain.address import Address, address_from_json, address_to_json
+from wch.domain.audit import AuditEntry
+from wch.domain.cart import Cart
+from wch.domain.catalogue import Buyer, Line, Quote
+from wch.domain.conversation import Conversation, Event
+from wch.domain.customer import CustomerProfile
+from wch.domain.document import JsonObject, amended, document
+from wch.domain.message import Class
+from wch.domain.moment import unix
+from wch.domain.money import Money, money_from_json, money_to_json
+from wch.domain.notification import CONFIRMED, Notification
+from wch.domain.order import Order, OrderDraft
+from wch.domain.outgoing import Text
+from wch.domain.payment import Offer
+from wch.domain.phone import variants
+from wch.domain.reengagement import CampaignType
+from wch.domain.saga import Saga, SagaState
+from wch.domain.sync import EntityType, SyncAction
+
+PLACEMENT = "OrderPlacement"
+
+RESERVED_FOR = timedelta(hours=3)
+"""How long goods are kept for an order that is paid on delivery while it is being placed."""
+
+
+def freeze(  # noqa: PLR0913 - everything that the customer agreed to
+    *,
+    cart: Cart,
+    conversation: Conversation,
+    profile: CustomerProfile,
+    quote: Quote,
+    offer: Offer,
+    address: Address | None,
+    number: str,
+    language: str,
+    note: str = "",
+) -> Placement:
+    """What the customer confirmed, as it stood on the screen; nothing of it is looked up again.
+
+    Args:
+        cart: the cart; its name names the placement.
+        conversation: where the customer is told.
+        profile: who orders.
+        quote: what was shown at the review.
+        offer: the way of paying.
+        address: where to; None when nothing ships.
+        number: the number that answers.
+        language: the customer's.
+        note: the customer's words to the shop.
+    """
+    context = {
+        "customer": {
+            "phone": profile.phone,
+            "name": profile.name or "",
+            "email": profile.email,
+            "customer_id": profile.wc_customer_id,
+        },
+        "conversation_id": conversation.id,
+        "number": number,
+        "language": language,
+        "cart": [cart.id, unix(cart.created_at)],
+        "lines": [
+            {"product_id": item.product_id, "variation_id": item.variation_id, "quantity": item.quantity}
+            for item in cart.items
+        ],
+        "names": [item.product_name for item in cart.items],
+        "address": None if address is None else address_to_json(address),
+        "shipping": quote.shipping_id,
+        "coupon": cart.coupon_code,
+        "fee": money_to_json(quote.fee),
+        "method": offer.gateway,
+        "pays_later": offer.pays_later,
+        "note": note,
+        "quote": {
+            part: money_to_json(getattr(quote, part))
+            for part in ("subtotal", "discount", "shipping", "tax", "fee", "rounding", "total")
+        }
+        | {"tax_included": quote.tax_included, "fingerprint": quote.fingerprint},
+        "money": {"due": money_to_json(quote.total), "captured": [], "refunds": []},
+    }
+    return Placement(saga_id=cart.saga_id, context=context)
+
+
+def _lines(saga: Saga) -> tuple[Line, ...]:
+    return tuple(
+        Line(product_id=one["product_id"], variation_id=one["variation_id"], quantity=one["quantity"])
+        for one in saga.context["lines"]
+    )
+
+
+def _buyer(saga: Saga) -> Buyer:
+    customer = saga.context["customer"]
+    return Buyer(
+        phones=variants(customer["phone"]),
+        name=customer["name"],
+        email=customer["email"],
+        customer_id=customer["customer_id"],
+    )
+
+
+def _address(saga: Saga) -> Address | None:
+    stored = saga.context["address"]
+    return None if stored is None else address_from_json(stored)
+
+
+def _due(saga: Saga) -> Money:
+    return money_from_json(saga.context["money"]["due"])
+
+
+def _fee(saga: Saga) -> Money | None:
+    fee = money_from_json(saga.context["fee"])
+    return fee if fee else None
+
+
+@attrs.frozen(kw_only=True)
+class PlacementSteps:
+    """The steps of `OrderPlacement`, each safe to repeat under its key."""
+
+    shop: Shop
+    clock: Clock
+    speaker: Speaker
+    currency: str
+
+    def definition(self) -> Definition:
+        """The saga as the engine registers it."""
+        return Definition(saga_type=PLACEMENT, version=1, steps=self._steps, lock=self._lock, undone=self._undone)
+
+    def _steps(self, _saga: Saga) -> tuple[Step, ...]:
+        """Paying on delivery skips the two steps of a payment, and its pivot is the shop's acceptance."""
+        return (
+            Step(name="check", call=self._check, limit=timedelta(seconds=20)),
+            Step(name="reserve", call=self._reserve, undo=self._release, limit=timedelta(seconds=15)),
+            Step(name="create_order", call=self._create, undo=self._cancel, limit=timedelta(seconds=45)),
+            Step(name="open_payment", apply=_skipped),
+            Step(name="await_payment", apply=_skipped),
+            Step(name="accept", call=self._accept, limit=timedelta(seconds=45), pivot=True),
+            Step(name="close", apply=self._close, tries=UNTIL_PARKED),
+        )
+
+    async def _check(self, saga: Saga) -> JsonObject:
+        """Everything is there, and costs what the customer saw."""
+        lines = _lines(saga)
+        checks = await self.shop.check(lines=lines)
+        short = next((check for check in checks if not check.is_ok), None)
+        if short is not None:
+            raise StepRefusedError(code=short.verdict.value, available=short.available)
+        quote = await self.shop.quote(
+            lines=lines,
+            address=_address(saga),
+            shipping_id=saga.context["shipping"],
+            coupon=saga.context["coupon"],
+            fee=_fee(saga),
+            customer=_buyer(saga),
+        )
+        if quote.total != _due(saga):
+            raise StepRefusedError(code="total_changed")
+        return {"total": money_to_json(quote.total)}
+
+    async def _reserve(self, saga: Saga) -> JsonObject:
+        until = self.clock.now() + RESERVED_FOR
+        await self.shop.reserve(key=_wire(saga, "reserve"), lines=_lines(saga), until=until)
+        return {}
+
+    async def _release(self, saga: Saga) -> None:
+        await self.shop.release(key=_wire(saga, "reserve"))
+
+    async def _create(self, saga: Saga) -> JsonObject:
+        key = _wire(saga, "create_order")
+        order = None
+        if saga.tries("create_order") > 1:
+            order = await self.shop.find_order(key=key, since=saga.created_at)
+        if order is None:
+            order = await self.shop.create_order(
+                key=key,
+                draft=OrderDraft(
+                    customer=_buyer(saga),
+                    address=_address(saga),
+                    lines=_lines(saga),
+                    coupon=saga.context["coupon"],
+                    shipping=saga.context["shipping"],
+                    fee=_fee(saga),
+                    payment_method=saga.context["method"],
+                    note=saga.context["note"],
+                    language=saga.context["language"],
+                    expected_total=_due(saga),
+                ),
+            )
+        if order.total != _due(saga):
+            raise StepRefusedError(code="total_changed")
+        return {"order_id": order.id, "number": order.number, "total": money_to_json(order.total)}
+
+    async def _cancel(self, saga: Saga) -> None:
+        await self.shop.cancel_order(
+            key=_wire(saga, "create_order"), reason=str(saga.context.get("failure", "undone")), restock=True
+        )
+
+    async def _accept(self, saga: Saga) -> JsonObject:
+        order = await self.shop.accept_order(
+            order_id=saga.results["create_order"]["order_id"], key=_wire(saga, "accept")
+        )
+        return {"status": order.status.value}
+
+    def _lock(self, uow: UnitOfWork, saga: Saga, now: datetime) -> None:
+        """Profile, conversation, cart: what is locked before a saga."""
+        phone = saga.context["customer"]["phone"]
+        uow.customers.lock(phone, now=now)
+        uow.conversations.get(saga.context["conversation_id"], lock=True)
+        uow.carts.of(phone, lock=True)
+
+    def _close(self, uow: UnitOfWork, saga: Saga, now: datetime) -> JsonObject:
+        """Everything that an order means to us, at once: cart, profile, conversation, notice, sync."""
+        phone = saga.context["customer"]["phone"]
+        order_id = saga.results["create_order"]["order_id"]
+        due = _due(saga)
+        profile = uow.customers.lock(phone, now=now).bought(order_id, due.amount, due.currency, now=now, home=self.currency)
+        if saga.context["address"] is not None:
+            profile = profile.living_at(saga.context["address"], now=now)
+        uow.customers.save(profile)
+        self._move(uow, saga, Event.ORDER_PLACED, now, order_id=order_id)
+        cart = uow.carts.of(phone, lock=True)
+        if cart is not None and cart.saga_id == saga.saga_id:
+            if cart.was_reminded:
+                self._credit(uow, phone, order_id, due, cart.created_at, now)
+            uow.carts.save(cart.ordered(order_id, due.report_figure(), now=now))
+        if not uow.notifications.of_order(order_id, CONFIRMED):
+            uow.notifications.add(
+                Notification(
+                    order_id=order_id,
+                    notification_type=CONFIRMED,
+                    customer_phone=phone,
+                    created_at=now,
+                    updated_at=now,
+                )
+            )
+        uow.sync.enqueue(EntityType.ORDER, order_id, SyncAction.CREATE, now=now)
+        for sellable in sorted({line.sellable_id for line in _lines(saga)}):
+            uow.sync.enqueue(EntityType.INVENTORY, sellable, SyncAction.UPDATE, now=now)
+        uow.options.put(
+            f"shop:order:{order_id}",
+            document(
+                status=saga.results["accept"]["status"],
+                tracking=[],
+                refunded="0",
+                saga=saga.saga_id,
+                phone=phone,
+                language=saga.context["language"],
+            ),
+        )
+        return {"order_id": order_id}
+
+    def _credit(
+        self, uow: UnitOfWork, phone: str, order_id: int, due: Money, opened: datetime, now: datetime
+    ) -> None:
+        """The reminders of this cart brought the order."""
+        newest = uow.reengagements.newest_of(phone, CampaignType.CART_REMINDER)
+        if newest is None or newest.created_at < opened:
+            return
+        contact = uow.reengagements.get(newest.id, lock=True)
+        if contact is not None and contact.sent_at is not None and not contact.converted:
+            uow.reengagements.save(contact.credited(order_id, due.report_figure(), now=now))
+
+    def _undone(self, uow: UnitOfWork, saga: Saga, now: datetime) -> None:
+        """Nothing is left of the try: the cart gets a new name, the customer hears why."""
+        phone = saga.context["customer"]["phone"]
+        cart = uow.carts.of(phone, lock=True)
+        if cart is not None and cart.saga_id == saga.saga_id:
+            uow.carts.save(cart.renewed(now=now, keep_items=True))
+        conversation = self._move(uow, saga, Event.ORDER_FAILED, now)
+        if conversation is None:
+            return
+        counted, _ = self.speaker.say(
+            uow,
+            conversation,
+            Text(body=self._why(saga)),
+            profile=uow.customers.lock(phone, now=now),
+            class_=Class.NOTICE,
+            origin={"by": "notice", "ref": f"saga:{saga.saga_id}"},
+            now=now,
+            number=saga.context["number"],
+        )
+        uow.conversations.save(counted)
+
+    def _why(self, saga: Saga) -> str:
+        texts = Texts(saga.context["language"])
+        reason = saga.context.get("failure")
+        if reason == "total_changed":
+            return texts.say("order.total_changed")
+        if reason in {"out_of_stock", "not_enough", "not_found", "unavailable"}:
+            return texts.say("order.sold_out")
+        return texts.say("order.not_placed")
+
+    def _move(
+        self, uow: UnitOfWork, saga: Saga, event: Event, now: datetime, *, order_id: int | None = None
+    ) -> Conversation | None:
+        """The result moves the conversation if it still waits for it; saved."""
+        conversation = uow.conversations.get(saga.context["conversation_id"], lock=True)
+        if conversation is None:
+            return None
+        if conversation.allows(event):
+            conversation = conversation.on(event, now=now)
+        order = {"saga_id": saga.saga_id, "order_id": order_id}
+        moved = conversation.remembering(amended(conversation.context, order=order), now=now)
+        uow.conversations.save(moved)
+        return moved
+
+
+def _wire(saga: Saga, step: str) -> str:
+    """The step's key on the wire, where a colon is not welcome everywhere."""
+    return saga.key(step).replace(":", "-")
+
+
+def _skipped(_uow: UnitOfWork, _saga: Saga, _now: datetime) -> JsonObject:
+    return {"skipped": True}
+
+
+@attrs.frozen(kw_only=True)
+class Orders:
+    """What people ask about orders: the placements, and the shop's own view of them."""
+
+    database: Database
+    clock: Clock
+    shop: Shop
+
+    async def placements(self, *, after: str = "", limit: int = 50, state: SagaState | None = None) -> Sequence[Saga]:
+        """Placements by id."""
+        return await self.database.read(
+            lambda uow: uow.sagas.listed(saga_type=PLACEMENT, state=state, after=after, limit=limit)
+        )
+
+    async def show(self, order_id: int) -> tuple[Order, Sequence[Notification]]:
+        """The shop's order, and what the customer was told about it.
+
+        Raises:
+            ShopNotFoundError: the shop has no such order.
+        """
+        order = await self.shop.order(order_id=order_id)
+        notices = await self.database.read(lambda uow: uow.notifications.of_order(order_id))
+        return order, notices
+
+    async def cancel(self, order_id: int, *, reason: str, by: str) -> Order:
+        """Cancel an order that has not been shipped; the customer hears of it by a notice.
+
+        Raises:
+            ShopRefusedError: it has been shipped.
+            ShopNotFoundError: the shop has no such order.
+        """
+        order = await self.shop.order(order_id=order_id)
+        await self.shop.cancel_order(order_id=order.id, reason=reason, restock=True)
+        await self.changed(order_id, action="order.cancel", by=by, reason=reason)
+        return await self.shop.order(order_id=order_id)
+
+    async def changed(self, order_id: int, *, action: str, by: str, reason: str | None = None) -> None:
+        """Somebody changed an order here: it is looked at at once, and written down who did it."""
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            uow.sync.enqueue(EntityType.ORDER, order_id, SyncAction.UPDATE, now=now)
+            uow.audit.add(AuditEntry(at=now, actor=by, action=action, object=f"order:{order_id}", reason=reason))
+
+        await self.database.transact(work)
