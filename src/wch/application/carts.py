@@ -1,0 +1,132 @@
+"""Carts: what sweeps them, and what people ask about them."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from wch.application.ports import Clock, Database, UnitOfWork
+from wch.domain.cart import IDLE_BEFORE_ABANDONED, Cart, CartStatus
+from wch.domain.conversation import ConversationStatus
+from wch.domain.errors import NotFoundError, TransitionError
+from wch.domain.reengagement import CampaignType, Reengagement
+
+PAGE = 100
+
+
+@attrs.frozen(kw_only=True)
+class CartAbandoned:
+    """A customer left a cart lying."""
+
+    cart_id: int
+
+
+@attrs.frozen(kw_only=True)
+class Carts:
+    """The duty that lets carts be abandoned and expire, and what people ask about them."""
+
+    database: Database
+    clock: Clock
+    tell: Callable[[object], None]
+    idle: timedelta = IDLE_BEFORE_ABANDONED
+    kind: str = "carts"
+
+    async def work(self) -> int:
+        """Abandon what lies idle, expire what is over its time; each cart in a transaction of its own."""
+        now = self.clock.now()
+        done = 0
+        idle = await self.database.read(lambda uow: uow.carts.idle_since(now - self.idle, limit=PAGE))
+        for cart in idle:
+            done += await self._abandon(cart)
+        over = await self.database.read(lambda uow: uow.carts.expiring(now, limit=PAGE))
+        for cart in over:
+            done += await self._each(cart, lambda held, moment: held.expired(now=moment))
+        return done
+
+    async def _abandon(self, seen: Cart) -> int:
+        """Abandon one cart, unless a person has its customer, an order of it runs, or the customer just wrote."""
+
+        def work(uow: UnitOfWork) -> bool:
+            now = self.clock.now()
+            profile = uow.customers.lock(seen.customer_phone, now=now)
+            cart = uow.carts.of(seen.customer_phone, lock=True)
+            if cart is None or not self._may_be_abandoned(uow, cart, profile.last_interaction_at, now):
+                return False
+            uow.carts.save(cart.abandoned(now=now, idle=self.idle))
+            newest = uow.reengagements.newest_of(cart.customer_phone, CampaignType.CART_REMINDER)
+            if newest is None or newest.created_at < cart.created_at:
+                uow.reengagements.add(
+                    Reengagement(
+                        customer_phone=cart.customer_phone,
+                        campaign_type=CampaignType.CART_REMINDER,
+                        created_at=now,
+                    )
+                )
+            return True
+
+        abandoned = await self.database.transact(work)
+        if abandoned:
+            self.tell(CartAbandoned(cart_id=seen.id))
+        return int(abandoned)
+
+    def _may_be_abandoned(self, uow: UnitOfWork, cart: Cart, wrote: datetime | None, now: datetime) -> bool:
+        if cart.status is not CartStatus.ACTIVE or cart.is_empty or now - cart.updated_at < self.idle:
+            return False
+        if wrote is not None and now - wrote < self.idle:
+            return False
+        conversation = uow.conversations.latest_of(cart.customer_phone)
+        if conversation is not None and conversation.status is ConversationStatus.ESCALATED:
+            return False
+        placement = uow.sagas.get(cart.saga_id)
+        return placement is None or not placement.is_open
+
+    async def _each(self, seen: Cart, change: Callable[[Cart, datetime], Cart]) -> int:
+        def work(uow: UnitOfWork) -> int:
+            now = self.clock.now()
+            uow.customers.lock(seen.customer_phone, now=now)
+            cart = uow.carts.of(seen.customer_phone, lock=True)
+            if cart is None:
+                return 0
+            try:
+                uow.carts.save(change(cart, now))
+            except TransitionError:
+                return 0
+            return 1
+
+        return await self.database.transact(work)
+
+    async def listed(self, *, status: CartStatus | None = None, after: int = 0, limit: int = 50) -> Sequence[Cart]:
+        """Carts by id."""
+        return await self.database.read(lambda uow: uow.carts.listed(status=status, after=after, limit=limit))
+
+    async def show(self, cart_id: int) -> Cart:
+        """One cart.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        found = await self.database.read(lambda uow: uow.carts.get(cart_id))
+        if found is None:
+            raise NotFoundError(kind="cart", id=cart_id)
+        return found
+
+    async def expire(self, cart_id: int) -> Cart:
+        """End a cart now, whatever time it has left; its lines stay so that the customer can have them back.
+
+        Raises:
+            NotFoundError: there is none of this id.
+            TransitionError: it has ended already.
+        """
+        seen = await self.show(cart_id)
+
+        def work(uow: UnitOfWork) -> Cart:
+            now = self.clock.now()
+            uow.customers.lock(seen.customer_phone, now=now)
+            cart = uow.carts.of(seen.customer_phone, lock=True)
+            if cart is None:
+                raise NotFoundError(kind="cart", id=cart_id)
+            ended = attrs.evolve(cart, expires_at=now).expired(now=now)
+            uow.carts.save(ended)
+            return ended
+
+        return await self.database.transact(work)
