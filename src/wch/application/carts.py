@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import attrs
 
 from wch.application.ports import Clock, Database, UnitOfWork
-from wch.domain.cart import IDLE_BEFORE_ABANDONED, Cart, CartStatus
+from wch.domain.cart import Cart, CartStatus
 from wch.domain.conversation import ConversationStatus
 from wch.domain.errors import NotFoundError, TransitionError
 from wch.domain.reengagement import CampaignType, Reengagement
@@ -25,11 +26,12 @@ class CartAbandoned:
 class Carts:
     """The duty that lets carts be abandoned and expire, and what people ask about them."""
 
+    kind: ClassVar[str] = "carts"
+
     database: Database
     clock: Clock
     tell: Callable[[object], None]
-    idle: timedelta = IDLE_BEFORE_ABANDONED
-    kind: str = "carts"
+    idle: timedelta
 
     async def work(self) -> int:
         """Abandon what lies idle, expire what is over its time; each cart in a transaction of its own."""

@@ -78,9 +78,7 @@ class Customers:
             decided = profile.consenting(purpose, to, source="console", now=now, words=reason, by=by)
             uow.customers.save(decided)
             uow.audit.add(
-                AuditEntry(
-                    at=now, actor=by, action="customer.consent", object=f"customer:{profile.id}", reason=reason
-                )
+                AuditEntry(at=now, actor=by, action="customer.consent", object=f"customer:{profile.id}", reason=reason)
             )
             return decided
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import attrs
 
@@ -58,12 +59,13 @@ def kind_of(notification_type: str) -> str:
 class Notifications:
     """The duty that prepares notices, and what people ask about them."""
 
+    kind: ClassVar[str] = "notifications"
+
     database: Database
     clock: Clock
     shop: Shop
     speaker: Speaker
     language: str
-    kind: str = "notifications"
 
     async def work(self) -> int:
         """Prepare what is due: read the order, then decide and write the message in one transaction."""
@@ -209,9 +211,7 @@ class Notifications:
 
     async def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[Notification]:
         """Notices by id."""
-        return await self.database.read(
-            lambda uow: uow.notifications.listed(status=status, after=after, limit=limit)
-        )
+        return await self.database.read(lambda uow: uow.notifications.listed(status=status, after=after, limit=limit))
 
     async def retry(self, notification_id: int) -> Notification:
         """Let a notice that was given up be prepared again.

@@ -224,7 +224,9 @@ class PlacementSteps:
         phone = saga.context["customer"]["phone"]
         order_id = saga.results["create_order"]["order_id"]
         due = _due(saga)
-        profile = uow.customers.lock(phone, now=now).bought(order_id, due.amount, due.currency, now=now, home=self.currency)
+        profile = uow.customers.lock(phone, now=now).bought(
+            order_id, due.amount, due.currency, now=now, home=self.currency
+        )
         if saga.context["address"] is not None:
             profile = profile.living_at(saga.context["address"], now=now)
         uow.customers.save(profile)
@@ -260,9 +262,7 @@ class PlacementSteps:
         )
         return {"order_id": order_id}
 
-    def _credit(
-        self, uow: UnitOfWork, phone: str, order_id: int, due: Money, opened: datetime, now: datetime
-    ) -> None:
+    def _credit(self, uow: UnitOfWork, phone: str, order_id: int, due: Money, opened: datetime, now: datetime) -> None:
         """The reminders of this cart brought the order."""
         newest = uow.reengagements.newest_of(phone, CampaignType.CART_REMINDER)
         if newest is None or newest.created_at < opened:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import attrs
 
@@ -89,13 +90,14 @@ class Definition:
 class SagaRunner:
     """The duty that carries sagas on."""
 
+    kind: ClassVar[str] = "sagas"
+
     database: Database
     clock: Clock
     ids: Ids
     definitions: Mapping[str, Definition]
     failpoints: Callable[[str], None]
     most_at_once: int
-    kind: str = "sagas"
 
     async def work(self) -> int:
         """Take the sagas that are due, each under a token of its own, and carry each as far as it goes."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import ClassVar
 
 import attrs
 
@@ -34,11 +35,12 @@ STATUS_TOLD_ONCE_IN = timedelta(hours=24)
 class SyncTasks:
     """The duty that works the sync queue, and what people ask about it."""
 
+    kind: ClassVar[str] = "sync"
+
     database: Database
     clock: Clock
     shop: Shop
-    most_at_once: int = 50
-    kind: str = "sync"
+    most_at_once: int
 
     async def work(self) -> int:
         """Read the shop's changes into the queue, then take what is due, one row after another."""

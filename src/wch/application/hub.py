@@ -1,0 +1,47 @@
+"""The hub: every use-case in one frozen object. This is the driving port."""
+
+import attrs
+
+from wch.application.breakers import Breakers
+from wch.application.carts import Carts
+from wch.application.conversations import Conversations
+from wch.application.customers import Customers
+from wch.application.dead_letters import DeadLetters
+from wch.application.health import Health
+from wch.application.inbox import Inbox
+from wch.application.limits import Limits
+from wch.application.notifications import Notifications
+from wch.application.orders import Orders
+from wch.application.outbox import Outbox
+from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.saga_desk import SagaDesk
+from wch.application.statistics import Statistics
+from wch.application.sync_tasks import SyncTasks
+from wch.application.verification import Verification
+from wch.application.worker import Worker
+
+
+@attrs.frozen(kw_only=True)
+class Hub:
+    """One shop's back office; several may live in one process."""
+
+    database: Database
+    clock: Clock
+    ids: Ids
+    shop: Shop
+    inbox: Inbox
+    outbox: Outbox
+    worker: Worker
+    conversations: Conversations
+    carts: Carts
+    customers: Customers
+    orders: Orders
+    notifications: Notifications
+    sync: SyncTasks
+    sagas: SagaDesk
+    dead_letters: DeadLetters
+    breakers: Breakers
+    limits: Limits
+    statistics: Statistics
+    verification: Verification
+    health: Health

@@ -1,0 +1,471 @@
+"""Commands about running the hub: serve, worker, database, dead letters, sagas, figures, settings."""
+
+import asyncio
+import json
+import signal
+from importlib.metadata import version as installed_version
+
+import click
+from rich.console import Console
+
+from wch.adapters.sql.schema import VERSION as SCHEMA_VERSION
+from wch.bootstrap import Installation, open_hub
+from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
+from wch.domain.saga import Saga, SagaState
+from wch.entrypoints.cli.running import FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
+from wch.domain.errors import WchError
+
+BY = "cli"
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--sandbox", is_flag=True, help="Stand in for WhatsApp and its customers; never in profile prod.")
+@click.option("--no-worker", is_flag=True, help="Take deliveries only; `wch worker` does the work.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes for HTTP.")
+@click.option("--database-url", metavar="URL", help="Where the tables are; WCH_DATABASE_URL otherwise.")
+def serve(host: str, port: int, database_url: str | None, *, sandbox: bool, no_worker: bool, workers: int) -> None:
+    """Take deliveries over HTTP and, unless told not to, do the work.
+
+    Example: wch serve --sandbox --port 8080
+    """
+    from wch.entrypoints.http.serving import serve as run_server  # noqa: PLC0415 - needs the extra `http`
+
+    try:
+        arguments: dict[str, object] = {"database_url": database_url}
+        settings, _ = load(arguments)
+        settings = settings.for_sandbox() if sandbox else settings
+        settings.require_for_serving()
+        code = run_server(settings, host=host, port=port, sandbox=sandbox, with_worker=not no_worker, processes=workers)
+    except WchError as error:
+        fail(sentence_of(error))
+    raise SystemExit(code)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="One pass over all kinds of work.")
+@click.option("--drain", is_flag=True, help="Until nothing is due.")
+@click.option("--only", metavar="KIND,...", help="Only these kinds of work.")
+@command
+async def worker(run: Run, only: str | None, *, once: bool, drain: bool) -> None:
+    """Do the work that the tables hold.
+
+    Example: wch worker --drain
+    """
+    run.settings.require_for_sending()
+    kinds = frozenset(only.split(",")) if only else None
+    async with open_hub(run.settings, install=True) as hub:
+        busy = hub.worker.only(kinds) if kinds is not None else hub.worker
+        if once or drain:
+            done = await (busy.once() if once else busy.drain())
+            run.show({"done": done}, lambda console: console.print(f"{done} rows of work done."))
+            return
+        stop = asyncio.Event()
+        for word in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(word, stop.set)
+        await busy.run(stop)
+
+
+@click.group()
+def db() -> None:
+    """The tables: install, compare, remove."""
+
+
+@db.command()
+@command
+async def upgrade(run: Run) -> None:
+    """Install all tables, or bring them to this program's version.
+
+    Example: wch db upgrade --database-url sqlite+aiosqlite:///wch.db
+    """
+    async with Installation.open(run.settings) as installation:
+        version = await installation.upgrade()
+    run.show({"version": version}, lambda console: console.print(f"The tables are at version {version}."))
+
+
+@db.command()
+@command
+async def check(run: Run) -> int:
+    """Compare the tables with the data model; exit code 3 when they differ.
+
+    Example: wch db check
+    """
+    async with Installation.open(run.settings) as installation:
+        found = await installation.check()
+
+    def text(console: Console) -> None:
+        for difference in found:
+            console.print(f"{difference.table}: {difference.what}", markup=False)
+        if not found:
+            console.print("The tables are as the data model has them.")
+
+    run.show({"ok": not found, "differences": found}, text)
+    return FOUND_PROBLEMS if found else 0
+
+
+@db.command()
+@click.option("--yes", is_flag=True, help="Do it; without it nothing is done.")
+@command
+async def drop(run: Run, *, yes: bool) -> None:
+    """Remove all tables and everything in them.
+
+    Example: wch db drop --yes
+    """
+    if not yes:
+        fail("this deletes every table of the hub and all that is in them; add --yes to do it.", USAGE)
+    async with Installation.open(run.settings) as installation:
+        await installation.drop()
+    run.show({"dropped": True}, lambda console: console.print("All tables of the hub are gone."))
+
+
+@db.command()
+@command
+async def version(run: Run) -> None:
+    """The version that the tables have.
+
+    Example: wch db version
+    """
+    async with Installation.open(run.settings) as installation:
+        found = await installation.version()
+    run.show(
+        {"version": found}, lambda console: console.print(found or "There are no tables yet: run `wch db upgrade`.")
+    )
+
+
+@click.group(name="dead-letters")
+def dead_letters() -> None:
+    """What failed for good, and waits for a person's decision."""
+
+
+_LETTER_COLUMNS = {
+    "id": lambda one: one.id,
+    "hook": lambda one: one.hook,
+    "reason": lambda one: one.reason,
+    "status": lambda one: one.status,
+    "attempts": lambda one: one.attempts,
+    "error": lambda one: one.error_message,
+    "at": lambda one: one.created_at,
+}
+
+
+@dead_letters.command(name="list")
+@click.option("--status", type=click.Choice([word.value for word in DeadLetterStatus]), default="pending")
+@click.option("--reason")
+@click.option("--hook")
+@click.option("--all", "every", is_flag=True, help="Decided ones too.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def letters_list(run: Run, status: str, reason: str | None, hook: str | None, limit: int, *, every: bool) -> None:
+    """Letters by id, pending ones unless told otherwise.
+
+    Example: wch dead-letters list --reason max_retries_exceeded
+    """
+    async with run.hub() as hub:
+        found = await hub.dead_letters.listed(
+            status=None if every else DeadLetterStatus(status), reason=reason, hook=hook, limit=limit
+        )
+    run.rows(found, _LETTER_COLUMNS, empty="No dead letters.")
+
+
+@dead_letters.command(name="show")
+@click.argument("letter_id", type=int)
+@command
+async def letters_show(run: Run, letter_id: int) -> None:
+    """One letter whole.
+
+    Example: wch dead-letters show 4
+    """
+    async with run.hub() as hub:
+        letter = await hub.dead_letters.show(letter_id)
+
+    def text(console: Console) -> None:
+        console.print(f"Letter {letter.id}: {letter.hook}, {letter.reason}, {letter.status}")
+        console.print(letter.error_message or "no error text", markup=False)
+        console.print(json.dumps(dict(letter.args), ensure_ascii=False, indent=2, default=str), markup=False)
+
+    run.show(letter, text)
+
+
+async def _each(
+    run: Run, letter_id: int | None, reason: str | None, hook: str | None, *, every: bool
+) -> tuple[DeadLetter, ...]:
+    """The pending letters that a command is about."""
+    async with run.hub() as hub:
+        if letter_id is not None:
+            return (await hub.dead_letters.show(letter_id),)
+        if not (every or reason or hook):
+            fail("say which: an id, --reason, --hook, or --all.", USAGE)
+        found: list[DeadLetter] = []
+        after = 0
+        while page := await hub.dead_letters.listed(
+            status=DeadLetterStatus.PENDING, reason=reason, hook=hook, after=after, limit=200
+        ):
+            found.extend(page)
+            after = page[-1].id
+        return tuple(found)
+
+
+@dead_letters.command()
+@click.argument("letter_id", type=int, required=False)
+@click.option("--reason")
+@click.option("--hook")
+@click.option("--all", "every", is_flag=True, help="Every pending letter.")
+@click.option("--dry-run", is_flag=True, help="Say what would be replayed; change nothing.")
+@command
+async def replay(
+    run: Run, letter_id: int | None, reason: str | None, hook: str | None, *, every: bool, dry_run: bool
+) -> None:
+    """Let the work wait again; each letter once, however many ask.
+
+    Example: wch dead-letters replay 4
+    """
+    letters = await _each(run, letter_id, reason, hook, every=every)
+    done = []
+    if not dry_run:
+        async with run.hub() as hub:
+            for letter in letters:
+                await hub.dead_letters.replay(letter.id, by=BY)
+                done.append(letter.id)
+    verb = "would be replayed" if dry_run else "replayed"
+    run.show(
+        {"dry_run": dry_run, "letters": [letter.id for letter in letters]},
+        lambda console: console.print(f"{len(letters)} letters {verb}."),
+    )
+
+
+@dead_letters.command()
+@click.argument("letter_id", type=int)
+@click.option("--because", required=True, help="Why nothing more is done about it.")
+@command
+async def dismiss(run: Run, letter_id: int, because: str) -> None:
+    """Decide that nothing more is done about a letter.
+
+    Example: wch dead-letters dismiss 4 --because "customer was called"
+    """
+    async with run.hub() as hub:
+        letter = await hub.dead_letters.dismiss(letter_id, reason=because, by=BY)
+    run.show(letter, lambda console: console.print(f"Letter {letter.id}: {letter.status}."))
+
+
+@dead_letters.command()
+@click.option("--days", default=30, show_default=True, type=click.IntRange(0), help="Decided longer ago than this.")
+@click.option("--yes", is_flag=True, help="Do it; without it nothing is done.")
+@command
+async def purge(run: Run, days: int, *, yes: bool) -> None:
+    """Delete letters that were replayed or dismissed; pending ones never.
+
+    Example: wch dead-letters purge --days 90 --yes
+    """
+    if not yes:
+        fail(f"this deletes letters decided more than {days} days ago; add --yes to do it.", USAGE)
+    async with run.hub() as hub:
+        count = await hub.dead_letters.purge(days=days, by=BY)
+    run.show({"deleted": count}, lambda console: console.print(f"{count} letters deleted."))
+
+
+@dead_letters.command(name="stats")
+@command
+async def letters_stats(run: Run) -> None:
+    """How many letters stand where, by hook and reason.
+
+    Example: wch dead-letters stats
+    """
+    async with run.hub() as hub:
+        counts = await hub.dead_letters.stats()
+    rows = [
+        {"status": status, "hook": hook, "reason": reason, "count": count}
+        for (status, hook, reason), count in sorted(counts.items())
+    ]
+    run.rows(
+        rows,
+        {name: lambda one, key=name: one[key] for name in ("status", "hook", "reason", "count")},
+        empty="No dead letters.",
+    )
+
+
+@click.group()
+def sagas() -> None:
+    """Orders and other long walks, step by step."""
+
+
+@sagas.command(name="list")
+@click.option("--state", type=click.Choice([word.value for word in SagaState]))
+@click.option("--type", "saga_type")
+@click.option("--needs-operator", is_flag=True, help="Only those that can't go on by themselves.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def sagas_list(run: Run, state: str | None, saga_type: str | None, limit: int, *, needs_operator: bool) -> None:
+    """Sagas by id.
+
+    Example: wch sagas list --needs-operator
+    """
+    async with run.hub() as hub:
+        found = await hub.sagas.listed(
+            state=None if state is None else SagaState(state),
+            saga_type=saga_type,
+            needs_operator=needs_operator,
+            limit=limit,
+        )
+    run.rows(
+        found,
+        {
+            "saga": lambda one: one.saga_id,
+            "type": lambda one: one.saga_type,
+            "state": lambda one: one.state,
+            "outcome": lambda one: one.outcome,
+            "reason": lambda one: one.context.get("reason") or one.context.get("failure"),
+            "actions": lambda one: ", ".join(one.context.get("actions") or ()),
+            "next look": lambda one: one.updated_at,
+        },
+        empty="No sagas.",
+    )
+
+
+def _time_line(saga: Saga, console: Console) -> None:
+    console.print(f"{saga.saga_id}  {saga.saga_type}  {saga.state}  {saga.outcome or ''}")
+    for entry in saga.log:
+        more = entry.get("error") or entry.get("because") or entry.get("kind") or entry.get("reason") or ""
+        console.print(f"  {entry['at']}  {entry['ev']:<8} {entry['step'] or '':<14} {more}", markup=False)
+    if saga.outcome == "parked":
+        console.print(f"  waits for you: {', '.join(saga.context.get('actions', ()))}")
+
+
+@sagas.command(name="show")
+@click.argument("saga_id")
+@command
+async def sagas_show(run: Run, saga_id: str) -> None:
+    """One saga as a time line.
+
+    Example: wch sagas show order-3-1764000000
+    """
+    async with run.hub() as hub:
+        saga = await hub.sagas.show(saga_id)
+    run.show(saga, lambda console: _time_line(saga, console))
+
+
+def _action(name: str, help_text: str) -> None:
+    @sagas.command(name=name, help=f"{help_text}\n\nExample: wch sagas {name} order-3-1764000000 --reason mended")
+    @click.argument("saga_id")
+    @click.option("--reason", help="Why; it is written into the audit log.")
+    @click.option("--result", help="For skip-step: what the step would have answered, as JSON.")
+    @command
+    async def act(run: Run, saga_id: str, reason: str | None, result: str | None) -> None:
+        try:
+            stated = None if result is None else json.loads(result)
+        except ValueError:
+            fail("--result is not JSON; write it like '{\"order_id\": 1042}'.", USAGE)
+        async with run.hub() as hub:
+            saga = await hub.sagas.act(saga_id, name, by=BY, reason=reason, result=stated)
+        run.show(saga, lambda console: _time_line(saga, console))
+
+
+_action("resume", "Let a parked saga go on from where it stands.")
+_action("retry-step", "Try the step again that it was parked at.")
+_action("skip-step", "Take the step as done; --result says what it answered.")
+_action("compensate", "Undo what was done, the latest first; only before the point of no return.")
+
+
+@click.command()
+@command
+async def stats(run: Run) -> None:
+    """Counts by table and state, and what waits longest.
+
+    Example: wch stats --json
+    """
+    async with run.hub() as hub:
+        figures = await hub.statistics.snapshot()
+
+    def text(console: Console) -> None:
+        for table, states in figures["tables"].items():
+            flat = (
+                {f"{side} {word}": n for side, words in states.items() for word, n in words.items()}
+                if table == "messages"
+                else states
+            )
+            shown = ", ".join(f"{n} {word}" for word, n in flat.items() if n)
+            console.print(f"{table}: {shown or 'empty'}")
+        for name in ("oldest_waiting_s", "leases_taken_over", "unconfirmed", "dead_letters_pending"):
+            console.print(f"{name}: {figures[name]}")
+
+    run.show(figures, text)
+
+
+@click.command()
+@command
+async def verify(run: Run) -> int:
+    """Count whether everything accepted is accounted for; exit code 3 when it is not.
+
+    Example: wch verify --json
+    """
+    async with run.hub() as hub:
+        report = await hub.verification.run()
+
+    def text(console: Console) -> None:
+        for one in report["checks"]:
+            console.print(f"{'ok ' if one['ok'] else 'BROKEN'} {one['name']}: {one['detail']}", markup=False)
+
+    run.show(report, text)
+    return 0 if report["ok"] else FOUND_PROBLEMS
+
+
+@click.command()
+@command
+async def doctor(run: Run) -> int:
+    """Look for what would make the hub unsafe or silent; exit code 3 when something is found.
+
+    Example: wch doctor
+    """
+    from wch.bootstrap import examine  # noqa: PLC0415 - opens everything
+
+    findings = await examine(run.settings)
+
+    def text(console: Console) -> None:
+        for one in findings:
+            console.print(f"{one.severity}: {one.what} {one.way_out}", markup=False)
+        if not findings:
+            console.print("Nothing found.")
+
+    run.show({"ok": not findings, "findings": findings}, text)
+    return FOUND_PROBLEMS if findings else 0
+
+
+@click.group()
+def config() -> None:
+    """The settings."""
+
+
+@config.command(name="show")
+@click.option("--all", "every", is_flag=True, help="Those with their default value too.")
+@command
+async def config_show(run: Run, *, every: bool) -> None:
+    """Every setting with where it came from; secrets are masked.
+
+    Example: wch config show --all
+    """
+    rows = [row for row in run.settings.describe(run.origins) if every or row.origin != "default"]
+    run.rows(
+        rows,
+        {
+            "setting": lambda one: f"{one.section}.{one.key}",
+            "type": lambda one: one.type,
+            "value": lambda one: one.value,
+            "from": lambda one: one.origin,
+            "variable": lambda one: one.environment,
+        },
+        empty="Nothing is set; `wch config show --all` lists the defaults.",
+    )
+
+
+@click.command(name="version")
+@command
+async def program_version(run: Run) -> None:
+    """The program's version, and that of the tables it knows.
+
+    Example: wch version
+    """
+    program = installed_version("wch")
+    run.show(
+        {"version": program, "schema": SCHEMA_VERSION},
+        lambda console: console.print(f"wch {program}, tables {SCHEMA_VERSION}"),
+    )

@@ -1,0 +1,151 @@
+"""How a command runs: settings in, a hub around it, text or one JSON document out, errors in a sentence."""
+
+import asyncio
+import functools
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from wch.application.hub import Hub
+from wch.bootstrap import open_hub
+from wch.domain.errors import WchError
+from wch.domain.moment import iso
+from wch.domain.money import Money, money_to_json
+from wch.settings import Settings
+
+DONE, FAILED, USAGE, FOUND_PROBLEMS = 0, 1, 2, 3
+
+R = TypeVar("R")
+Command = Callable[..., Awaitable[int | None]]
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """One call of a command: its settings and where its answer goes."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    as_json: bool
+
+    @asynccontextmanager
+    async def hub(self) -> AsyncIterator[Hub]:
+        """The hub on the database that the settings name."""
+        async with open_hub(self.settings) as hub:
+            yield hub
+
+    def show(self, document: Any, text: Callable[[Console], None]) -> None:
+        """Print the answer: the document alone with --json, else the text for people."""
+        if self.as_json:
+            click.echo(json.dumps(plain(document), ensure_ascii=False, indent=2))
+        else:
+            text(Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty()))
+
+    def rows(self, rows: Sequence[Any], columns: Mapping[str, Callable[[Any], Any]], *, empty: str) -> None:
+        """Print rows as a table, or whole as JSON."""
+
+        def text(console: Console) -> None:
+            if not rows:
+                console.print(empty)
+                return
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for title in columns:
+                table.add_column(title, overflow="fold")
+            for row in rows:
+                table.add_row(*(_cell(value(row)) for value in columns.values()))
+            console.print(table)
+
+        self.show({"data": [plain(row) for row in rows]}, text)
+
+
+def _cell(value: Any) -> str:
+    shown = plain(value)
+    if shown is None:
+        return "-"
+    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: times RFC 3339, money with its currency, decimals as text."""
+    if isinstance(value, Money):
+        return money_to_json(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if attrs.has(type(value)):
+        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(one) for one in value]
+    return value
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    """One sentence on standard error, with what to do next, and out."""
+    click.echo(f"wch: {sentence}", err=True)
+    raise SystemExit(code)
+
+
+def load(arguments: Mapping[str, Any]) -> tuple[Settings, Mapping[str, str]]:
+    """The settings: arguments win over the environment, that over `wch.toml`."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    toml = Path("wch.toml")
+    settings, origins, warnings = Settings.load(os.environ, given, toml if toml.exists() else None)
+    for warning in warnings:
+        click.echo(f"wch: {warning}", err=True)
+    return settings, origins
+
+
+def command(work: Command) -> Callable[..., None]:
+    """Make a click command of an asynchronous function that takes a `Run` first.
+
+    Adds `--database-url` and `--json`; every refusal of the hub becomes one sentence and
+    exit code 1.
+    """
+
+    @click.option("--database-url", metavar="URL", help="Where the tables are; WCH_DATABASE_URL otherwise.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+    @functools.wraps(work)
+    def run(database_url: str | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001 - click's calling form
+        logging.getLogger("wch").addHandler(logging.NullHandler())
+        try:
+            settings, origins = load({"database_url": database_url})
+            code = asyncio.run(_awaited(work(Run(settings=settings, origins=origins, as_json=as_json), **given)))
+        except WchError as error:
+            fail(sentence_of(error))
+        except OSError as error:
+            fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        raise SystemExit(code or DONE)
+
+    return run
+
+
+async def _awaited(work: Awaitable[R]) -> R:
+    return await work
+
+
+def sentence_of(error: WchError) -> str:
+    """The error's sentence with the facts that help, none of which is personal."""
+    facts = ", ".join(
+        f"{name} {plain(value)}"
+        for name, value in error.facts.items()
+        if value is not None and isinstance(plain(value), (str, int)) and str(value) not in str(error)
+    )
+    return f"{error}{f' ({facts})' if facts else ''}"

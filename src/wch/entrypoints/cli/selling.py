@@ -1,0 +1,585 @@
+"""Commands about the trade: shop, carts, customers, conversations, orders, notices, sync."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from wch.domain.cart import Cart, CartStatus
+from wch.domain.conversation import ConversationStatus
+from wch.domain.errors import NotFoundError
+from wch.domain.message import Message
+from wch.domain.phone import masked
+from wch.domain.sync import EntityType, SyncAction
+from wch.entrypoints.cli.running import FAILED, Run, command, fail
+
+BY = "cli"
+
+
+@click.group()
+def shop() -> None:
+    """The built-in shop: products, stock, import and export."""
+
+
+def _local(run: Run, hub_shop: object) -> object:
+    from wch.adapters.local_shop import LocalShop  # noqa: PLC0415 - only these commands need it
+
+    if not isinstance(hub_shop, LocalShop):
+        fail(
+            f"these commands are for the built-in shop, and WCH_SHOP is {run.settings.shop.kind}; use that shop's own."
+        )
+    return hub_shop
+
+
+@shop.command(name="import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option("--replace", is_flag=True, help="Products missing from the file are switched off.")
+@command
+async def import_(run: Run, file: Path, *, dry_run: bool, replace: bool) -> int:
+    """Read products from a CSV or JSON FILE; it is taken whole or not at all.
+
+    Example: wch shop import products.csv --dry-run
+    """
+    from wch.adapters.local_shop.catalogue_file import import_products  # noqa: PLC0415
+
+    async with run.hub() as hub:
+        report = await import_products(_local(run, hub.shop), file.read_bytes(), dry_run=dry_run, replace=replace)  # type: ignore[arg-type]
+
+    def text(console: Console) -> None:
+        for fault in report.errors:
+            console.print(f"line {fault.line}: {fault.message}", style=None, markup=False)
+        if report.errors:
+            console.print(f"{len(report.errors)} bad lines; nothing was changed. Mend them and import again.")
+        else:
+            verb = "would be" if dry_run else "were"
+            console.print(
+                f"{report.created} products {verb} created, {report.changed} changed, {report.unchanged} as before."
+            )
+
+    run.show(report, text)
+    return FAILED if report.errors else 0
+
+
+@shop.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@command
+async def export(run: Run, file: Path) -> None:
+    """Write all products to a CSV FILE (`-` for standard output).
+
+    Example: wch shop export products.csv
+    """
+    from wch.adapters.local_shop.catalogue_file import export_products  # noqa: PLC0415
+
+    async with run.hub() as hub:
+        data = await export_products(_local(run, hub.shop))  # type: ignore[arg-type]
+    if str(file) == "-":
+        sys.stdout.buffer.write(data)
+        return
+    file.write_bytes(data)
+    lines = data.count(b"\n") - 1
+    run.show({"file": str(file), "lines": lines}, lambda console: console.print(f"{lines} lines written to {file}."))
+
+
+@shop.command()
+@click.option("--search", help="Words of the name.")
+@click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 500))
+@command
+async def products(run: Run, search: str | None, limit: int) -> None:
+    """List what is sold.
+
+    Example: wch shop products --search lamp
+    """
+    found = []
+    async with run.hub() as hub:
+        cursor: str | None = None
+        while len(found) < limit:
+            page = await hub.shop.search(
+                text=search, category_id=None, in_stock=False, cursor=cursor, limit=min(30, limit - len(found))
+            )
+            found.extend(page.items)
+            cursor = page.next
+            if cursor is None:
+                break
+    run.rows(
+        found,
+        {
+            "id": lambda one: one.id,
+            "name": lambda one: one.name,
+            "from": lambda one: str(one.price_from),
+            "stock": lambda one: "not counted" if one.stock is None else one.stock,
+            "variants": lambda one: "yes" if one.has_variants else "",
+        },
+        empty="Nothing is sold yet: import products with `wch shop import FILE`.",
+    )
+
+
+@shop.command()
+@click.argument("sku")
+@click.argument("count", type=click.IntRange(0))
+@command
+async def stock(run: Run, sku: str, count: int) -> None:
+    """Set how many pieces of SKU there are.
+
+    Example: wch shop stock LAMP-BLUE 12
+    """
+    async with run.hub() as hub:
+        await _local(run, hub.shop).set_stock(sku=sku, stock=count)  # type: ignore[attr-defined]
+    run.show({"sku": sku, "stock": count}, lambda console: console.print(f"{sku}: {count} pieces."))
+
+
+@click.group()
+def conversations() -> None:
+    """Threads with customers: read them, answer, take over, hand back."""
+
+
+@conversations.command(name="list")
+@click.option("--status", type=click.Choice([word.value for word in ConversationStatus]))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def conversations_list(run: Run, status: str | None, limit: int) -> None:
+    """Threads, the latest first.
+
+    Example: wch conversations list --status escalated
+    """
+    async with run.hub() as hub:
+        found = await hub.conversations.listed(
+            status=None if status is None else ConversationStatus(status), limit=limit
+        )
+    run.rows(
+        found,
+        {
+            "id": lambda one: one.id,
+            "customer": lambda one: masked(one.customer_phone),
+            "status": lambda one: one.status,
+            "state": lambda one: one.state,
+            "unread": lambda one: one.unread_count,
+            "messages": lambda one: one.message_count,
+            "last": lambda one: one.last_message_at,
+        },
+        empty="No conversations yet.",
+    )
+
+
+def words_of(message: Message) -> str:
+    """What a message says, for people."""
+    content = message.content
+    body = content.get("body")
+    if isinstance(body, str):
+        return body
+    if isinstance(body, dict):
+        inner = body.get(str(body.get("type")), {})
+        if isinstance(inner, dict):
+            text = inner.get("body")
+            found = text.get("text") if isinstance(text, dict) else text
+            return str(found or inner.get("name") or f"[{message.type}]")
+    for name in ("text", "title", "caption", "emoji"):
+        if isinstance(content.get(name), str):
+            return str(content[name])
+    return f"[{message.type}]"
+
+
+@conversations.command(name="show")
+@click.argument("conversation_id", type=int)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def conversations_show(run: Run, conversation_id: int, limit: int) -> None:
+    """One thread with its latest messages, oldest first.
+
+    Example: wch conversations show 7
+    """
+    async with run.hub() as hub:
+        thread = await hub.conversations.show(conversation_id, limit=limit)
+
+    def text(console: Console) -> None:
+        head = thread.conversation
+        console.print(f"{masked(head.customer_phone)}  {head.status}  {head.state}  {head.message_count} messages")
+        for message in thread.messages:
+            arrow = "<" if message.direction.value == "inbound" else ">"
+            line = f"{message.created_at:%Y-%m-%d %H:%M:%S} {arrow} [{message.status}] {words_of(message)}"
+            console.print(line, markup=False)
+
+    run.show(thread, text)
+
+
+@conversations.command()
+@click.argument("conversation_id", type=int)
+@click.argument("text")
+@click.option("--agent", type=int, default=1, show_default=True, help="The number of the person who writes.")
+@command
+async def reply(run: Run, conversation_id: int, text: str, agent: int) -> None:
+    """Write to the customer as a person; refused when the 24-hour window is closed.
+
+    Example: wch conversations reply 7 "Your parcel leaves today."
+    """
+    async with run.hub() as hub:
+        row = await hub.conversations.reply(conversation_id, text, agent=agent, by=BY)
+    run.show(row, lambda console: console.print(f"Message {row.id} waits in the outbox."))
+
+
+def _moved(name: str, help_text: str) -> None:
+    @conversations.command(name=name, help=f"{help_text}\n\nExample: wch conversations {name} 7")
+    @click.argument("conversation_id", type=int)
+    @command
+    async def move(run: Run, conversation_id: int) -> None:
+        async with run.hub() as hub:
+            moved = await getattr(hub.conversations, name)(conversation_id, by=BY)
+        run.show(moved, lambda console: console.print(f"Conversation {moved.id}: {moved.status}, {moved.state}."))
+
+
+_moved("resolve", "End the thread; the customer's next message opens one.")
+_moved("handoff", "Take the thread from the dialogue; a person answers from now on.")
+_moved("handback", "Give the thread back to the dialogue.")
+
+
+@conversations.command()
+@click.argument("conversation_id", type=int)
+@click.argument("agent", type=int)
+@command
+async def assign(run: Run, conversation_id: int, agent: int) -> None:
+    """Give the thread to the person with this number.
+
+    Example: wch conversations assign 7 3
+    """
+    async with run.hub() as hub:
+        moved = await hub.conversations.assign(conversation_id, agent, by=BY)
+    run.show(moved, lambda console: console.print(f"Conversation {moved.id} is with {moved.assigned_agent_id}."))
+
+
+@click.group()
+def carts() -> None:
+    """Carts: what lies in them, and ending them."""
+
+
+_CART_COLUMNS = {
+    "id": lambda one: one.id,
+    "customer": lambda one: masked(one.customer_phone),
+    "status": lambda one: one.status,
+    "lines": lambda one: len(one.items),
+    "total": lambda one: f"{one.total} {one.currency or ''}",
+    "active": lambda one: one.updated_at,
+    "expires": lambda one: one.expires_at,
+}
+
+
+@carts.command(name="list")
+@click.option("--status", type=click.Choice([word.value for word in CartStatus]))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def carts_list(run: Run, status: str | None, limit: int) -> None:
+    """Carts by id.
+
+    Example: wch carts list --status abandoned
+    """
+    async with run.hub() as hub:
+        found = await hub.carts.listed(status=None if status is None else CartStatus(status), limit=limit)
+    run.rows(found, _CART_COLUMNS, empty="No carts yet.")
+
+
+def _cart_text(cart: Cart, console: Console) -> None:
+    console.print(f"Cart {cart.id}: {cart.status}, total {cart.total} {cart.currency or ''}")
+    for item in cart.items:
+        attributes = " ".join(item.variant_attributes.values())
+        console.print(
+            f"  {item.quantity} x {item.product_name} {attributes} at {item.price_at_add} {item.currency}", markup=False
+        )
+
+
+@carts.command(name="show")
+@click.argument("cart_id", type=int)
+@command
+async def carts_show(run: Run, cart_id: int) -> None:
+    """One cart with its lines.
+
+    Example: wch carts show 3
+    """
+    async with run.hub() as hub:
+        cart = await hub.carts.show(cart_id)
+    run.show(cart, lambda console: _cart_text(cart, console))
+
+
+@carts.command(name="expire")
+@click.argument("cart_id", type=int)
+@command
+async def carts_expire(run: Run, cart_id: int) -> None:
+    """End a cart now; the customer can have its lines back.
+
+    Example: wch carts expire 3
+    """
+    async with run.hub() as hub:
+        cart = await hub.carts.expire(cart_id)
+    run.show(cart, lambda console: _cart_text(cart, console))
+
+
+@click.group()
+def customers() -> None:
+    """Customers: look them up, tag them, write down their consent."""
+
+
+@customers.command(name="list")
+@click.option("--after", default=0, help="Only ids above this one.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def customers_list(run: Run, after: int, limit: int) -> None:
+    """Customers by id.
+
+    Example: wch customers list --limit 20
+    """
+    async with run.hub() as hub:
+        found = await hub.customers.listed(after=after, limit=limit)
+    run.rows(
+        found,
+        {
+            "id": lambda one: one.id,
+            "customer": lambda one: masked(one.phone),
+            "name": lambda one: one.name,
+            "orders": lambda one: one.total_orders,
+            "spent": lambda one: one.total_spent,
+            "marketing": lambda one: "in" if one.opt_in_marketing else ("out" if one.is_out else "never asked"),
+            "last seen": lambda one: one.last_interaction_at,
+        },
+        empty="No customers yet.",
+    )
+
+
+@customers.command(name="show")
+@click.argument("key")
+@command
+async def customers_show(run: Run, key: str) -> None:
+    """One customer, by key or by number in any spelling.
+
+    Example: wch customers show +34612345678
+    """
+    async with run.hub() as hub:
+        found = await hub.customers.found(key)
+    if not found:
+        raise NotFoundError(f"No customer answers to this key; list them with `wch customers list`.")
+    run.rows(
+        found,
+        {
+            "id": lambda one: one.id,
+            "name": lambda one: one.name,
+            "tags": lambda one: ", ".join(one.tags),
+            "orders": lambda one: one.total_orders,
+            "spent": lambda one: one.total_spent,
+        },
+        empty="",
+    )
+
+
+@customers.command()
+@click.argument("key")
+@click.option("--add", multiple=True, metavar="TAG")
+@click.option("--remove", multiple=True, metavar="TAG")
+@command
+async def tag(run: Run, key: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """Add and take away tags.
+
+    Example: wch customers tag 34612345678 --add VIP
+    """
+    async with run.hub() as hub:
+        profile = await hub.customers.tag(key, add=add, remove=remove, by=BY)
+    run.show(profile, lambda console: console.print(f"Tags: {', '.join(profile.tags) or 'none'}"))
+
+
+@customers.command()
+@click.argument("key")
+@click.option("--marketing", "to", type=click.Choice(["in", "out"]), required=True)
+@click.option("--everything", is_flag=True, help="Order notices too.")
+@click.option("--reason", required=True, help="What the customer said, and where; it is kept as evidence.")
+@command
+async def consent(run: Run, key: str, to: str, reason: str, *, everything: bool) -> None:
+    """Write down what a customer decided about marketing.
+
+    Example: wch customers consent 34612345678 --marketing out --reason "asked on the phone"
+    """
+    async with run.hub() as hub:
+        profile = await hub.customers.consent(
+            key, purpose="all" if everything else "marketing", to=to, reason=reason, by=BY
+        )
+    run.show(profile, lambda console: console.print(f"Marketing: {'in' if profile.opt_in_marketing else 'out'}."))
+
+
+@click.group()
+def orders() -> None:
+    """Orders: where they stand; cancel one."""
+
+
+@orders.command(name="list")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def orders_list(run: Run, limit: int) -> None:
+    """Placements: every order that a customer confirmed, and what became of it.
+
+    Example: wch orders list
+    """
+    async with run.hub() as hub:
+        found = await hub.orders.placements(limit=limit)
+    run.rows(
+        found,
+        {
+            "placement": lambda one: one.saga_id,
+            "state": lambda one: one.state,
+            "outcome": lambda one: one.outcome,
+            "order": lambda one: one.results.get("create_order", {}).get("number"),
+            "due": lambda one: " ".join(one.context["money"]["due"].values()),
+            "began": lambda one: one.created_at,
+        },
+        empty="No orders yet.",
+    )
+
+
+@orders.command(name="show")
+@click.argument("order_id", type=int)
+@command
+async def orders_show(run: Run, order_id: int) -> None:
+    """One order as the shop has it, and what the customer was told.
+
+    Example: wch orders show 1042
+    """
+    async with run.hub() as hub:
+        order, notices = await hub.orders.show(order_id)
+
+    def text(console: Console) -> None:
+        console.print(f"Order {order.number}: {order.status}, total {order.total}")
+        for line in order.lines:
+            console.print(f"  {line.quantity} x {line.name} at {line.price}", markup=False)
+        for notice in notices:
+            console.print(f"  told {notice.notification_type}: {notice.status}")
+
+    run.show({"order": order, "notifications": notices}, text)
+
+
+@orders.command()
+@click.argument("order_id", type=int)
+@click.option("--reason", default="cancelled by the shop", show_default=True)
+@click.option("--yes", is_flag=True, help="Do it; without it nothing is done.")
+@command
+async def cancel(run: Run, order_id: int, reason: str, *, yes: bool) -> int:
+    """Cancel an order that has not been shipped; the customer is told.
+
+    Example: wch orders cancel 1042 --yes
+    """
+    if not yes:
+        fail(f"this cancels order {order_id} and tells the customer; add --yes to do it.", 2)
+    async with run.hub() as hub:
+        order = await hub.orders.cancel(order_id, reason=reason, by=BY)
+    run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
+    return 0
+
+
+@orders.command()
+@click.argument("order_id", type=int)
+@click.option("--carrier", default="", help="Who brings it.")
+@click.option("--tracking", default="", help="The parcel's number.")
+@command
+async def ship(run: Run, order_id: int, carrier: str, tracking: str) -> None:
+    """Say that an order of the built-in shop has left; the customer is told.
+
+    Example: wch orders ship 1042 --carrier DHL --tracking JD014600003
+    """
+    async with run.hub() as hub:
+        order = await _local(run, hub.shop).ship(order_id=order_id, carrier=carrier, tracking=tracking)  # type: ignore[attr-defined]
+        await hub.orders.changed(order_id, action="order.ship", by=BY)
+    run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
+
+
+@orders.command()
+@click.argument("order_id", type=int)
+@command
+async def complete(run: Run, order_id: int) -> None:
+    """Say that an order of the built-in shop has arrived; the customer is told.
+
+    Example: wch orders complete 1042
+    """
+    async with run.hub() as hub:
+        order = await _local(run, hub.shop).complete(order_id=order_id)  # type: ignore[attr-defined]
+        await hub.orders.changed(order_id, action="order.complete", by=BY)
+    run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
+
+
+@click.group()
+def notifications() -> None:
+    """Order notices."""
+
+
+@notifications.command(name="list")
+@click.option("--status")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def notifications_list(run: Run, status: str | None, limit: int) -> None:
+    """Notices by id.
+
+    Example: wch notifications list --status failed
+    """
+    async with run.hub() as hub:
+        found = await hub.notifications.listed(status=status, limit=limit)
+    run.rows(
+        found,
+        {
+            "id": lambda one: one.id,
+            "order": lambda one: one.order_id,
+            "type": lambda one: one.notification_type,
+            "status": lambda one: one.status,
+            "why": lambda one: one.error_message,
+        },
+        empty="No notices yet.",
+    )
+
+
+@notifications.command()
+@click.argument("notification_id", type=int)
+@command
+async def retry(run: Run, notification_id: int) -> None:
+    """Prepare a notice again that was given up.
+
+    Example: wch notifications retry 4
+    """
+    async with run.hub() as hub:
+        notice = await hub.notifications.retry(notification_id)
+    run.show(notice, lambda console: console.print(f"Notice {notice.id} waits again."))
+
+
+@click.group()
+def sync() -> None:
+    """The queue that keeps shop and hub in step."""
+
+
+@sync.command(name="list")
+@click.option("--status")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def sync_list(run: Run, status: str | None, limit: int) -> None:
+    """Rows of the queue by id.
+
+    Example: wch sync list --status pending
+    """
+    async with run.hub() as hub:
+        found = await hub.sync.listed(status=status, limit=limit)
+    run.rows(
+        found,
+        {
+            "id": lambda one: one.id,
+            "what": lambda one: f"{one.entity_type} {one.entity_id} {one.action}",
+            "status": lambda one: one.status,
+            "attempts": lambda one: one.attempts,
+            "error": lambda one: one.error_message,
+        },
+        empty="The queue is empty.",
+    )
+
+
+@sync.command()
+@click.argument("entity", type=click.Choice([word.value for word in EntityType]))
+@click.argument("entity_id", type=click.IntRange(1))
+@click.option("--action", type=click.Choice([word.value for word in SyncAction]), default="update", show_default=True)
+@command
+async def enqueue(run: Run, entity: str, entity_id: int, action: str) -> None:
+    """Look at one product, order or stock level again.
+
+    Example: wch sync enqueue order 1042
+    """
+    async with run.hub() as hub:
+        task = await hub.sync.enqueue(EntityType(entity), entity_id, SyncAction(action))
+    run.show(task, lambda console: console.print(f"Row {task.id}: {task.status}."))
