@@ -5,92 +5,28 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from wch.application.dialogue.scene import Placement
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.application.sagas import UNTIL_PARKED, Definition, Step, StepRefusedError
 from wch.application.speaking import Speaker
 from wch.application.texts import Texts
-from wch.domain.address import Address, address_from_json, address_to_json
+from wch.domain.address import Address, address_from_json
 from wch.domain.audit import AuditEntry
-from wch.domain.cart import Cart
-from wch.domain.catalogue import Buyer, Line, Quote
+from wch.domain.catalogue import Buyer, Line
 from wch.domain.conversation import Conversation, Event
-from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.message import Class
-from wch.domain.moment import unix
 from wch.domain.money import Money, money_from_json, money_to_json
 from wch.domain.notification import CONFIRMED, Notification
 from wch.domain.order import Order, OrderDraft
 from wch.domain.outgoing import Text
-from wch.domain.payment import Offer
 from wch.domain.phone import variants
+from wch.domain.placement import PLACEMENT
 from wch.domain.reengagement import CampaignType
 from wch.domain.saga import Saga, SagaState
 from wch.domain.sync import EntityType, SyncAction
 
-PLACEMENT = "OrderPlacement"
-
 RESERVED_FOR = timedelta(hours=3)
 """How long goods are kept for an order that is paid on delivery while it is being placed."""
-
-
-def freeze(  # noqa: PLR0913 - everything that the customer agreed to
-    *,
-    cart: Cart,
-    conversation: Conversation,
-    profile: CustomerProfile,
-    quote: Quote,
-    offer: Offer,
-    address: Address | None,
-    number: str,
-    language: str,
-    note: str = "",
-) -> Placement:
-    """What the customer confirmed, as it stood on the screen; nothing of it is looked up again.
-
-    Args:
-        cart: the cart; its name names the placement.
-        conversation: where the customer is told.
-        profile: who orders.
-        quote: what was shown at the review.
-        offer: the way of paying.
-        address: where to; None when nothing ships.
-        number: the number that answers.
-        language: the customer's.
-        note: the customer's words to the shop.
-    """
-    context = {
-        "customer": {
-            "phone": profile.phone,
-            "name": profile.name or "",
-            "email": profile.email,
-            "customer_id": profile.wc_customer_id,
-        },
-        "conversation_id": conversation.id,
-        "number": number,
-        "language": language,
-        "cart": [cart.id, unix(cart.created_at)],
-        "lines": [
-            {"product_id": item.product_id, "variation_id": item.variation_id, "quantity": item.quantity}
-            for item in cart.items
-        ],
-        "names": [item.product_name for item in cart.items],
-        "address": None if address is None else address_to_json(address),
-        "shipping": quote.shipping_id,
-        "coupon": cart.coupon_code,
-        "fee": money_to_json(quote.fee),
-        "method": offer.gateway,
-        "pays_later": offer.pays_later,
-        "note": note,
-        "quote": {
-            part: money_to_json(getattr(quote, part))
-            for part in ("subtotal", "discount", "shipping", "tax", "fee", "rounding", "total")
-        }
-        | {"tax_included": quote.tax_included, "fingerprint": quote.fingerprint},
-        "money": {"due": money_to_json(quote.total), "captured": [], "refunds": []},
-    }
-    return Placement(saga_id=cart.saga_id, context=context)
 
 
 def _lines(saga: Saga) -> tuple[Line, ...]:

@@ -18,6 +18,7 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject
 from wch.domain.message import Message
 from wch.domain.outgoing import Outgoing
+from wch.domain.placement import Placement
 from wch.domain.saga import Saga
 
 
@@ -75,14 +76,6 @@ class Say:
 
 
 @attrs.frozen(kw_only=True)
-class Placement:
-    """The order that the customer confirmed: the saga's frozen context, see `wch.application.orders`."""
-
-    saga_id: str
-    context: JsonObject
-
-
-@attrs.frozen(kw_only=True)
 class SagaSignal:
     """What a placement that is under way should hear, such as `cancel` or `look_up`."""
 
@@ -102,7 +95,7 @@ class Answer:
         says: what is said, in order.
         accounts: for each row of the scene by id: `handled` of the data page: intent, from, to,
             did, silence, with.
-        placement: an order to place.
+        placement: an order to place, made by `wch.domain.placement.freeze`.
         signals: for placements under way.
         viewed: products that were shown on their own.
         facts: what observers hear after the commit.
