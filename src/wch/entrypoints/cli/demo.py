@@ -1,0 +1,269 @@
+"""`wch demo`: sell something over real HTTP, through the sandbox, and show it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import httpx2
+from rich.console import Console
+from rich.padding import Padding
+from rich.panel import Panel
+
+from wch.entrypoints.cli.running import fail
+
+CUSTOMER = "34600111222"
+NAME = "Maria"
+PATIENCE = 10.0
+"""Seconds to wait for one answer before the demo gives up."""
+
+ADDRESS = "Maria Garcia, Calle Mayor 12, 28013 Madrid, Spain"
+
+
+@attrs.frozen(kw_only=True)
+class Option:
+    """Something that a message offers to tap."""
+
+    id: str
+    title: str
+
+
+def options_of(body: Mapping[str, Any]) -> tuple[Option, ...]:
+    """The buttons or rows of a message's Cloud API body."""
+    interactive = body.get("interactive", {})
+    action = interactive.get("action", {})
+    buttons = [button.get("reply", {}) for button in action.get("buttons", ())]
+    rows = [row for section in action.get("sections", ()) for row in section.get("rows", ())]
+    return tuple(Option(id=one["id"], title=one["title"]) for one in (*buttons, *rows) if "id" in one)
+
+
+def text_of(body: Mapping[str, Any]) -> str:
+    """The words of a message's Cloud API body."""
+    kind = str(body.get("type"))
+    inner = body.get(kind, {})
+    if kind == "text":
+        return str(inner.get("body", ""))
+    if kind == "interactive":
+        reply = inner.get("button_reply") or inner.get("list_reply")
+        return str(reply["title"] if reply else inner.get("body", {}).get("text", ""))
+    if kind == "template":
+        return f"template {inner.get('name')}"
+    return f"[{kind}]"
+
+
+@attrs.define
+class Phone:
+    """The customer's phone: says things, and waits for what comes back."""
+
+    web: httpx2.Client
+    console: Console | None
+    spoken: list[dict[str, Any]] = attrs.field(factory=list)
+    heard: int = 0
+
+    def say(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Say one thing and wait for the answers to it."""
+        self._show(NAME, text_of(body), "green", right=True)
+        answer = self.web.post(
+            f"/sandbox/api/customers/{CUSTOMER}/messages", json={"name": NAME, **body}, timeout=PATIENCE
+        )
+        answer.raise_for_status()
+        return self.listen()
+
+    def text(self, words: str) -> list[dict[str, Any]]:
+        """Type something."""
+        return self.say({"type": "text", "text": {"body": words}})
+
+    def tap(self, *prefixes: str) -> list[dict[str, Any]]:
+        """Tap the first option on the screen whose id begins so."""
+        for message in reversed(self.spoken):
+            for prefix in prefixes:
+                for option in options_of(message["body"]):
+                    if option.id.startswith(prefix):
+                        kind = "button_reply" if "buttons" in message["body"]["interactive"]["action"] else "list_reply"
+                        chosen = {"type": kind, kind: {"id": option.id, "title": option.title}}
+                        return self.say({"type": "interactive", "interactive": chosen})
+        fail(
+            f"the demo found nothing to tap that begins with {' or '.join(prefixes)}; the last answer offers other things."
+        )
+
+    def listen(self) -> list[dict[str, Any]]:
+        """Wait until the hub has answered and is silent for a moment."""
+        end = time.monotonic() + PATIENCE
+        fresh: list[dict[str, Any]] = []
+        while time.monotonic() < end:
+            got = self.web.get(f"/sandbox/api/customers/{CUSTOMER}/messages").json()["data"]
+            outbound = [one for one in got if one["direction"] == "outbound"]
+            if len(outbound) > self.heard:
+                fresh.extend(outbound[self.heard :])
+                self.heard = len(outbound)
+                quiet = time.monotonic()
+            elif fresh and time.monotonic() - quiet > 0.15:
+                break
+            time.sleep(0.03)
+        if not fresh:
+            fail(f"the demo waited {PATIENCE:.0f} s for an answer and heard nothing; look at the server's log above.")
+        for message in fresh:
+            self.spoken.append(message)
+            offered = "  ".join(f"[{option.title}]" for option in options_of(message["body"]))
+            words = text_of(message["body"])
+            self._show("Shop", f"{words}\n{offered}" if offered else words, "cyan")
+        return fresh
+
+    def _show(self, who: str, words: str, colour: str, *, right: bool = False) -> None:
+        if self.console is None:
+            return
+        width = min(60, self.console.width - 12)
+        panel = Panel(words, title=who, title_align="left", border_style=colour, width=width, highlight=False)
+        self.console.print(Padding(panel, (0, 0, 0, 10 if right else 0)), markup=False)
+
+
+@contextmanager
+def running_server(database_url: str, folder: Path) -> Iterator[str]:
+    """A real `wch serve` process with the sandbox, on a free port; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WCH_")}
+    log = folder / "server.log"
+    with log.open("wb") as sink:
+        server = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "wch", "serve", "--sandbox", "--port", str(port), "--database-url", database_url],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**environment, "WCH_CURRENCY": "EUR", "WCH_COUNTRY": "ES", "WCH_TIMEZONE": "Europe/Madrid"},
+        )
+        try:
+            _await_alive(f"http://127.0.0.1:{port}", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.send_signal(signal.SIGTERM)
+            try:
+                server.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _await_alive(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            if httpx2.get(f"{address}/livez", timeout=1).status_code == httpx2.codes.OK:
+                return
+        except httpx2.HTTPError:
+            time.sleep(0.05)
+    fail(f"the server did not start; it said:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _wch(database_url: str, *words: str) -> Any:
+    """Run another command of ours on the same database, as the shop's owner would."""
+    ran = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "wch", *words, "--database-url", database_url, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "WCH_PROFILE": "dev", "WCH_CURRENCY": "EUR", "WCH_COUNTRY": "ES"},
+    )
+    if ran.returncode:
+        fail(f"`wch {' '.join(words)}` failed: {ran.stderr.strip()}")
+    return json.loads(ran.stdout)
+
+
+def sell(address: str, database_url: str, console: Console | None) -> dict[str, Any]:
+    """Buy a product as a customer, ship it as the owner, and count what happened."""
+    began = time.monotonic()
+    with httpx2.Client(base_url=address, timeout=PATIENCE) as web:
+        phone = Phone(web=web, console=console)
+        phone.text("hi")
+        phone.tap("categories", "category_")
+        phone.tap("category_")
+        if not any(option.id.startswith("add_to_cart_") for option in options_of(phone.spoken[-1]["body"])):
+            phone.tap("product_")
+        phone.tap("add_to_cart_", "variant_")
+        if any(option.id.startswith("variant_") for option in options_of(phone.spoken[-1]["body"])):
+            phone.tap("variant_")
+        phone.text("cart")
+        phone.tap("checkout")
+        phone.text(ADDRESS)
+        phone.tap("use_address")
+        if any(option.id.startswith("shipping_") for option in options_of(phone.spoken[-1]["body"])):
+            phone.tap("shipping_")
+        if any(option.id.startswith("payment_") for option in options_of(phone.spoken[-1]["body"])):
+            phone.tap("payment_")
+        phone.tap("confirm_order")
+        placement = _await_order(database_url, phone)
+        order_id = placement["context"]["results"]["create_order"]["order_id"]
+        phone.text("where is my order")
+        _wch(database_url, "orders", "ship", str(order_id), "--carrier", "DHL", "--tracking", "JD014600003")
+        web.post("/sandbox/api/clock", json={"advance": "1m"}).raise_for_status()
+        phone.listen()
+        calls = web.get("/sandbox/api/graph-log").json()["data"]
+    seconds = time.monotonic() - began
+    figures = _wch(database_url, "stats")
+    verified = _wch(database_url, "verify")
+    messages = figures["tables"]["messages"]
+    return {
+        "order": placement["context"]["results"]["create_order"]["number"],
+        "total": placement["context"]["money"]["due"],
+        "payment": placement["context"]["method"],
+        "messages_in": sum(messages["inbound"].values()),
+        "messages_out": sum(messages["outbound"].values()),
+        "graph_calls": len(calls),
+        "milliseconds": round(seconds * 1000),
+        "verified": verified["ok"],
+    }
+
+
+def _await_order(database_url: str, phone: Phone) -> Any:
+    """Wait until the placement is through; its confirmation is on the phone by then, or comes now."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = _wch(database_url, "sagas", "list")["data"]
+        if found and found[-1]["state"] == "completed":
+            if not any("order_" in option.id for one in phone.spoken[-2:] for option in options_of(one["body"])):
+                phone.listen()
+            return found[-1]
+        if found and found[-1]["state"] == "failed":
+            fail(f"the order was not placed: {found[-1]['context'].get('failure')}.")
+        time.sleep(0.05)
+    fail("the order was not placed in time; look with `wch sagas list`.")
+
+
+@click.command()
+@click.option("--database-url", metavar="URL", help="Where to sell; a fresh SQLite file otherwise.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def demo(database_url: str | None, *, as_json: bool) -> None:
+    """Sell something over real HTTP on SQLite, through the sandbox, and show it.
+
+    Example: wch demo
+    """
+    console = None if as_json else Console()
+    with tempfile.TemporaryDirectory(prefix="wch-demo-") as folder:
+        url = database_url or f"sqlite+aiosqlite:///{folder}/demo.db"
+        with running_server(url, Path(folder)) as address:
+            figures = sell(address, url, console)
+    if console is None:
+        click.echo(json.dumps(figures, indent=2))
+        return
+    total = f"{figures['total']['amount']} {figures['total']['currency']}"
+    console.rule("what happened")
+    console.print(f"Order {figures['order']} over {total}, paid by {figures['payment']}.")
+    console.print(
+        f"{figures['messages_in']} messages came in and {figures['messages_out']} went out through "
+        f"{figures['graph_calls']} calls, in {figures['milliseconds']} ms; "
+        f"`wch verify` is {'content' if figures['verified'] else 'NOT content'}."
+    )
+    console.rule("how to go on")
+    console.print("make serve                               the hub with its sandbox on http://127.0.0.1:8080")
+    console.print("http://127.0.0.1:8080/docs               its routes")
+    console.print("http://127.0.0.1:8080/sandbox/api/graph-log   what it sent to WhatsApp's stand-in")
