@@ -1,0 +1,42 @@
+"""WhatsApp's wire for the application: signatures, deliveries, bodies; no network."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from wch.adapters.whatsapp import encoder, parser, signature
+from wch.domain.document import JsonObject
+from wch.domain.inbound import Delivery
+from wch.domain.outgoing import Outgoing
+
+
+@attrs.frozen(kw_only=True)
+class CloudApiCodec:
+    """Reads what Meta posts and writes what the Cloud API takes.
+
+    Attributes:
+        secrets: the app secrets that a delivery may be signed with, several while rotating.
+    """
+
+    secrets: tuple[str, ...]
+
+    def is_signed(self, body: bytes, headers: Sequence[bytes]) -> bool:
+        """Whether exactly one header came and one of the secrets made it; never raises."""
+        return signature.holds(body, headers, self.secrets)
+
+    def read(self, body: bytes, *, now: datetime) -> Delivery:
+        """What a delivery tells.
+
+        Raises:
+            UnreadableDeliveryError: it is not JSON within the rules, or not WhatsApp's.
+        """
+        return parser.read(body, now=now)
+
+    def encode(self, message: Outgoing) -> JsonObject:
+        """The Cloud API body without its envelope."""
+        return encoder.encode(message)
+
+    def envelope(self, body: JsonObject, *, to: str | None, recipient: str | None, callback_data: str) -> JsonObject:
+        """The request body."""
+        return encoder.envelope(body, to=to, recipient=recipient, callback_data=callback_data)
