@@ -170,7 +170,13 @@ def _message(place: Place, item: Mapping[str, Any], *, call: bool) -> InboundEve
 
 def _sender(item: Mapping[str, Any], contact: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The customer's key and BSUID: `from`, else the user id, else the only contact's."""
-    user = _text(item.get("from_user_id")) or _text(contact.get("user_id"))
+    system = _object(item.get("system"))
+    user = (
+        _text(item.get("from_user_id"))
+        or _text(contact.get("user_id"))
+        or _text(system.get("previous_user_id"))
+        or _text(system.get("user_id"))
+    )
     digits = _digits(item.get("from")) or (None if user else _digits(contact.get("wa_id")))
     if digits is None and not item.get("from") and user is None:
         digits = _digits(contact.get("wa_id"))

@@ -1,0 +1,289 @@
+"""The repositories about people in memory: threads, messages, carts, customers, what they looked at."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from wch.adapters.memory.rows import Rows
+from wch.application.ports import Candidate, LineRow
+from wch.domain.cart import Cart, CartStatus, Slot
+from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.customer import CustomerProfile
+from wch.domain.lease import TERM, Work
+from wch.domain.message import FOREIGN, Class, Direction, Message, MessageStatus
+from wch.domain.moment import EPOCH
+from wch.domain.product_view import ProductView
+from wch.domain.reengagement import CampaignType, Reengagement
+
+SHUT = frozenset({"reaction", "edit", "revoke", "system", "group"})
+"""Inbound types that open no 24-hour window."""
+
+
+class MemoryConversationRepository:
+    """See `wch.application.ports.ConversationRepository`."""
+
+    def __init__(self, rows: Rows[Conversation]) -> None:
+        self._rows = rows
+
+    def add(self, conversation: Conversation) -> Conversation:
+        return self._rows.add(conversation)
+
+    def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
+        return self._rows.get(conversation_id, lock=lock)
+
+    def save(self, conversation: Conversation) -> None:
+        self._rows.save(conversation)
+
+    def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
+        found = self._rows.where("phone", customer_phone)
+        if not found:
+            return None
+        chosen = max(found, key=lambda row: (row.is_open, row.id))
+        return self._rows.get(chosen.id, lock=lock)
+
+    def listed(
+        self,
+        *,
+        status: ConversationStatus | None = None,
+        customer_phone: str | None = None,
+        before: tuple[datetime, int] | None = None,
+        limit: int = 50,
+    ) -> Sequence[Conversation]:
+        rows = self._rows.all() if customer_phone is None else self._rows.where("phone", customer_phone)
+        found = [
+            row
+            for row in rows
+            if row.last_message_at is not None
+            and (status is None or row.status is status)
+            and (before is None or (row.last_message_at, row.id) < before)
+        ]
+        return sorted(found, key=lambda row: (row.last_message_at or EPOCH, row.id), reverse=True)[:limit]
+
+    def quiet_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Conversation]:
+        return [
+            row
+            for row in self._rows.where("status", ConversationStatus.ACTIVE)
+            if row.id > after and row.last_message_at is not None and row.last_message_at <= moment
+        ][:limit]
+
+
+class MemoryMessageRepository:
+    """See `wch.application.ports.MessageRepository`."""
+
+    def __init__(self, rows: Rows[Message], conversations: Rows[Conversation]) -> None:
+        self._rows = rows
+        self._conversations = conversations
+
+    def add(self, message: Message) -> Message:
+        return self._rows.add(message)
+
+    def get(self, message_id: int, *, lock: bool = False) -> Message | None:
+        return self._rows.get(message_id, lock=lock)
+
+    def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:
+        return self._rows.by("wa_message_id", wa_message_id, lock=lock)
+
+    def save(self, message: Message) -> None:
+        self._rows.save(message)
+
+    def remove(self, message_id: int) -> None:
+        self._rows.remove(message_id)
+
+    def move(self, before: Work, after: Work) -> None:
+        self._rows.move(before, after, status="status", attempts="retry_count", stamp="updated_at")
+
+    def finish(self, lease: Work, message: Message) -> None:
+        self._rows.finish(lease, message, status="status", attempts="retry_count", stamp="updated_at")
+
+    def heads(self, *, now: datetime, limit: int = 20) -> Sequence[LineRow]:
+        found: list[LineRow] = []
+        seen: set[int] = set()
+        for row in self._rows.where("status", MessageStatus.PROCESSING):
+            if row.conversation_id is None or row.conversation_id in seen:
+                continue
+            seen.add(row.conversation_id)
+            if row.updated_at + TERM <= now:
+                found.append(_line_row(row))
+        for row in self._rows.where("status", MessageStatus.RECEIVED):
+            if len(found) >= limit:
+                break
+            if row.conversation_id is not None and row.conversation_id not in seen:
+                seen.add(row.conversation_id)
+                found.append(_line_row(row))
+        return found[:limit]
+
+    def line(self, customer_phone: str) -> Sequence[LineRow]:
+        found = [
+            row
+            for conversation in self._conversations.where("phone", customer_phone)
+            for row in self._rows.where("conversation", conversation.id)
+            if row.status in {MessageStatus.RECEIVED, MessageStatus.PROCESSING}
+        ]
+        for row in found:
+            self._rows.get(row.id, lock=True)
+        return [_line_row(row) for row in sorted(found, key=lambda row: row.id)]
+
+    def leaving(self, *, after: int = 0, limit: int = 200) -> Sequence[Candidate]:
+        waiting = (row for row in self._rows.where("status", MessageStatus.PENDING) if row.id > after)
+        return [self._candidate(row) for row in islice(waiting, limit) if row.conversation_id is not None]
+
+    def _candidate(self, row: Message) -> Candidate:
+        conversation = self._conversations.get(row.conversation_id)
+        number: Any = row.content.get("number")
+        return Candidate(
+            work=_work(row),
+            conversation_id=row.conversation_id or 0,
+            customer_phone="" if conversation is None else conversation.customer_phone,
+            class_=row.class_,
+            number=number if isinstance(number, str) else None,
+            not_before=row.not_before,
+        )
+
+    def in_flight(self, customer_phone: str) -> bool:
+        ours = {row.id for row in self._conversations.where("phone", customer_phone)}
+        return any(row.conversation_id in ours for row in self._rows.where("status", MessageStatus.SENDING))
+
+    def overdue(self, status: str, *, before: datetime, limit: int = 100) -> Sequence[Work]:
+        rows = self._rows.where("status", MessageStatus(status))
+        return [_work(row) for row in rows if row.updated_at <= before][:limit]
+
+    def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
+        rows = self._rows.where("conversation", conversation_id)
+        return [row for row in reversed(rows) if before is None or row.id < before][:limit]
+
+    def latest_inbound_at(self, customer_phone: str, number: str | None = None) -> datetime | None:
+        times = [
+            row.sent_at
+            for conversation in self._conversations.where("phone", customer_phone)
+            for row in self._rows.where("conversation", conversation.id)
+            if row.direction is Direction.INBOUND
+            and row.type not in SHUT
+            and row.sent_at is not None
+            and (number is None or row.content.get("number") == number)
+        ]
+        return max(times, default=None)
+
+    def waiting_campaign(self, limit: int = 500) -> int:
+        waiting = self._rows.where("status", MessageStatus.PENDING)
+        return min(limit, sum(1 for row in waiting if row.class_ is Class.CAMPAIGN))
+
+    def foreign_before(self, moment: datetime, *, limit: int = 100) -> Sequence[int]:
+        return [row.id for row in self._rows.all() if row.type == FOREIGN and row.created_at <= moment][:limit]
+
+
+def _work(row: Message) -> Work:
+    return Work(id=row.id, status=row.status.value, attempts=row.retry_count, stamp=row.updated_at)
+
+
+def _line_row(row: Message) -> LineRow:
+    return LineRow(work=_work(row), conversation_id=row.conversation_id or 0)
+
+
+class MemoryCartRepository:
+    """See `wch.application.ports.CartRepository`."""
+
+    def __init__(self, rows: Rows[Cart]) -> None:
+        self._rows = rows
+
+    def add(self, cart: Cart) -> Cart:
+        return self._rows.add(cart)
+
+    def get(self, cart_id: int, *, lock: bool = False) -> Cart | None:
+        return self._rows.get(cart_id, lock=lock)
+
+    def of(self, customer_phone: str, *, lock: bool = False) -> Cart | None:
+        return self._rows.by("customer_phone", customer_phone, lock=lock)
+
+    def save(self, cart: Cart) -> None:
+        self._rows.save(cart)
+
+    def idle_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        rows = self._rows.where("status", CartStatus.ACTIVE)
+        return [row for row in rows if row.id > after and row.items and row.updated_at <= moment][:limit]
+
+    def expiring(self, now: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        rows = [*self._rows.where("status", CartStatus.ACTIVE), *self._rows.where("status", CartStatus.ABANDONED)]
+        found = [row for row in rows if row.id > after and row.expires_at is not None and row.expires_at <= now]
+        return sorted(found, key=lambda row: row.id)[:limit]
+
+    def due_for_reminder(self, abandoned_before: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        return [
+            row
+            for row in self._rows.where("status", CartStatus.ABANDONED)
+            if row.id > after
+            and row.abandoned_at is not None
+            and row.abandoned_at <= abandoned_before
+            and any(getattr(row, slot) is None for slot in Slot)
+        ][:limit]
+
+    def listed(self, *, status: CartStatus | None = None, after: int = 0, limit: int = 50) -> Sequence[Cart]:
+        rows = self._rows.all() if status is None else self._rows.where("status", status)
+        return [row for row in rows if row.id > after][:limit]
+
+
+class MemoryCustomerRepository:
+    """See `wch.application.ports.CustomerRepository`."""
+
+    def __init__(self, rows: Rows[CustomerProfile]) -> None:
+        self._rows = rows
+
+    def get(self, customer_id: int) -> CustomerProfile | None:
+        return self._rows.get(customer_id)
+
+    def of(self, phone: str) -> CustomerProfile | None:
+        return self._rows.by("phone", phone)
+
+    def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
+        found = self._rows.by("phone", phone, lock=True)
+        return found if found is not None else self._rows.add(CustomerProfile.met(phone, now=now))
+
+    def lock_if_free(self, phone: str) -> CustomerProfile | None:
+        return self._rows.by("phone", phone, lock=True)
+
+    def save(self, profile: CustomerProfile) -> None:
+        self._rows.save(profile)
+
+    def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
+        return [row for row in self._rows.all() if row.id > after][:limit]
+
+
+class MemoryProductViewRepository:
+    """See `wch.application.ports.ProductViewRepository`."""
+
+    def __init__(self, rows: Rows[ProductView]) -> None:
+        self._rows = rows
+
+    def add(self, view: ProductView) -> ProductView:
+        return self._rows.add(view)
+
+    def latest(self, customer_phone: str, product_id: int) -> ProductView | None:
+        rows = [row for row in self._rows.where("phone", customer_phone) if row.product_id == product_id]
+        return max(rows, key=lambda row: (row.viewed_at, row.id), default=None)
+
+    def of(self, customer_phone: str, *, since: datetime, limit: int = 100) -> Sequence[ProductView]:
+        rows = [row for row in self._rows.where("phone", customer_phone) if row.viewed_at >= since]
+        return sorted(rows, key=lambda row: (row.viewed_at, row.id), reverse=True)[:limit]
+
+
+class MemoryReengagementRepository:
+    """See `wch.application.ports.ReengagementRepository`."""
+
+    def __init__(self, rows: Rows[Reengagement]) -> None:
+        self._rows = rows
+
+    def add(self, contact: Reengagement) -> Reengagement:
+        return self._rows.add(contact)
+
+    def get(self, contact_id: int, *, lock: bool = False) -> Reengagement | None:
+        return self._rows.get(contact_id, lock=lock)
+
+    def save(self, contact: Reengagement) -> None:
+        self._rows.save(contact)
+
+    def newest_of(self, customer_phone: str, campaign_type: CampaignType) -> Reengagement | None:
+        rows = [row for row in self._rows.where("phone", customer_phone) if row.campaign_type is campaign_type]
+        return rows[-1] if rows else None
+
+    def of(self, customer_phone: str, *, since: datetime, limit: int = 100) -> Sequence[Reengagement]:
+        return [row for row in self._rows.where("phone", customer_phone) if row.created_at >= since][:limit]

@@ -1,0 +1,347 @@
+"""The repositories about work in memory: queues, letters, claims, limits, breakers, sagas, options."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import attrs
+
+from wch.adapters.memory.rows import Rows
+from wch.adapters.memory.tables import Option
+from wch.domain.audit import AuditEntry
+from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
+from wch.domain.circuit_breaker import CircuitBreaker
+from wch.domain.claim import Claim
+from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
+from wch.domain.document import JsonObject
+from wch.domain.errors import DuplicateError, NotLockedError
+from wch.domain.lease import Work
+from wch.domain.notification import Notification, NotificationStatus
+from wch.domain.rate_limit import ANCHOR, RateLimitWindow
+from wch.domain.saga import OPEN, Saga, SagaState
+from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncStatus, SyncTask
+
+
+class MemoryRecipientRepository:
+    """See `wch.application.ports.RecipientRepository`."""
+
+    def __init__(self, rows: Rows[BroadcastRecipient]) -> None:
+        self._rows = rows
+
+    def add(self, recipient: BroadcastRecipient) -> BroadcastRecipient | None:
+        try:
+            return self._rows.add(recipient)
+        except DuplicateError:
+            return None
+
+    def get(self, recipient_id: int, *, lock: bool = False) -> BroadcastRecipient | None:
+        return self._rows.get(recipient_id, lock=lock)
+
+    def save(self, recipient: BroadcastRecipient) -> None:
+        self._rows.save(recipient)
+
+    def take_pending(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
+        rows = self._rows.where("campaign", campaign_id)
+        found = [row for row in rows if row.id > after and row.status is RecipientStatus.PENDING][:limit]
+        for row in found:
+            self._rows.get(row.id, lock=True)
+        return found
+
+    def counts(self, campaign_id: int) -> Mapping[str, int]:
+        return Counter(row.status.value for row in self._rows.where("campaign", campaign_id))
+
+    def listed(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
+        return [row for row in self._rows.where("campaign", campaign_id) if row.id > after][:limit]
+
+
+class MemorySyncRepository:
+    """See `wch.application.ports.SyncRepository`."""
+
+    def __init__(self, rows: Rows[SyncTask]) -> None:
+        self._rows = rows
+
+    def enqueue(self, entity_type: EntityType, entity_id: int, action: SyncAction, *, now: datetime) -> SyncTask:
+        there = self._rows.by("entity_type_id", (entity_type, entity_id, action), lock=True)
+        if there is None:
+            task = SyncTask(entity_type=entity_type, entity_id=entity_id, action=action, created_at=now)
+            return self._rows.add(task)
+        armed = there.armed(now=now)
+        self._rows.save(armed)
+        return armed
+
+    def get(self, task_id: int, *, lock: bool = False) -> SyncTask | None:
+        return self._rows.get(task_id, lock=lock)
+
+    def save(self, task: SyncTask) -> None:
+        self._rows.save(task)
+
+    def move(self, before: Work, after: Work) -> None:
+        row = self._rows.get(before.id)
+        error = None if row is None or row.error_message == AGAIN else row.error_message
+        self._rows.move(before, after, status="status", attempts="attempts", stamp="processed_at", error_message=error)
+
+    def finish(self, lease: Work, task: SyncTask) -> None:
+        self._rows.finish(lease, task, status="status", attempts="attempts", stamp="processed_at")
+
+    def waiting(self, status: str, *, after: int = 0, limit: int = 50) -> Sequence[Work]:
+        rows = [row for row in self._rows.where("status", SyncStatus(status)) if row.id > after][:limit]
+        return [Work(id=row.id, status=row.status.value, attempts=row.attempts, stamp=row.processed_at) for row in rows]
+
+    def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[SyncTask]:
+        rows = self._rows.all() if status is None else self._rows.where("status", SyncStatus(status))
+        return [row for row in rows if row.id > after][:limit]
+
+
+class MemoryNotificationRepository:
+    """See `wch.application.ports.NotificationRepository`."""
+
+    def __init__(self, rows: Rows[Notification]) -> None:
+        self._rows = rows
+
+    def add(self, notification: Notification) -> Notification:
+        return self._rows.add(notification)
+
+    def get(self, notification_id: int, *, lock: bool = False) -> Notification | None:
+        return self._rows.get(notification_id, lock=lock)
+
+    def save(self, notification: Notification) -> None:
+        self._rows.save(notification)
+
+    def of_order(self, order_id: int, notification_type: str | None = None) -> Sequence[Notification]:
+        rows = self._rows.where("order", order_id)
+        return [row for row in rows if notification_type in {None, row.notification_type}]
+
+    def due(self, now: datetime, *, limit: int = 50) -> Sequence[int]:
+        rows = self._rows.where("status", NotificationStatus.PENDING)
+        return [row.id for row in rows if row.updated_at <= now][:limit]
+
+    def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[Notification]:
+        rows = self._rows.all() if status is None else self._rows.where("status", NotificationStatus(status))
+        return [row for row in rows if row.id > after][:limit]
+
+
+class MemoryDeadLetterRepository:
+    """See `wch.application.ports.DeadLetterRepository`."""
+
+    def __init__(self, rows: Rows[DeadLetter]) -> None:
+        self._rows = rows
+
+    def add(self, letter: DeadLetter) -> DeadLetter:
+        return self._rows.add(letter)
+
+    def get(self, letter_id: int, *, lock: bool = False) -> DeadLetter | None:
+        return self._rows.get(letter_id, lock=lock)
+
+    def save(self, letter: DeadLetter) -> None:
+        self._rows.save(letter)
+
+    def listed(
+        self,
+        *,
+        status: DeadLetterStatus | None = None,
+        hook: str | None = None,
+        reason: str | None = None,
+        after: int = 0,
+        limit: int = 50,
+    ) -> Sequence[DeadLetter]:
+        rows = self._rows.all() if status is None else self._rows.where("status", status)
+        return [row for row in rows if row.id > after and hook in {None, row.hook} and reason in {None, row.reason}][
+            :limit
+        ]
+
+    def counts(self) -> Mapping[tuple[str, str, str], int]:
+        return Counter((row.status.value, row.hook, row.reason) for row in self._rows.all())
+
+    def purge(self, *, decided_before: datetime) -> int:
+        gone = [
+            row.id
+            for row in self._rows.all()
+            if row.status is not DeadLetterStatus.PENDING
+            and (decided := row.replayed_at or row.dismissed_at) is not None
+            and decided < decided_before
+        ]
+        return sum(self._rows.remove(letter_id) for letter_id in gone)
+
+
+class MemoryClaimRepository:
+    """See `wch.application.ports.ClaimRepository`."""
+
+    def __init__(self, rows: Rows[Claim]) -> None:
+        self._rows = rows
+
+    def claim(self, key: str, scope: str, *, now: datetime, expires_at: datetime) -> bool:
+        claim = Claim(message_id=key, scope=scope, processed_at=now, expires_at=expires_at)
+        there = self._rows.get((key, scope), lock=True)
+        if there is None:
+            self._rows.add(claim)
+            return True
+        if not there.is_expired(now=now):
+            return False
+        self._rows.save(claim)
+        return True
+
+    def is_claimed(self, key: str, scope: str, *, now: datetime) -> bool:
+        there = self._rows.get((key, scope))
+        return there is not None and not there.is_expired(now=now)
+
+    def purge(self, *, now: datetime, limit: int = 500) -> int:
+        gone = [(row.message_id, row.scope) for row in self._rows.all() if row.is_expired(now=now)][:limit]
+        return sum(self._rows.remove(key) for key in gone)
+
+
+class MemoryRateLimitRepository:
+    """See `wch.application.ports.RateLimitRepository`."""
+
+    def __init__(self, rows: Rows[RateLimitWindow]) -> None:
+        self._rows = rows
+
+    def lock(self, identifier_hash: str, limit_type: str) -> None:
+        if self._rows.get((identifier_hash, limit_type, ANCHOR), lock=True) is None:
+            self._rows.add(RateLimitWindow(identifier_hash=identifier_hash, limit_type=limit_type, window_start=ANCHOR))
+
+    def since(self, identifier_hash: str, limit_type: str, oldest: datetime) -> Sequence[RateLimitWindow]:
+        rows = self._rows.where("pair", (identifier_hash, limit_type))
+        return [row for row in rows if row.window_start >= oldest and row.window_start > ANCHOR]
+
+    def hit(self, identifier_hash: str, limit_type: str, part: datetime, hits: int = 1) -> None:
+        if not self._rows.is_locked((identifier_hash, limit_type, ANCHOR)):
+            raise NotLockedError(table="rate_limits")
+        key = (identifier_hash, limit_type, part)
+        there = self._rows.get(key, lock=True)
+        if there is None:
+            self._rows.add(
+                RateLimitWindow(
+                    identifier_hash=identifier_hash, limit_type=limit_type, request_count=hits, window_start=part
+                )
+            )
+        else:
+            self._rows.save(attrs.evolve(there, request_count=there.request_count + hits))
+
+    def listed(self, *, limit_type: str | None = None, limit: int = 100) -> Sequence[RateLimitWindow]:
+        found = [
+            row
+            for row in self._rows.all()
+            if row.window_start > ANCHOR and row.request_count and limit_type in {None, row.limit_type}
+        ]
+        found.sort(key=lambda row: (row.identifier_hash, row.limit_type))
+        return sorted(found, key=lambda row: row.window_start, reverse=True)[:limit]
+
+    def reset(self, *, identifier_hash: str | None = None, limit_type: str | None = None) -> int:
+        gone = [
+            (row.identifier_hash, row.limit_type, row.window_start)
+            for row in self._rows.all()
+            if row.window_start > ANCHOR
+            and identifier_hash in {None, row.identifier_hash}
+            and limit_type in {None, row.limit_type}
+        ]
+        return sum(self._rows.remove(key) for key in gone)
+
+    def purge(self, *, before: datetime) -> int:
+        gone = [
+            (row.identifier_hash, row.limit_type, row.window_start)
+            for row in self._rows.all()
+            if ANCHOR < row.window_start < before
+        ]
+        return sum(self._rows.remove(key) for key in gone)
+
+
+class MemoryBreakerRepository:
+    """See `wch.application.ports.BreakerRepository`."""
+
+    def __init__(self, rows: Rows[CircuitBreaker]) -> None:
+        self._rows = rows
+
+    def lock(self, service: str, *, now: datetime) -> CircuitBreaker:
+        there = self._rows.get(service, lock=True)
+        return there if there is not None else self._rows.add(CircuitBreaker(service=service, updated_at=now))
+
+    def of(self, service: str) -> CircuitBreaker | None:
+        return self._rows.get(service)
+
+    def save(self, breaker: CircuitBreaker) -> None:
+        self._rows.save(breaker)
+
+    def listed(self) -> Sequence[CircuitBreaker]:
+        return list(self._rows.all())
+
+
+class MemorySagaRepository:
+    """See `wch.application.ports.SagaRepository`."""
+
+    def __init__(self, rows: Rows[Saga]) -> None:
+        self._rows = rows
+
+    def add(self, saga: Saga) -> Saga:
+        return self._rows.add(saga)
+
+    def get(self, saga_id: str, *, lock: bool = False) -> Saga | None:
+        return self._rows.get(saga_id, lock=lock)
+
+    def save(self, saga: Saga) -> None:
+        self._rows.save(saga)
+
+    def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
+        due = [row for state in OPEN for row in self._rows.where("state", state) if row.updated_at <= now]
+        chosen = sorted(due, key=lambda row: (row.updated_at, row.saga_id))[:limit]
+        for row in chosen:
+            self._rows.get(row.saga_id, lock=True)
+        return chosen
+
+    def listed(
+        self,
+        *,
+        saga_type: str | None = None,
+        state: SagaState | None = None,
+        outcome: str | None = None,
+        after: str = "",
+        limit: int = 50,
+    ) -> Sequence[Saga]:
+        rows = self._rows.all() if state is None else self._rows.where("state", state)
+        return [
+            row
+            for row in rows
+            if row.saga_id > after and saga_type in {None, row.saga_type} and outcome in {None, row.outcome}
+        ][:limit]
+
+
+class MemoryOptionRepository:
+    """See `wch.application.ports.OptionRepository`."""
+
+    def __init__(self, rows: Rows[Option]) -> None:
+        self._rows = rows
+
+    def get(self, name: str, *, lock: bool = False) -> JsonObject | None:
+        row = self._rows.get(name, lock=lock)
+        return None if row is None else row.value
+
+    def put(self, name: str, value: JsonObject) -> None:
+        option = Option(name=name, value=value)
+        if self._rows.get(name, lock=True) is None:
+            self._rows.add(option)
+        else:
+            self._rows.save(option)
+
+    def remove(self, name: str) -> bool:
+        return self._rows.remove(name)
+
+    def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
+        rows = [row for row in self._rows.all() if row.name.startswith(prefix) and row.name > after]
+        return [(row.name, row.value) for row in rows[:limit]]
+
+
+class MemoryAuditRepository:
+    """See `wch.application.ports.AuditRepository`."""
+
+    def __init__(self, rows: Rows[AuditEntry]) -> None:
+        self._rows = rows
+
+    def add(self, entry: AuditEntry) -> AuditEntry:
+        return self._rows.add(entry)
+
+    def listed(
+        self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
+    ) -> Sequence[AuditEntry]:
+        rows = self._rows.all()
+        return [row for row in rows if row.id > after and actor in {None, row.actor} and action in {None, row.action}][
+            :limit
+        ]
