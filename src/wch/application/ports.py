@@ -629,23 +629,91 @@ class Census(Protocol):
 class UnitOfWork(Protocol):
     """One transaction's view of the store."""
 
-    conversations: ConversationRepository
-    messages: MessageRepository
-    carts: CartRepository
-    customers: CustomerRepository
-    recipients: RecipientRepository
-    sync: SyncRepository
-    notifications: NotificationRepository
-    views: ProductViewRepository
-    reengagements: ReengagementRepository
-    dead_letters: DeadLetterRepository
-    claims: ClaimRepository
-    limits: RateLimitRepository
-    breakers: BreakerRepository
-    sagas: SagaRepository
-    options: OptionRepository
-    audit: AuditRepository
-    census: Census
+    @property
+    def conversations(self) -> ConversationRepository:
+        """See `ConversationRepository`."""
+        ...
+
+    @property
+    def messages(self) -> MessageRepository:
+        """See `MessageRepository`."""
+        ...
+
+    @property
+    def carts(self) -> CartRepository:
+        """See `CartRepository`."""
+        ...
+
+    @property
+    def customers(self) -> CustomerRepository:
+        """See `CustomerRepository`."""
+        ...
+
+    @property
+    def recipients(self) -> RecipientRepository:
+        """See `RecipientRepository`."""
+        ...
+
+    @property
+    def sync(self) -> SyncRepository:
+        """See `SyncRepository`."""
+        ...
+
+    @property
+    def notifications(self) -> NotificationRepository:
+        """See `NotificationRepository`."""
+        ...
+
+    @property
+    def views(self) -> ProductViewRepository:
+        """See `ProductViewRepository`."""
+        ...
+
+    @property
+    def reengagements(self) -> ReengagementRepository:
+        """See `ReengagementRepository`."""
+        ...
+
+    @property
+    def dead_letters(self) -> DeadLetterRepository:
+        """See `DeadLetterRepository`."""
+        ...
+
+    @property
+    def claims(self) -> ClaimRepository:
+        """See `ClaimRepository`."""
+        ...
+
+    @property
+    def limits(self) -> RateLimitRepository:
+        """See `RateLimitRepository`."""
+        ...
+
+    @property
+    def breakers(self) -> BreakerRepository:
+        """See `BreakerRepository`."""
+        ...
+
+    @property
+    def sagas(self) -> SagaRepository:
+        """See `SagaRepository`."""
+        ...
+
+    @property
+    def options(self) -> OptionRepository:
+        """See `OptionRepository`."""
+        ...
+
+    @property
+    def audit(self) -> AuditRepository:
+        """See `AuditRepository`."""
+        ...
+
+    @property
+    def census(self) -> Census:
+        """See `Census`."""
+        ...
+
 
 
 class Database(Protocol):

@@ -32,18 +32,18 @@ class MemoryCensus:
             "saga_state": (row.state for row in tables.sagas.rows.values()),
         }
         plain = {
-            "customer_profiles": tables.customers,
-            "product_views": tables.views,
-            "reengagement": tables.reengagements,
-            "webhook_idempotency": tables.claims,
-            "rate_limits": tables.limits,
+            "customer_profiles": len(tables.customers.rows),
+            "product_views": len(tables.views.rows),
+            "reengagement": len(tables.reengagements.rows),
+            "webhook_idempotency": len(tables.claims.rows),
+            "rate_limits": len(tables.limits.rows),
         }
         counted: dict[str, Mapping[str, int]] = {
             name: dict(Counter(word.value for word in words)) for name, words in by_word.items()
         }
         counted["messages"] = dict(Counter(f"{row.direction}:{row.status}" for row in tables.messages.rows.values()))
-        for name, table in plain.items():
-            counted[name] = {"rows": len(table.rows)} if table.rows else {}
+        for name, rows in plain.items():
+            counted[name] = {"rows": rows} if rows else {}
         return counted
 
     def oldest_waiting(self) -> Mapping[str, datetime]:
