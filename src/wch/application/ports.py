@@ -715,7 +715,6 @@ class UnitOfWork(Protocol):
         ...
 
 
-
 class Database(Protocol):
     """The store: transactions are plain functions."""
 

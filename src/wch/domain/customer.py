@@ -117,6 +117,35 @@ class CustomerProfile:
             notification_opt_out=out_of_notices,
         )
 
+    def told_whatsapp(self, value: str, at: datetime, *, now: datetime) -> Self:
+        """What the customer set in WhatsApp itself: `stop`, `resume` or `signup`.
+
+        Decisions there apply by their own time: one that is older than the last is only
+        logged. Resuming lifts that block alone; an earlier opt-in returns unless it was
+        withdrawn in words.
+        """
+        consent: Mapping[str, Any] = self.preferences.get("consent", {})
+        latest = consent.get("whatsapp_at")
+        if latest is not None and iso(at) < latest:
+            entry = {"at": iso(at), "source": "user_preferences", "purpose": "marketing", "ignored": value}
+            log = [*consent.get("log", ()), entry][-MOST_CONSENT_ENTRIES:]
+            return self._preferring(now=now, consent={**consent, "log": log})
+        before = self._preferring(now=now, consent={**consent, "whatsapp_at": iso(at)})
+        if value == "stop":
+            was_in = self.opt_in_marketing or bool(consent.get("in_before_block"))
+            stopped = before.consenting("marketing", "out", source="user_preferences", now=now, by="customer")
+            return stopped._consent_fact(now=now, in_before_block=was_in)  # noqa: SLF001 - the same class
+        if value == "signup":
+            return before.consenting("marketing", "in", source="user_preferences", now=now, by="customer")
+        if consent.get("in_before_block"):
+            resumed = before.consenting("marketing", "in", source="user_preferences", now=now, by="customer")
+            return resumed._consent_fact(now=now, in_before_block=None)  # noqa: SLF001 - the same class
+        return before
+
+    def _consent_fact(self, *, now: datetime, **facts: Any) -> Self:
+        consent = {**self.preferences.get("consent", {}), **facts}
+        return self._preferring(now=now, consent={name: fact for name, fact in consent.items() if fact is not None})
+
     def living_at(self, address: JsonObject, *, now: datetime) -> Self:
         """An address was accepted in a checkout: the last known, and saved if it is new."""
         plain = {name: value for name, value in address.items() if value not in (None, "")}
@@ -126,9 +155,7 @@ class CustomerProfile:
             number = 1 + max((int(one.get("id", 0)) for one in saved), default=0)
             entry = {"id": number, "is_default": not saved, "created_at": iso(now), **plain}
             saved = (*saved, entry)[-MOST_SAVED_ADDRESSES:]
-        return attrs.evolve(
-            self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now)
-        )
+        return attrs.evolve(self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now))
 
     def bought(self, order_id: int, total: Decimal, currency: str, *, now: datetime, home: str) -> Self:
         """An order counts, once, however often it is told.
@@ -175,9 +202,7 @@ class CustomerProfile:
         return attrs.evolve(self, tags=left, updated_at=max(self.updated_at, now))
 
     def _preferring(self, *, now: datetime, **fields: Any) -> Self:
-        return attrs.evolve(
-            self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now)
-        )
+        return attrs.evolve(self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now))
 
 
 _ADDRESS_FIELDS = ("address_1", "address_2", "city", "state", "postcode", "country")

@@ -1,0 +1,212 @@
+"""Arrivals: what one event does to the store, in the transaction of its delivery."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from wch.application.dialogue.scene import Silence
+from wch.application.ports import UnitOfWork
+from wch.application.statuses import Statuses, learn_id
+from wch.domain.audit import AuditEntry
+from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.customer import CustomerProfile
+from wch.domain.document import amended, document
+from wch.domain.inbound import AccountEvent, Echo, InboundMessage, PreferenceChange, StatusUpdate
+from wch.domain.message import FOREIGN, Direction, Message, MessageStatus
+from wch.domain.moment import iso
+
+REOPENED_WITHIN = timedelta(hours=24)
+"""A thread that was resolved less long ago is the same thread."""
+
+UNSEEN = frozenset({"reaction", "edit", "revoke", "system"})
+"""What does not count as unread."""
+
+UNTOUCHED = frozenset({"reaction", "edit", "revoke", "system"})
+"""What does not count as the customer being there."""
+
+
+@attrs.frozen(kw_only=True)
+class Arrived:
+    """What became of a message: new, known, or known with other content."""
+
+    is_new: bool
+    conflict: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Arrivals:
+    """Applies events; the customer's lock is held by then, or taken here."""
+
+    statuses: Statuses
+
+    def status(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
+        """A status moves its row; whether anything changed."""
+        return self.statuses.apply(uow, event, now=now)
+
+    def message(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
+        """A message becomes profile, conversation, counters and a waiting row, all together."""
+        if event.raw.get("field") == "history":
+            return Arrived(is_new=False)
+        if event.in_group:
+            return self._group(uow, event, now=now)
+        profile = uow.customers.lock(event.sender, now=now)
+        there = uow.messages.by_wa_id(event.wa_message_id)
+        if there is not None:
+            return self._again(uow, there, event, now=now)
+        conversation = self._conversation(uow, event, now=now)
+        row = uow.messages.add(self._row(event, conversation.id, now=now))
+        uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
+        met = profile.wrote(event.name, now=now, counts=event.type not in UNTOUCHED)
+        aliases = [event.wa_id] if event.wa_id not in {None, event.sender} else None
+        uow.customers.save(met.identified(now=now, bsuid=event.user_id, aliases=aliases))
+        if event.type in {"edit", "revoke"}:
+            self._change_target(uow, row, now=now)
+        return Arrived(is_new=True)
+
+    def _row(self, event: InboundMessage, conversation_id: int | None, *, now: datetime) -> Message:
+        row = Message(
+            conversation_id=conversation_id,
+            direction=Direction.INBOUND,
+            type=event.type,
+            wa_message_id=event.wa_message_id,
+            content=event.content,
+            raw_payload=event.raw,
+            status=MessageStatus.RECEIVED,
+            created_at=now,
+            updated_at=now,
+            sent_at=event.sent_at,
+        )
+        return row if event.is_live else row.handled({"silence": Silence.NO_ACTION.value}, now=now)
+
+    def _group(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
+        """What is said in a group belongs to no thread, and nothing is answered."""
+        there = uow.messages.by_wa_id(event.wa_message_id)
+        if there is not None:
+            return Arrived(is_new=False, conflict=_says(there.content) != _says(event.content))
+        uow.messages.add(self._row(event, None, now=now).handled({"silence": Silence.GROUP.value}, now=now))
+        return Arrived(is_new=True)
+
+    def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
+        """The same id again: nothing new, but a call goes on, and other content is kept aside."""
+        if there.type == "call" and event.type == "call":
+            row = uow.messages.get(there.id, lock=True)
+            merged = amended(there.content, **event.content)
+            if row is None or merged == there.content:
+                return Arrived(is_new=False)
+            uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
+            return Arrived(is_new=True)
+        same = there.type == event.type and _says(there.content) == _says(event.content)
+        changed = "edits" in there.content or "revoked_at" in there.content
+        return Arrived(is_new=False, conflict=not same and not changed)
+
+    def _conversation(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Conversation:
+        """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""
+        latest = uow.conversations.latest_of(event.sender, lock=True)
+        if latest is not None and latest.is_open:
+            found = latest
+        elif latest is not None and now - latest.updated_at < REOPENED_WITHIN and latest.message_count:
+            found = latest.reopened(now=now)
+        else:
+            found = uow.conversations.add(Conversation(customer_phone=event.sender, created_at=now, updated_at=now))
+        remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
+        referral = event.content.get("referral")
+        if referral:
+            seen = {**referral, "at": iso(now)}
+            remembered["referral"] = {"first": found.context.get("referral", {}).get("first", seen), "latest": seen}
+        context = amended(found.context, **remembered)
+        return found if context == found.context else found.remembering(context, now=now)
+
+    def _change_target(self, uow: UnitOfWork, row: Message, *, now: datetime) -> None:
+        """An edit or a take-back changes the message it is about; one that still waits is handled as changed."""
+        target = row.content.get("target")
+        seen = uow.messages.by_wa_id(target) if isinstance(target, str) else None
+        held = (
+            None
+            if seen is None or seen.conversation_id != row.conversation_id
+            else uow.messages.get(seen.id, lock=True)
+        )
+        if held is None or held.id == row.id:
+            return
+        if row.type == "revoke":
+            content = amended(held.content, revoked_at=iso(now))
+            changed = attrs.evolve(held, content=content)
+            if held.status is MessageStatus.RECEIVED:
+                changed = changed.handled({"silence": Silence.REVOKE.value}, now=now)
+        else:
+            edit = {name: value for name, value in row.content.get("message", {}).items() if name != "type"}
+            edits = [*held.content.get("edits", ()), {"at": iso(now), **edit}]
+            content = amended(held.content, edits=edits)
+            if held.status is MessageStatus.RECEIVED:
+                content = amended(content, **edit)
+            changed = attrs.evolve(held, content=content)
+        uow.messages.save(changed)
+
+    def echo(self, uow: UnitOfWork, event: Echo, *, now: datetime) -> bool:
+        """The shop's owner wrote from the phone: it is kept, and a person has the thread."""
+        profile = uow.customers.lock(event.recipient, now=now)
+        there = uow.messages.by_wa_id(event.wa_message_id)
+        if there is not None and there.type != FOREIGN:
+            return False
+        conversation = self._thread(uow, profile, now=now)
+        row = uow.messages.add(
+            Message(
+                conversation_id=conversation.id,
+                direction=Direction.OUTBOUND,
+                type=event.type,
+                content=amended(event.content, **{"class": "reply", "origin": document(by="phone_app")}),
+                raw_payload=event.raw,
+                status=MessageStatus.SENT,
+                created_at=now,
+                updated_at=now,
+                sent_at=event.sent_at,
+            )
+        )
+        uow.messages.save(learn_id(uow, row, event.wa_message_id, now=now))
+        if conversation.status is ConversationStatus.ACTIVE:
+            conversation = conversation.escalated("phone_app", now=now)
+        uow.conversations.save(conversation.counted(now=now).seen(now=now))
+        return True
+
+    def _thread(self, uow: UnitOfWork, profile: CustomerProfile, *, now: datetime) -> Conversation:
+        latest = uow.conversations.latest_of(profile.phone, lock=True)
+        if latest is not None:
+            return latest
+        return uow.conversations.add(
+            Conversation(
+                customer_phone=profile.phone,
+                status=ConversationStatus.RESOLVED,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+
+    def preference(self, uow: UnitOfWork, event: PreferenceChange, *, now: datetime) -> None:
+        """What the customer decided in WhatsApp itself; an older decision than the last is only logged."""
+        profile = uow.customers.lock(event.sender, now=now)
+        uow.customers.save(profile.told_whatsapp(event.value, event.at, now=now))
+
+    def account(self, uow: UnitOfWork, event: AccountEvent, *, now: datetime) -> None:
+        """What the account, a template or an unknown field tells: written down as it came."""
+        uow.audit.add(
+            AuditEntry(
+                at=now,
+                actor="whatsapp",
+                action=f"whatsapp.{event.field or 'unknown'}"[:100],
+                object=None if event.number is None else f"number:{event.number}",
+                detail=document(value=dict(event.raw)),
+            )
+        )
+
+
+def _says(content: Any) -> dict[str, Any]:
+    """What a message says, apart from what differs between two deliveries of it or was added since."""
+    left = {
+        name: value
+        for name, value in content.items()
+        if name not in {"v", "handled", "edits", "revoked_at", "time_repaired", "errors"}
+    }
+    media = left.get("media")
+    if isinstance(media, dict):
+        left["media"] = {name: value for name, value in media.items() if name != "url"}
+    return left

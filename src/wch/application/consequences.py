@@ -1,0 +1,136 @@
+"""What follows when a message will not arrive: the same for an answer of Graph's and for a `failed` status."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from wch.application.health import STOPPED
+from wch.application.ports import UnitOfWork
+from wch.domain.conversation import Conversation
+from wch.domain.dead_letter import DeadLetter, Hook, Reason
+from wch.domain.document import amended, document
+from wch.domain.message import Class, Message, MessageStatus
+from wch.domain.moment import iso
+from wch.domain.send_failure import FailureClass
+
+MOST_GENERATIONS = 2
+"""A message that failed after it was accepted is written anew so often at most."""
+
+HOLD = timedelta(hours=24)
+UNREACHABLE_AFTER = 3
+UNREACHABLE_FOR = timedelta(days=30)
+
+UNDELIVERABLE = 131026
+NOT_THIS_CAMPAIGN = 130472
+
+
+def follow(
+    uow: UnitOfWork, row: Message, failure: FailureClass, *, code: int | None, now: datetime, by_status: bool
+) -> None:
+    """Do what a failure of this class asks for, once, in the transaction that writes it down.
+
+    Args:
+        uow: the transaction; it holds the locks of the customer's profile and of the row.
+        row: the message, failed.
+        failure: the class of the code.
+        code: Graph's code.
+        now: the moment.
+        by_status: whether it had been accepted before, and a status told of the failure.
+    """
+    conversation = None if row.conversation_id is None else uow.conversations.get(row.conversation_id, lock=True)
+    if failure in {FailureClass.SIGN_IN, FailureClass.ACCOUNT}:
+        stop_sending(uow, failure.value, code, now=now)
+    elif failure in {FailureClass.REQUEST, FailureClass.UNKNOWN}:
+        reason = Reason.REQUEST_REFUSED if failure is FailureClass.REQUEST else Reason.UNKNOWN_CODE
+        bury(uow, row, reason, now=now)
+    elif failure is FailureClass.WINDOW and conversation is not None:
+        context = amended(conversation.context, window_closed_at=iso(now))
+        conversation = conversation.remembering(context, now=now)
+        uow.conversations.save(conversation)
+        fall_back(uow, row, conversation, now=now)
+    elif by_status and failure in {FailureClass.RETRY, FailureClass.WAIT_NUMBER, FailureClass.WAIT_PAIR}:
+        say_again(uow, row, conversation, now=now)
+    if conversation is not None:
+        _remember_customer(uow, conversation.customer_phone, failure, code=code, now=now)
+
+
+def stop_sending(uow: UnitOfWork, why: str, code: int | None, *, now: datetime) -> None:
+    """Nothing is sent until a probe with the present token succeeds, or a person lifts it."""
+    if uow.options.get(STOPPED, lock=True) is None:
+        uow.options.put(STOPPED, document(why=why, code=code, since=iso(now)))
+
+
+def bury(uow: UnitOfWork, row: Message, reason: str, *, now: datetime) -> None:
+    """A dead letter about an outbound row that has ended."""
+    uow.dead_letters.add(
+        DeadLetter.of_row(
+            Hook.OUTBOUND, "messages", row.id, reason, error=row.error_message, attempts=row.retry_count, now=now
+        )
+    )
+
+
+def fall_back(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime) -> Message | None:
+    """The declared template in a new row; None when none was declared, or this was one already."""
+    fallback: Any = row.content.get("fallback")
+    if not isinstance(fallback, dict) or row.content.get("window") == "closed":
+        return None
+    parameters = [{"type": "text", "text": str(word)} for word in fallback.get("parameters", ())]
+    template: dict[str, Any] = {"name": fallback["template"], "language": {"code": fallback["language"]}}
+    if parameters:
+        template["components"] = [{"type": "body", "parameters": parameters}]
+    return _again(
+        uow,
+        row,
+        conversation,
+        now=now,
+        kind="template",
+        body={"type": "template", "template": template},
+        window="closed",
+        fallback=None,
+    )
+
+
+def say_again(uow: UnitOfWork, row: Message, conversation: Conversation | None, *, now: datetime) -> Message | None:
+    """The same once more in a new row; a campaign never, and nothing more than twice."""
+    generation = int(row.content.get("generation", 0))
+    if row.class_ is Class.CAMPAIGN or conversation is None or generation >= MOST_GENERATIONS:
+        return None
+    return _again(uow, row, conversation, now=now, generation=generation + 1)
+
+
+def _again(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime, **changes: Any) -> Message:
+    dropped = {"own_times": None, "other_ids": None, "other_statuses": None, "pricing": None, "resent": None}
+    content = amended(row.content, **{**dropped, "retry_of": row.id, **changes})
+    fresh = uow.messages.add(
+        Message(
+            conversation_id=row.conversation_id,
+            direction=row.direction,
+            type=str(content.get("kind", row.type)),
+            content=content,
+            status=MessageStatus.PENDING,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    uow.conversations.save(conversation.counted(now=now))
+    return fresh
+
+
+def _remember_customer(uow: UnitOfWork, phone: str, failure: FailureClass, *, code: int | None, now: datetime) -> None:
+    """What the failure tells about the customer: out, held, or not to be reached."""
+    if failure not in {FailureClass.CONSENT, FailureClass.MARKETING_CAP} and code != UNDELIVERABLE:
+        return
+    profile = uow.customers.lock(phone, now=now)
+    if failure is FailureClass.CONSENT:
+        profile = profile.consenting("marketing", "out", source="error_131050", now=now, by="whatsapp")
+    elif failure is FailureClass.MARKETING_CAP:
+        hold = document(marketing_until=iso(now + HOLD), code=code)
+        profile = attrs.evolve(profile, preferences=amended(profile.preferences, hold=hold))
+    else:
+        known = profile.preferences.get("unreachable", {})
+        in_a_row = int(known.get("in_a_row", 0)) + 1
+        until = iso(now + UNREACHABLE_FOR) if in_a_row >= UNREACHABLE_AFTER else None
+        unreachable = document(in_a_row=in_a_row, until=until)
+        profile = attrs.evolve(profile, preferences=amended(profile.preferences, unreachable=unreachable))
+    uow.customers.save(profile)

@@ -1,0 +1,32 @@
+"""Digests: names that lead nowhere without the secret key."""
+
+import hashlib
+import hmac
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Digests:
+    """HMACs of keys and numbers; a plain hash of a phone number is undone in minutes.
+
+    Attributes:
+        keys: the secret keys; the first makes, all are tried when looking up.
+    """
+
+    keys: tuple[str, ...] = attrs.field(repr=False, validator=attrs.validators.min_len(1))
+
+    def of(self, text: str) -> str:
+        """64 hex digits under the first key."""
+        return self._under(self.keys[0], text)
+
+    def all(self, text: str) -> tuple[str, ...]:
+        """The digest under each key."""
+        return tuple(self._under(key, text) for key in self.keys)
+
+    def short(self, text: str) -> str:
+        """12 hex digits, for a log."""
+        return self.of(text)[:12]
+
+    def _under(self, key: str, text: str) -> str:
+        return hmac.new(key.encode(), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -1,0 +1,120 @@
+"""Failpoints: named places where a test can make the hub die, fail or dawdle."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Self
+
+import attrs
+
+from wch.domain.errors import SettingsError, WchError
+
+ACTIONS = frozenset({"kill", "raise", "delay", "lose_answer", "drop_connection"})
+
+NAMES = frozenset(
+    {
+        "transact.begin",
+        "transact.work",
+        "transact.commit",
+        "transact.after_commit",
+        "ingress.parsed",
+        "ingress.before_commit",
+        "ingress.after_commit",
+        "ingress.single",
+        "inbound.taken",
+        "inbound.before_finish",
+        "inbound.finished",
+        "outbound.taken",
+        "outbound.before_call",
+        "outbound.after_call",
+        "outbound.before_outcome",
+        "outbound.finished",
+        "outbound.swept",
+        "notice.before_commit",
+        "sync.taken",
+        "sync.finished",
+        "saga.taken",
+        "saga.started",
+        "saga.after_call",
+        "saga.done",
+        "saga.undo_call",
+        "saga.undone",
+        "saga.closed",
+        "letter.before_commit",
+        "letter.replayed",
+        "breaker.permit",
+        "limit.admitted",
+    }
+)
+"""Every place there is; arming any other name is refused."""
+
+
+class FailpointError(WchError):
+    """A failpoint was armed to raise here."""
+
+
+@attrs.frozen(kw_only=True)
+class Armed:
+    """What happens at a place, at the n-th passing."""
+
+    action: str
+    milliseconds: int = 0
+    at: int = 1
+
+
+class Failpoints:
+    """Called at each named place; does nothing unless a test armed it."""
+
+    def __init__(self, armed: Mapping[str, Armed]) -> None:
+        self._armed = dict(armed)
+        self._passed: dict[str, int] = {}
+
+    @classmethod
+    def disarmed(cls) -> Self:
+        """Nothing ever happens."""
+        return cls({})
+
+    @classmethod
+    def read(cls, text: str, *, testing: bool) -> Self:
+        """What `name=action@n,name=delay:ms` arms.
+
+        Raises:
+            SettingsError: the setting that allows it is missing, or a name or action is not known.
+        """
+        if text and not testing:
+            raise SettingsError("Failpoints are armed only with WCH_TESTING=1; unset WCH_FAILPOINTS otherwise.")
+        armed: dict[str, Armed] = {}
+        for part in filter(None, text.split(",")):
+            name, _, rest = part.strip().partition("=")
+            action, _, at = rest.partition("@")
+            word, _, milliseconds = action.partition(":")
+            if name not in NAMES or word not in ACTIONS:
+                raise SettingsError(f"WCH_FAILPOINTS has no {name}={word}; names are listed in the documentation.")
+            armed[name] = Armed(action=word, milliseconds=int(milliseconds or 0), at=int(at or 1))
+        return cls(armed)
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether anything may happen at all."""
+        return bool(self._armed)
+
+    def action(self, name: str) -> str | None:
+        """What to do at this passing, for those who must do it themselves."""
+        armed = self._armed.get(name)
+        if armed is None:
+            return None
+        self._passed[name] = self._passed.get(name, 0) + 1
+        return armed.action if self._passed[name] == armed.at else None
+
+    def __call__(self, name: str) -> None:
+        """Pass this place."""
+        if not self._armed:
+            return
+        action = self.action(name)
+        if action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif action == "raise":
+            raise FailpointError(place=name)
+        elif action == "delay":
+            time.sleep(self._armed[name].milliseconds / 1000)

@@ -1,0 +1,79 @@
+"""Group commit: deliveries that wait at the same moment share one transaction."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from wch.application.ports import Clock, Database, UnitOfWork
+from wch.domain.errors import StoreUnavailableError
+
+MOST_TOGETHER = 64
+"""How many deliveries one transaction takes at most."""
+
+
+@attrs.define(eq=False)
+class _Waiting:
+    phones: frozenset[str]
+    apply: Callable[[UnitOfWork], Any]
+    answer: "asyncio.Future[Any]"
+
+
+class Gatherer:
+    """Runs works in as few transactions as the moment allows, and adds no wait when nothing else is there.
+
+    While one transaction commits, the works that come are gathered; they are the next one.
+    A group that fails is undone whole, and each of its works is run again by itself, so that
+    one bad delivery never holds back another.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: list[_Waiting] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self, phones: Iterable[str], apply: Callable[[UnitOfWork], Any]) -> Any:
+        """Run one work, alone or in company; its own error is raised here and nowhere else."""
+        waiting = _Waiting(frozenset(phones), apply, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain())
+        return await asyncio.shield(waiting.answer)
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            await self._together(group)
+
+    async def _together(self, group: list[_Waiting]) -> None:
+        try:
+            answers = await self._database.transact(lambda uow: self._apply(uow, group))
+        except StoreUnavailableError as error:
+            for one in group:
+                _fail(one, error)
+        except Exception as error:
+            if len(group) == 1:
+                _fail(group[0], error)
+                return
+            for one in group:
+                await self._together([one])
+        else:
+            for one, answer in zip(group, answers, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(answer)
+
+    def _apply(self, uow: UnitOfWork, group: list[_Waiting]) -> list[Any]:
+        """All customers are locked first, in the order that everybody locks them."""
+        now: datetime = self._clock.now()
+        for phone in sorted(frozenset().union(*(one.phones for one in group))):
+            uow.customers.lock(phone, now=now)
+        return [one.apply(uow) for one in group]
+
+
+def _fail(one: _Waiting, error: Exception) -> None:
+    if not one.answer.done():
+        one.answer.set_exception(error)
+        one.answer.exception()
