@@ -11,9 +11,28 @@ from typing import Protocol, TypeVar
 
 import attrs
 
+from wch.domain.address import Address
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import BroadcastRecipient
 from wch.domain.cart import Cart, CartStatus
+from wch.domain.catalogue import (
+    Buyer,
+    Category,
+    Changes,
+    Coupon,
+    CouponSpec,
+    CouponVerdict,
+    Line,
+    LineCheck,
+    Page,
+    Product,
+    ProductCard,
+    Quote,
+    Sellable,
+    ShippingMethod,
+    ShopFacts,
+    Variant,
+)
 from wch.domain.circuit_breaker import CircuitBreaker
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
@@ -22,8 +41,21 @@ from wch.domain.document import JsonObject
 from wch.domain.inbound import Delivery
 from wch.domain.lease import Work
 from wch.domain.message import Class, Message
+from wch.domain.money import Money
 from wch.domain.notification import Notification
+from wch.domain.order import Order, OrderDraft, Reservation, ShopCustomer
 from wch.domain.outgoing import Outgoing
+from wch.domain.payment import (
+    Cancellation,
+    NotOffered,
+    Offer,
+    Opened,
+    OrderFacts,
+    PaymentEvent,
+    PaymentState,
+    RefundStatus,
+    WebhookCall,
+)
 from wch.domain.product_view import ProductView
 from wch.domain.rate_limit import RateLimitWindow
 from wch.domain.reengagement import CampaignType, Reengagement
@@ -812,4 +844,272 @@ class Observer(Protocol):
 
     def __call__(self, fact: object) -> None:
         """Take note; whatever it raises is logged and goes no further."""
+        ...
+
+
+# --- the shop ------------------------------------------------------------------------------
+
+
+class Shop(Protocol):
+    """Where products, stock and orders live.
+
+    Nothing here repeats a call by itself. Products and variants share one number space, so one
+    number names a sellable. Cursors are opaque; walking pages shows a row that is there all the
+    time exactly once, while others come and go. A key is 1 to 100 characters of
+    `[A-Za-z0-9_.:-]`; repeating a write under its key is safe for ever.
+
+    Raises:
+        ShopUnavailableError: time-out, refused connection, server error, an answer that cannot be
+            read: to be tried again; a write is in doubt. The only one that counts for the breaker.
+        ShopNotFoundError: nothing under this id.
+        ShopRefusedError: permanent; `code` is the reason.
+        OutOfStockError: less than asked for; `lines` says of each short line how much there is.
+        KeyReusedError: the key was used for something else.
+        ShopMisconfiguredError: our key was rejected, or the currency is another: no retry.
+    """
+
+    async def about(self) -> ShopFacts:
+        """What the shop says of itself."""
+        ...
+
+    async def search(
+        self,
+        *,
+        text: str | None = None,
+        category_id: int | None = None,
+        in_stock: bool = False,
+        cursor: str | None = None,
+        limit: int = 10,
+    ) -> Page[ProductCard]:
+        """Products that are published and visible, at most 30 a page.
+
+        With a text (its first 100 characters) those it matches, in the shop's own order; without,
+        by menu order, name, id. A category holds what its descendants hold.
+        """
+        ...
+
+    async def categories(
+        self, *, parent_id: int | None = None, cursor: str | None = None, limit: int = 10
+    ) -> Page[Category]:
+        """The categories right below `parent_id` (None: the top) in which something is sold."""
+        ...
+
+    async def product(self, *, product_id: int) -> Product:
+        """One published product with up to 100 variants; a variant's number raises ShopNotFoundError, as any other."""
+        ...
+
+    async def variants(self, *, product_id: int, cursor: str | None = None, limit: int = 10) -> Page[Variant]:
+        """The variants of a product that are sold, sold-out ones included, at most 100 a page."""
+        ...
+
+    async def resolve(self, *, retailer_ids: Sequence[str]) -> Mapping[str, Sellable]:
+        """What up to 100 catalogue ids stand for: a variant's number, a product's number, an article number.
+
+        The unknown are absent, never an error.
+        """
+        ...
+
+    async def check(self, *, lines: Sequence[Line]) -> tuple[LineCheck, ...]:
+        """A verdict for each of up to 50 lines, in their order.
+
+        What other customers have reserved counts as gone. A line that names a variant by its
+        number alone is that variant.
+        """
+        ...
+
+    async def shipping_methods(
+        self, *, lines: Sequence[Line], address: Address, coupon: str | None = None
+    ) -> tuple[ShippingMethod, ...]:
+        """The ways to bring these lines there, the cheapest first; none: it cannot be delivered there."""
+        ...
+
+    async def quote(  # noqa: PLR0913 - everything that decides on a price
+        self,
+        *,
+        lines: Sequence[Line],
+        address: Address | None = None,
+        shipping_id: str | None = None,
+        coupon: str | None = None,
+        fee: Money | None = None,
+        customer: Buyer,
+    ) -> Quote:
+        """What these lines would cost now, part by part.
+
+        A coupon that does not hold takes nothing off and is not named in the quote.
+
+        Raises:
+            ShopRefusedError: a line names nothing that is sold (`not_found`, `unavailable`,
+                `variant_required`), or the shipping method is not offered there (`shipping`).
+        """
+        ...
+
+    async def check_coupon(self, *, code: str, lines: Sequence[Line], customer: Buyer) -> CouponVerdict:
+        """Whether this code, in any case of letters, holds for these lines; the first reason that speaks against it."""
+        ...
+
+    async def create_coupon(self, *, key: str, spec: CouponSpec) -> Coupon:
+        """Make a coupon; the same key gives the same coupon."""
+        ...
+
+    async def remove_coupon(self, *, key: str) -> None:
+        """Take back what `create_coupon` made under this key; one that was used stays, none is no error."""
+        ...
+
+    async def reserve(self, *, key: str, lines: Sequence[Line], until: datetime) -> Reservation:
+        """Keep these lines for this key until then: all of them, or none (OutOfStockError).
+
+        The same key and lines: the same reservation, whose `until` only moves later. Past `until`
+        it holds nothing, without anybody having swept it. The order whose key shares all but the
+        last part with this one (`placement_of`) takes over what is held.
+        """
+        ...
+
+    async def release(self, *, key: str) -> None:
+        """Give back what this key holds; unknown, released, expired or used up is no error."""
+        ...
+
+    async def create_order(self, *, key: str, draft: OrderDraft) -> Order:
+        """Make the order, unpaid; the same key gives the same order for ever, however many ask at once.
+
+        Raises:
+            KeyReusedError: the key belongs to another draft.
+            ShopRefusedError: `total_changed`: the shop counts another total than `expected_total`;
+                `coupon`, `shipping`, or a verdict when the draft cannot be sold as it is.
+        """
+        ...
+
+    async def find_order(self, *, key: str, since: datetime) -> Order | None:
+        """The order of this key, if one was made since then; asked before `create_order` is repeated."""
+        ...
+
+    async def order(self, *, order_id: int) -> Order:
+        """One order."""
+        ...
+
+    async def accept_order(self, *, order_id: int, key: str) -> Order:
+        """An order that is paid later goes to work; its goods leave the stock. Repeated: the same order.
+
+        Raises:
+            OutOfStockError: what was reserved for it has expired, and is gone.
+            ShopRefusedError: `cancelled`.
+        """
+        ...
+
+    async def mark_paid(  # noqa: PLR0913 - what was paid, where, when
+        self, *, order_id: int, key: str, gateway: str, payment_id: str, amount: Money, at: datetime
+    ) -> Order:
+        """The money is there: the order goes to work, its goods leave the stock. Repeated: the same order.
+
+        Raises:
+            ShopRefusedError: `amount_mismatch`: not the order's total to the last unit;
+                `conflict`: it was paid by another payment; `cancelled`.
+            OutOfStockError: what was reserved for it has expired, and is gone.
+        """
+        ...
+
+    async def cancel_order(
+        self, *, order_id: int | None = None, key: str | None = None, reason: str, restock: bool = True
+    ) -> Order | None:
+        """Cancel by id or by key; cancelled before, or never made, is no error (None: never made).
+
+        What it held goes back to the stock, once.
+
+        Raises:
+            ShopRefusedError: `shipped`.
+        """
+        ...
+
+    async def record_refund(  # noqa: PLR0913 - what was given back, and why
+        self, *, order_id: int, key: str, amount: Money, reason: str, lines: Sequence[Line] = (), restock: bool = False
+    ) -> Order:
+        """Book a refund; no money moves here. The same key books once.
+
+        Raises:
+            ShopRefusedError: `too_much`: more than is left; `amount_mismatch`: another currency, or not positive.
+        """
+        ...
+
+    async def customer_by_phone(self, *, phones: Sequence[str]) -> ShopCustomer | None:
+        """The customer with one of these numbers."""
+        ...
+
+    async def orders_of(
+        self, *, phones: Sequence[str], customer_id: int | None = None, cursor: str | None = None, limit: int = 10
+    ) -> Page[Order]:
+        """Orders of exactly these numbers or this customer, the newest first, at most 20 a page."""
+        ...
+
+    async def changed_since(self, *, cursor: str | None = None, limit: int = 100) -> Changes:
+        """What changed after the cursor (None: from the beginning): at least once, never a gap."""
+        ...
+
+
+# --- payments ------------------------------------------------------------------------------
+
+
+class Gateway(Protocol):
+    """One way to pay. What it says of the money is only ever learnt by `look_up`.
+
+    Raises:
+        PaymentUnavailableError: to be tried again; a write is in doubt.
+        PaymentRefusedError: permanent; `code` is the reason.
+        PaymentMisconfiguredError: our key or account was rejected.
+    """
+
+    name: str
+
+    def offers(self, facts: OrderFacts) -> Offer | NotOffered:
+        """Whether this order may be paid so; no network."""
+        ...
+
+    async def open(  # noqa: PLR0913 - what is paid, by whom, until when
+        self,
+        *,
+        reference: str,
+        key: str,
+        order: Order,
+        amount: Money,
+        deadline: datetime,
+        customer: Buyer,
+        language: str,
+    ) -> Opened:
+        """Open a payment over exactly this amount; the same key opens it once."""
+        ...
+
+    async def look_up(self, *, reference: str, provider_id: str | None) -> PaymentState:
+        """What became of the payment, `unknown` when there is none."""
+        ...
+
+    async def cancel(self, *, reference: str, provider_id: str | None, key: str) -> Cancellation:
+        """See to it that it cannot be paid any more, and say if it was."""
+        ...
+
+    async def refund(self, *, key: str, payment_id: str, amount: Money, reason: str) -> RefundStatus:
+        """Give money back; the same key gives it once."""
+        ...
+
+    async def look_up_refund(self, *, key: str, payment_id: str) -> RefundStatus:
+        """What became of the refund with this key."""
+        ...
+
+    def verify(self, call: WebhookCall, *, now: datetime) -> tuple[PaymentEvent, ...]:
+        """The hints in a signed delivery; no network.
+
+        Raises:
+            BadSignatureError: missing, malformed, wrong or too old; nothing else is ever raised
+                before the signature was found right.
+            UndecodableError: rightly signed, and of no known shape.
+        """
+        ...
+
+
+class Payments(Protocol):
+    """The ways to pay that are switched on, in the order of the settings."""
+
+    def offers(self, facts: OrderFacts) -> tuple[Offer | NotOffered, ...]:
+        """What each of them says to this order."""
+        ...
+
+    def gateway(self, name: str) -> Gateway:
+        """The one of this name; NotFoundError when it is not switched on."""
         ...

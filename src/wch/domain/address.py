@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from typing import Any
 
 import attrs
@@ -51,16 +52,25 @@ POSTCODES: Mapping[str, PostcodeForm] = {
 _ARGENTINA = re.compile(r"[0-9]{4}|[A-Z][0-9]{4}[A-Z]{3}")
 _ELSEWHERE = re.compile(r"[A-Z0-9][A-Z0-9 -]{0,8}[A-Z0-9]")
 _SPACES = re.compile(r"\s+")
-_FULL = 2
+
+
+class AddressFault(StrEnum):
+    """Why an address cannot be used."""
+
+    INCOMPLETE = "address_incomplete"
+    TOO_LONG = "too_long"
+    COUNTRY = "country_not_served"
+    POSTCODE = "postcode"
+    PHONE = "phone"
 
 
 class AddressRefusedError(WchError):
     """The address cannot be used; `code` says why, `fields` names what to ask for again."""
 
-    code: str
+    code: AddressFault
     fields: tuple[str, ...]
 
-    def __init__(self, code: str, *fields: str) -> None:
+    def __init__(self, code: AddressFault, *fields: str) -> None:
         super().__init__(code=code, fields=fields)
 
 
@@ -163,16 +173,16 @@ def checked(address: Address, *, served: Collection[str] | None = None) -> Addre
     country = country_of(address.country) or address.country.upper()
     address = attrs.evolve(address, country=country)
     if country and (re.fullmatch("[A-Z]{2}", country) is None or (served is not None and country not in served)):
-        raise AddressRefusedError("country_not_served", "country")
+        raise AddressRefusedError(AddressFault.COUNTRY, "country")
     if has_states(country) and address.state:
         address = attrs.evolve(address, state=state_of(country, address.state) or "")
     if absent := missing(address):
-        raise AddressRefusedError("address_incomplete", *absent)
+        raise AddressRefusedError(AddressFault.INCOMPLETE, *absent)
     if long := _too_long(address):
-        raise AddressRefusedError("too_long", *long)
+        raise AddressRefusedError(AddressFault.TOO_LONG, *long)
     postcode = standard_postcode(country, address.postcode)
     if postcode is None:
-        raise AddressRefusedError("postcode", "postcode")
+        raise AddressRefusedError(AddressFault.POSTCODE, "postcode")
     return attrs.evolve(address, postcode=postcode)
 
 

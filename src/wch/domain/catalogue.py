@@ -65,13 +65,25 @@ class ShopMisconfiguredError(ShopError):
     """The shop rejects our key or speaks another currency: no retry, an operator must look."""
 
 
-def positive_id(_instance: Any, attribute: "attrs.Attribute[Any]", value: int | None) -> None:
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
+
+
+def positive_id(_instance: Any, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Refuse an id that is not a positive 64-bit integer."""
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+    if not _is_positive(value):
         message = f"{attribute.name} must be a positive 64-bit integer"
         raise ValueError(message)
+
+
+def placement_of(key: str) -> str:
+    """What a reservation and its order share in their keys: all before the last `-` or `:`.
+
+    So `order-7-1700000000-create_order` takes over what `order-7-1700000000-reserve` holds.
+    """
+    return re.sub(r"[-:][^-:]*\Z", "", key)
 
 
 def checked_key(key: str) -> str:
@@ -241,8 +253,8 @@ class Line:
     quantity: int = attrs.field()
 
     @quantity.validator
-    def _whole(self, _attribute: "attrs.Attribute[int]", value: int) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+    def _whole(self, _attribute: "attrs.Attribute[int]", value: object) -> None:
+        if not _is_positive(value):
             message = "a quantity is a whole number of at least 1"
             raise ValueError(message)
 
@@ -382,7 +394,7 @@ class Quote:
             raise ValueError(message)
 
     @classmethod
-    def of(  # each part is one that the customer reads
+    def of(  # noqa: PLR0913 - each part is one that the customer reads
         cls,
         *,
         lines: Iterable[QuoteLine],

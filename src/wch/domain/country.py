@@ -97,7 +97,8 @@ YE|Yemen|Yemen|Iêmen|اليمن|यमन
 ZA|South Africa|Sudáfrica|África do Sul|جنوب أفريقيا|दक्षिण अफ्रीका|RSA
 """
 
-_ARABIC_FORMS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه"})
+# Written as code points, since they look like Latin letters: alef with hamza or madda, alef maqsura, teh marbuta.
+_ARABIC_FORMS = {0x623: 0x627, 0x625: 0x627, 0x622: 0x627, 0x649: 0x64A, 0x629: 0x647}
 _LATIN_OR_ARABIC_MARK = re.compile(
     "[\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
 )
