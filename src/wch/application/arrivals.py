@@ -48,7 +48,7 @@ class Arrivals:
         """A message becomes profile, conversation, counters and a waiting row, all together."""
         if event.raw.get("field") == "history":
             return Arrived(is_new=False)
-        if event.in_group:
+        if event.group:
             return self._group(uow, event, now=now)
         profile = uow.customers.lock(event.sender, now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
@@ -59,7 +59,7 @@ class Arrivals:
         uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
         met = profile.wrote(event.name, now=now, counts=event.type not in UNTOUCHED)
         aliases = [event.wa_id] if event.wa_id not in {None, event.sender} else None
-        uow.customers.save(met.identified(now=now, bsuid=event.user_id, aliases=aliases))
+        uow.customers.save(met.identified(now=now, bsuid=event.sender_user_id, aliases=aliases))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
         return Arrived(is_new=True)
@@ -77,7 +77,7 @@ class Arrivals:
             updated_at=now,
             sent_at=event.sent_at,
         )
-        return row if event.is_live else row.handled({"silence": Silence.NO_ACTION.value}, now=now)
+        return row if event.live else row.handled({"silence": Silence.NO_ACTION.value}, now=now)
 
     def _group(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
         """What is said in a group belongs to no thread, and nothing is answered."""
@@ -194,7 +194,7 @@ class Arrivals:
                 actor="whatsapp",
                 action=f"whatsapp.{event.field or 'unknown'}"[:100],
                 object=None if event.number is None else f"number:{event.number}",
-                detail=document(value=dict(event.raw)),
+                detail=document(value=dict(event.value)),
             )
         )
 

@@ -181,7 +181,7 @@ class Inbox:
             return Verdict.NEW if arrived.is_new else Verdict.KNOWN
         if isinstance(event, Echo):
             return Verdict.NEW if self.arrivals.echo(uow, event, now=now) else Verdict.KNOWN
-        if not self._claimed(uow, event.raw):
+        if not self._claimed(uow, _raw(event)):
             return Verdict.KNOWN
         if isinstance(event, PreferenceChange):
             self.arrivals.preference(uow, event, now=now)
@@ -195,7 +195,7 @@ class Inbox:
     def _phone(self, event: InboundEvent) -> str | None:
         """Whose lock an event of ours will take, so that all of a group are taken in one order."""
         if isinstance(event, (InboundMessage, PreferenceChange)) and self._is_ours(event.number):
-            in_group = isinstance(event, InboundMessage) and (event.in_group or event.raw.get("field") == "history")
+            in_group = isinstance(event, InboundMessage) and (event.group or event.raw.get("field") == "history")
             return None if in_group else event.sender
         if isinstance(event, Echo) and self._is_ours(event.number):
             return event.recipient
@@ -232,13 +232,13 @@ class Inbox:
 
     def _bury(self, uow: UnitOfWork, event: InboundEvent, body: bytes, reason: str, why: str) -> Verdict:
         """Keep an event that cannot be applied, with the bytes that it came in; the same again adds nothing."""
-        canonical = json.dumps(event.raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        canonical = json.dumps(_raw(event), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         if not self._first(uow, f"{reason}:{canonical}", WEBHOOK_TTL):
             return Verdict.KNOWN
         uow.dead_letters.add(
             DeadLetter(
                 hook=Hook.EVENT,
-                args={**_bytes(body), "event": dict(event.raw)},
+                args={**_bytes(body), "event": dict(_raw(event))},
                 reason=reason,
                 error_message=why,
                 metadata=document(sha256=hashlib.sha256(body).hexdigest()),
@@ -246,6 +246,13 @@ class Inbox:
             )
         )
         return Verdict.DEAD
+
+
+def _raw(event: InboundEvent) -> Mapping[str, Any]:
+    """The event as it came, for telling it from others and for keeping it."""
+    if isinstance(event, AccountEvent):
+        return {"field": event.field, "entry": event.entry_id, "value": dict(event.value)}
+    return event.raw
 
 
 def _bytes(body: bytes) -> dict[str, Any]:

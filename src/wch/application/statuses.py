@@ -44,7 +44,7 @@ class Statuses:
             return self._placeholder(uow, event, phone, now=now)
         if row.wa_message_id != event.wa_message_id:
             row = learn_id(uow, row, event.wa_message_id, now=now)
-        told = row.told(event.status, event.at, now=now, error=event.error)
+        told = row.told(event.status, event.at, now=now, error=_error(event))
         if event.pricing is not None and "pricing" not in told.content:
             told = attrs.evolve(told, content=amended(told.content, pricing=dict(event.pricing)))
         if told == seen:
@@ -55,8 +55,8 @@ class Statuses:
         propagate(uow, told, now=now)
         failed_now = told.status is MessageStatus.FAILED and row.status is not MessageStatus.FAILED
         if failed_now:
-            failure = classify(event.error_code)
-            follow(uow, told, failure, code=event.error_code, now=now, by_status=True)
+            failure = classify(_code(event))
+            follow(uow, told, failure, code=_code(event), now=now, by_status=True)
         return True
 
     def _row(self, uow: UnitOfWork, event: StatusUpdate) -> Message | None:
@@ -79,7 +79,7 @@ class Statuses:
 
     def _placeholder(self, uow: UnitOfWork, event: StatusUpdate, phone: str | None, *, now: datetime) -> bool:
         """A status of a message that is not known, or not yet: kept under its id until somebody learns the id."""
-        if event.in_group or uow.messages.by_wa_id(event.wa_message_id) is not None:
+        if event.group or uow.messages.by_wa_id(event.wa_message_id) is not None:
             return False
         conversation = None if phone is None else uow.conversations.latest_of(phone)
         known = event.status in PROVIDER_STATUSES
@@ -92,7 +92,7 @@ class Statuses:
             created_at=now,
             updated_at=now,
         )
-        uow.messages.add(row.told(event.status, event.at, now=now, error=event.error))
+        uow.messages.add(row.told(event.status, event.at, now=now, error=_error(event)))
         return True
 
     def _note_conversation(self, uow: UnitOfWork, conversation_id: int, wa_conversation_id: str) -> None:
@@ -102,6 +102,14 @@ class Statuses:
         held = uow.conversations.get(conversation_id, lock=True)
         if held is not None:
             uow.conversations.save(attrs.evolve(held, wa_conversation_id=wa_conversation_id[:255]))
+
+
+def _error(event: StatusUpdate) -> str | None:
+    return event.errors[0].line if event.errors else None
+
+
+def _code(event: StatusUpdate) -> int | None:
+    return event.errors[0].code if event.errors else None
 
 
 def learn_id(uow: UnitOfWork, row: Message, wa_message_id: str, *, now: datetime) -> Message:
