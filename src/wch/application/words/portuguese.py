@@ -1,0 +1,215 @@
+"""Portuguese words, as Brazil writes them."""
+
+from wch.application.words.intent import Intent
+from wch.application.words.vocabulary import Vocabulary
+
+PORTUGUESE = Vocabulary(
+    language="pt_BR",
+    polite=(
+        "por_favor",
+        "pfv",
+        "porfavor",
+        "por_gentileza",
+        "obrigado",
+        "obrigada",
+        "muito_obrigado",
+        "muito_obrigada",
+    ),
+    openings=("oi", "olá", "bom_dia", "boa_tarde", "boa_noite", "opa"),
+    numbers={
+        "um": 1,
+        "uma": 1,
+        "dois": 2,
+        "duas": 2,
+        "três": 3,
+        "quatro": 4,
+        "cinco": 5,
+        "seis": 6,
+        "sete": 7,
+        "oito": 8,
+        "nove": 9,
+        "dez": 10,
+    },
+    fillers=("um", "uma", "uns", "umas", "o", "a", "os", "as", "algum", "alguma", "meu", "minha", "de", "mais", "por"),
+    generic=(
+        "isso",
+        "isto",
+        "este",
+        "esse",
+        "esta",
+        "essa",
+        "item",
+        "itens",
+        "produto",
+        "produtos",
+        "unidade",
+        "unidades",
+        "deste",
+        "desse",
+        "deles",
+        "este produto",
+        "esse produto",
+        "este item",
+        "esse item",
+    ),
+    collective=("tudo", "todos", "carrinho", "sacola", "cesta", "tudo do carrinho", "pedido", "todos os itens"),
+    order_words=("pedido", "pedidos", "compra", "encomenda", "pacote", "entrega"),
+    after_opt_out=(),
+    answering_campaign=("sair",),
+    phrases={
+        Intent.CONSENT_STOP_ALL: ("parar_tudo|pare_tudo|cancelar_tudo|sair_de_tudo|nenhuma_mensagem",),
+        Intent.CONSENT_STOP: (
+            "parar|pare|descadastrar|descadastre|me_descadastre|me_descadastrar|cancelar_inscrição|descadastramento",
+            "não quero mais receber [mensagens|ofertas|promoções|nada]",
+            "chega|sem de|mais mensagens|ofertas|promoções",
+            "cancelar|encerrar [minha|a] inscrição|assinatura",
+            "parar|pare [as|os|de_enviar] mensagens|ofertas|promoções|propaganda",
+        ),
+        Intent.CONSENT_START: (
+            "inscrever|me_inscrever|inscreva_me|quero_me_inscrever|quero_receber|cadastrar|quero_receber_ofertas|assinar",
+        ),
+        Intent.OPT_OUT_QUESTION: (
+            "... não|nunca me|nos mandem|mande|mandar|enviem|envie|enviar|escrevam|escreva [mais] ...",
+            "... parem|pare|para de me|ficar mandar|enviar|mandando|enviando|incomodar|escrever ...",
+            "... não quero receber [mais] ...",
+            "... não quero mais ofertas|mensagens|promoções|propaganda ...",
+            "... como faço|posso|eu|paro [para|pra] parar|me_descadastrar|descadastrar|cancelo|sair_da_lista|de_receber ...",
+        ),
+        Intent.HUMAN: (
+            "atendente|humano|pessoa|operador|operadora|suporte|vendedor|vendedora|agente|atendimento",
+            "um|uma atendente|humano|pessoa|agente|vendedor",
+            (
+                "... falar|falo|conversar|conversa com [um|uma|o|a|algum|alguma] "
+                "atendente|pessoa|humano|alguém|agente|vendedor|vendedora|operador|gerente|representante|responsável ..."
+            ),
+            "... pessoa real|de_verdade ...",
+            "... atendimento|serviço humano|ao_cliente ...",
+            "... reembolso|estorno|devolução|dinheiro_de_volta ...",
+        ),
+        Intent.CANCEL: ("cancelar|cancela|cancele|sair|deixa_pra_lá|deixa|esquece|esqueça|desistir",),
+        Intent.BACK: ("voltar|volta|volte|anterior|passo_anterior",),
+        Intent.MENU: ("[o|ver|mostrar|abrir] [o] menu|menu_principal", "início|inicio|principal|recomeçar|bot|opções"),
+        Intent.HELP: (
+            "ajuda|me_ajuda|me_ajude|preciso_de_ajuda|quero_ajuda|socorro|informações|info",
+            "o_que você|vocês|posso faz|fazem|pode_fazer|podem_fazer|fazer [aqui]",
+            "como funciona [isso|isto]",
+            "como compro|faço_para_comprar|eu_compro|faço_um_pedido",
+        ),
+        Intent.CANCEL_ORDER: (
+            "... cancelar|cancela|cancele|cancelem|desistir_do meu|o|um|este|esse|minha|a [último|última] pedido|pedidos|compra|encomenda ...",
+            "... cancelar pedido|compra|encomenda ...",
+        ),
+        Intent.ORDER_STATUS: (
+            "pedido|pedidos|meu_pedido|meus_pedidos|minhas_compras|rastrear|rastreio|rastreamento|minha_encomenda",
+            "... onde|cadê|aonde [está|esta|tá|anda|estão] [o|a] meu|minha|o|meus pedido|pedidos|pacote|compra|encomenda|entrega ...",
+            "... rastrear|acompanhar|rastreio|rastreamento|rastreio_do|acompanhamento_do [meu|o|do|um|minha|a] pedido|pacote|encomenda|entrega|compra ...",
+            "... status|situação|estado do|da|de|de_meu [meu|minha] pedido|compra|encomenda|entrega|pacote ...",
+            "... quando|que_dia [é_que] [o|a] chega|chegará|sai|vai_chegar [o|a] [meu|minha] pedido|encomenda|pacote|entrega ...",
+            "... meu|minha pedido|encomenda|pacote foi|já|vai|saiu|chegou ...",
+            "... ajuda|problema|dúvida|pergunta com|sobre [o|a] meu|minha|um|o pedido|compra|encomenda ...",
+            "ver|mostrar|consultar [os|meus|meu|minhas] pedidos|pedido|compras",
+            "[meu] pedido [número|no|nro] {order}",
+        ),
+        Intent.REMOVE_COUPON: (
+            "... remover|remova|remove|tirar|tira|excluir|apagar|retirar [o|meu|este|esse|um] cupom|desconto|código|vale ...",
+        ),
+        Intent.COUPON: (
+            "cupom|cupons|código_de_desconto|código_promocional|cupom_de_desconto|vale",
+            "tenho [um|o] cupom|código|vale|código_de_desconto|desconto|cupom_de_desconto",
+            "aplicar|usar|resgatar|adicionar|colocar [um|o|meu] cupom|código|desconto|código_de_desconto",
+            "[aplicar|usar|resgatar|aplica|usa|adicionar|tenho] [um|o|meu] cupom|código|cupom_de_desconto|código_de_desconto [é] {code}",
+        ),
+        Intent.REMOVE_ITEM: (
+            "remover|remova|remove|tirar|tira|tire|excluir|exclua|apagar|apaga [o|a] item|produto|linha|número @",
+            "remover|remova|remove|tirar|tira|tire|excluir|apagar [o|a] item|produto|linha|número @ do|de [meu] [carrinho]",
+            "remover|remova|remove|tirar|tira|tire|excluir|apagar @",
+            "remover|remova|remove|tirar|tira|tire|excluir|apagar {words} do|do_meu|da|da_minha carrinho|sacola|cesta",
+            "remover|remova|remove|tirar|tira|tire|excluir|apagar {words}",
+        ),
+        Intent.SET_QUANTITY: (
+            "mudar|muda|mude|alterar|altera|altere|trocar|troca|coloca [o|a] item|produto|linha @ para|pra|por #",
+            "mudar|muda|mude|alterar|altera|altere|trocar|troca [a] quantidade [para|pra|de] #",
+            "mudar|muda|mude|alterar|altera|altere|trocar|troca|coloca|deixa [para|pra|por] #",
+            "# em_vez_de|ao_invés_de|no_lugar_de #",
+            "quantidade #",
+            "mudar|muda|alterar|altera [a] [quantidade] [de|do|da] {words} para|pra #",
+        ),
+        Intent.CLEAR_CART: (
+            "... esvaziar|esvazia|esvazie|limpar|limpa|limpe|apagar|zerar [todo] [o|meu|do] [meu] carrinho|sacola|cesta ...",
+            "remover|tirar|apagar|excluir|remova|tira tudo|todos|todos_os_itens",
+        ),
+        Intent.ADD_TO_CART: (
+            "adicionar|adiciona|adicione|colocar|coloca|coloque|põe|botar|bota [isso|isto|este|esse|ele|ela] ao|no|na|em [meu|minha] carrinho|sacola|cesta",
+            "adicionar|adiciona|adicione [isso|isto|este|esse|este_produto|esse_produto]",
+            "vou_levar|eu_levo|levo|quero_esse|quero_este|quero_essa|quero_esta|quero_isso|vou_querer|compro [esse|este|isso|um]",
+            "adicionar|adiciona|adicione|colocar|coloca|coloque|botar|bota # ao|no|na|em [meu|minha] carrinho|sacola|cesta",
+            "adicionar|adiciona|adicione|colocar|coloca|coloque|botar|bota [#] {words} ao|no|na|ao_meu|no_meu carrinho|sacola|cesta",
+            "adicionar|adiciona|adicione|quero|me_dá|me_vê|vou_levar|levo # [mais]",
+            "adicionar|adiciona|adicione|vou_levar|levo # {words}",
+            "adicionar|adiciona|adicione {words}",
+        ),
+        Intent.VIEW_CART: (
+            "carrinho|meu_carrinho|o_carrinho|sacola|minha_sacola|carrinho_de_compras|ver_carrinho|ver_o_carrinho",
+            "... ver|mostra|mostre|mostrar|me_mostra|abrir|abre|ir_para [o|meu] [meu] carrinho|sacola|cesta ...",
+            "... o_que|que tem|há|tenho no|na|em [meu|minha] carrinho|sacola|cesta ...",
+        ),
+        Intent.PAYMENT_CHECK: (
+            "paguei|pago|pagamento_feito|pagamento_realizado",
+            "... já|eu|acabei_de|eu_já paguei|pago|pagar|fiz_o_pagamento ...",
+            "... pagamento feito|realizado|concluído|enviado|efetuado ...",
+            "... fiz|realizei|enviei o|um pagamento|pix ...",
+            "... link de|do|para|pra pagamento|pagar ...",
+            "... receberam|recebeu|caiu [o] [meu] pagamento ...",
+        ),
+        Intent.CHECKOUT: (
+            "pagar|comprar|comprar_agora|pagar_agora|finalizar_compra|finalizar|fechar_pedido|fechar_compra|checkout|finalizar_pedido",
+            "... finalizar|concluir|fechar|fazer|completar|confirmar [a|o|minha|meu|um] compra|pedido ...",
+            "quero|queria|gostaria_de|desejo pagar|comprar|pedir|fazer_um_pedido [já|agora]",
+            "ir|seguir|prosseguir para|pro|pra [o] pagamento|caixa|checkout",
+        ),
+        Intent.BROWSE: (
+            "catálogo|produtos|categorias|loja|coleção|coleções|explorar|itens",
+            (
+                "... ver|mostra|mostre|mostrar|me_mostra|me_mostre|quero_ver|explorar [os|o|seus|todos|as|a] [os|seus] "
+                "produtos|catálogo|categorias|coleção|coleções|loja|itens"
+            ),
+            "o_que vocês|você|tem vendem|vende|têm|tem|oferecem|aí|para_vender",
+            "quais|que produtos|itens|coisas vocês|você|tem|têm [têm|tem|vendem|vende]",
+        ),
+        Intent.SEARCH: (
+            "buscar|busca|procurar|procuro|pesquisar|pesquisa|buscar_produtos",
+            "procuro|procurar|procura|buscar|busco|busca|pesquisar|estou_procurando|tô_procurando|encontrar|achar {words}",
+            "vocês|você|vcs|vc têm|tem|vendem|vende {words}",
+            "tem|têm|vendem|vende|existe|há {words}",
+            "quero|queria|preciso|gostaria|desejo [de] [comprar|ver|pedir|encontrar] {words}",
+            "mostra|mostre|mostrar|me_mostra|me_mostre|ver {words}",
+            "quanto custa|custam|é|são|está|tá|sai {words}",
+            "qual [é] o preço|valor de|do|da {words}",
+            "[o] preço|valor de|do|da {words}",
+            "comprar|pedir {words}",
+        ),
+        Intent.GREETING: (
+            (
+                "oi|olá|bom_dia|boa_tarde|boa_noite|oie|opa|e_aí|eae|saudações|alô"
+                " [tudo_bem|tudo_bom|pessoal|gente|bom_dia|boa_tarde|boa_noite|amigo|amiga]"
+            ),
+            "tudo_bem|tudo_bom|começar",
+        ),
+        Intent.THANKS: (
+            "obrigado|obrigada|muito_obrigado|muito_obrigada|valeu|brigado|brigada|agradeço|obg [mesmo|por_tudo|demais]",
+        ),
+        Intent.BYE: ("tchau|até_logo|até_mais|adeus|até_breve|até_amanhã|falou",),
+        Intent.YES: (
+            "sim|claro|ok|okay|isso|certo|com_certeza|pode_ser|beleza|perfeito|tá_bom|está_bom|sim_por_favor|exato|isso_mesmo",
+        ),
+        Intent.NO: ("não|nao|não_obrigado|não_obrigada|agora_não|ainda_não|n",),
+    },
+    languages={
+        "en": ("[em] inglês",),
+        "es": ("[em] espanhol",),
+        "pt_BR": ("[em] português",),
+        "ar": ("[em] árabe",),
+        "hi": ("[em] hindi",),
+    },
+    choose=("[mudar|trocar|escolher|outro] [de|o] idioma|idiomas|língua",),
+)
