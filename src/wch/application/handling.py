@@ -47,9 +47,9 @@ class SceneChangedError(WchError):
     """Somebody changed conversation, cart or profile since the dialogue looked."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Taken:
-    """One customer's messages in our hands."""
+    """One customer's messages in our hands; renewing moves the leases on."""
 
     phone: str
     leases: tuple[Work, ...]
@@ -131,9 +131,11 @@ class Handling:
                 for before, after in zip(old, new, strict=True):
                     uow.messages.move(before, after)
 
-            await self.database.transact(work)
-            held = renewed
-            object.__setattr__(taken, "leases", held)
+            try:
+                await self.database.transact(work)
+            except LeaseLostError:
+                return
+            taken.leases = held = renewed
 
     async def _answer(self, taken: Taken) -> None:
         for look in range(MOST_LOOKS):

@@ -653,6 +653,10 @@ class Census(Protocol):
         """
         ...
 
+    def taken_over(self) -> int:
+        """How many inbound rows took more than one attempt: their lease ran out, or an error sent them back."""
+        ...
+
     def unknown_words(self) -> Sequence[Finding]:
         """States that no reader knows."""
         ...

@@ -110,5 +110,9 @@ class MemoryCensus:
         }
         return table not in known or row in known[table]
 
+    def taken_over(self) -> int:
+        rows = self._tables.messages.rows.values()
+        return sum(1 for row in rows if row.direction is Direction.INBOUND and row.retry_count > 1)
+
     def unknown_words(self) -> Sequence[Finding]:
         return []
