@@ -1,85 +1,127 @@
-"""What WhatsApp tells: a delivery is a row of events, each of which stands alone."""
+"""What a delivery of WhatsApp's tells: one value for each event, each standing alone."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
 from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import utc_seconds
+from wch.domain.send_failure import GraphError
+
+LATE_AFTER = timedelta(days=8)
+"""WhatsApp gives up delivering after 7 days: what is older by its own time is no late delivery."""
 
 
 class UnreadableDeliveryError(WchError):
-    """The body is not JSON within the rules, or it is not WhatsApp's."""
+    """The body is not a delivery of WhatsApp's; `detail` is a word for what is wrong with it."""
+
+    detail: str
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__(f"The body is not a delivery of WhatsApp's: {detail}.", detail=detail)
 
 
 @attrs.frozen(kw_only=True)
 class InboundMessage:
-    """A customer said something.
+    """Something that a customer said or did, or that WhatsApp says about a customer.
 
     Attributes:
-        number: the phone number id that was written to.
-        wa_message_id: WhatsApp's id of it, unique for ever.
-        sender: the customer's key: digits, or a surrogate made of the BSUID.
-        user_id: the BSUID, where WhatsApp told it.
-        wa_id: the number in the contact block, where it differs an alias.
-        name: what the customer calls themselves.
-        type: the word of the type column; a kind that is not known is `unsupported`.
-        content: what was said, in the shape of the data page.
-        sent_at: the provider's time, or the time of acceptance where that could not be used.
-        raw: field, entry id, metadata, contact and this one event, as they came.
-        is_live: whether somebody waits for an answer; not so under `history` or `standby`.
-        in_group: whether it was said in a group.
+        number: the phone number id that was written to; empty when the delivery names none.
+        wa_message_id: WhatsApp's id, verbatim; of a call the call's id.
+        sender: the customer's key: digits as received, or the surrogate of a sender without a number.
+        sender_user_id: the id by which the business knows the sender, if told.
+        parent_user_id: the same of the business's whole portfolio, if told.
+        wa_id: the contact block's number; where it differs from `sender` it is an alias.
+        name: the profile's name, if told.
+        username: the profile's user name, if told.
+        type: the word for the `type` column.
+        content: the whole `content` column.
+        sent_at: WhatsApp's time, or the acceptance where that cannot be (`content.time_repaired`).
+        raw: field, entry id, metadata, the matching contact and this one event.
+        live: whether it may be answered: it came as a message, not as history or from standby.
+        group: whether it was said in a group.
     """
 
     number: str
     wa_message_id: str
     sender: str
-    user_id: str | None = None
+    sender_user_id: str | None = None
+    parent_user_id: str | None = None
     wa_id: str | None = None
     name: str | None = None
+    username: str | None = None
     type: str
     content: JsonObject
     sent_at: datetime = attrs.field(validator=utc_seconds)
     raw: JsonObject
-    is_live: bool = True
-    in_group: bool = False
+    live: bool
+    group: bool
+
+    def counts_from(self, accepted_at: datetime) -> datetime:
+        """The moment from which windows count: WhatsApp's time unless it is too old to be a late delivery's."""
+        return accepted_at if self.sent_at < accepted_at - LATE_AFTER else self.sent_at
 
 
 @attrs.frozen(kw_only=True)
 class StatusUpdate:
-    """Something became of a message that went out.
+    """What became of a message that was sent from this number.
 
     Attributes:
-        status: the provider's word, known or not.
-        callback_data: what we sent along, if anything.
-        error_code: the first error's code.
-        error: that error in words: `<code> <title>: <details>`.
-        pricing: what it costs, as the provider says.
-        payment: for statuses of payments.
+        number: the phone number id that the message left from.
+        wa_message_id: the id of the message that it is about.
+        kind: `message`, `payment` or `call`; WhatsApp's own word if it is another.
+        status: WhatsApp's word: sent, delivered, read, played, failed, or any other.
+        at: WhatsApp's time of it.
+        time_repaired: whether `at` is the acceptance, since WhatsApp's time could not be.
+        recipient: the customer's key, if told.
+        recipient_user_id: the id by which the business knows the customer, if told.
+        group: whether it is about a message to a group.
+        callback_data: what was sent along as `biz_opaque_callback_data`.
+        errors: why it failed, the first one deciding.
+        pricing: WhatsApp's pricing object, as it came.
+        conversation_id: WhatsApp's id of the billing conversation.
+        payment: the payment object of a status of kind `payment`, as it came.
+        raw: field, entry id, metadata, the matching contact and this one event.
     """
 
     number: str
     wa_message_id: str
+    kind: str = "message"
     status: str
     at: datetime = attrs.field(validator=utc_seconds)
+    time_repaired: bool = False
     recipient: str | None = None
+    recipient_user_id: str | None = None
+    group: bool = False
     callback_data: str | None = None
-    error_code: int | None = None
-    error: str | None = None
+    errors: tuple[GraphError, ...] = ()
     pricing: JsonObject | None = None
     conversation_id: str | None = None
     payment: JsonObject | None = None
-    in_group: bool = False
     raw: JsonObject
 
 
 @attrs.frozen(kw_only=True)
 class PreferenceChange:
-    """A customer allowed or stopped marketing in WhatsApp itself: `stop`, `resume` or `signup`."""
+    """A customer's decision about marketing, made in WhatsApp itself.
+
+    Attributes:
+        number: the phone number id that it was made for.
+        sender: the customer's key.
+        sender_user_id: the id by which the business knows the customer, if told.
+        wa_id: the number as told, if any.
+        category: what it is about; `marketing_messages` so far.
+        value: `stop`, `resume`, `signup`, or a word still to come.
+        at: WhatsApp's time of it.
+        raw: field, entry id, metadata, the matching contact and this one event.
+    """
 
     number: str
     sender: str
+    sender_user_id: str | None = None
+    wa_id: str | None = None
+    category: str
     value: str
     at: datetime = attrs.field(validator=utc_seconds)
     raw: JsonObject
@@ -87,11 +129,23 @@ class PreferenceChange:
 
 @attrs.frozen(kw_only=True)
 class Echo:
-    """The shop's owner wrote to a customer from the phone's own app."""
+    """Something that the shop's people wrote to a customer on their phone.
+
+    Attributes:
+        number: the phone number id that it left from.
+        wa_message_id: WhatsApp's id, verbatim.
+        recipient: the customer's key.
+        recipient_user_id: the id by which the business knows the customer, if told.
+        type: the word for the `type` column; `edit` and `revoke` are about `content.target`.
+        content: as of an inbound message of that type.
+        sent_at: WhatsApp's time.
+        raw: field, entry id, metadata, the matching contact and this one event.
+    """
 
     number: str
     wa_message_id: str
     recipient: str
+    recipient_user_id: str | None = None
     type: str
     content: JsonObject
     sent_at: datetime = attrs.field(validator=utc_seconds)
@@ -100,19 +154,35 @@ class Echo:
 
 @attrs.frozen(kw_only=True)
 class AccountEvent:
-    """Something about the account, a template, a limit; every field that is not known is one of these."""
+    """Anything else: about templates, the account, limits, identities, errors, or still unknown.
 
-    number: str | None = None
+    Attributes:
+        field: the webhook's field; `errors` for an element of a value's `errors`.
+        entry_id: the WhatsApp business account it is about, mostly.
+        number: the phone number id, where the value names one.
+        value: the value as it came.
+    """
+
     field: str
-    raw: JsonObject
+    entry_id: str | None = None
+    number: str | None = None
+    value: JsonObject
 
 
 @attrs.frozen(kw_only=True)
 class Unusable:
-    """An event that names no message or no sender."""
+    """One event that cannot be used; the others of its delivery go on.
 
-    number: str | None = None
+    Attributes:
+        reason: the word for its dead letter.
+        detail: what is missing.
+        number: the phone number id, where the value names one.
+        raw: field, entry id, metadata and the event, or what came in its place.
+    """
+
+    reason: str = "validation_failed"
     detail: str
+    number: str | None = None
     raw: JsonObject
 
 
@@ -121,6 +191,6 @@ InboundEvent = InboundMessage | StatusUpdate | PreferenceChange | Echo | Account
 
 @attrs.frozen(kw_only=True)
 class Delivery:
-    """One webhook: its events in their own order."""
+    """All events of one signed body, in the order of its arrays."""
 
     events: tuple[InboundEvent, ...]

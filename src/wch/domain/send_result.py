@@ -1,4 +1,4 @@
-"""What became of one call that sends: every outcome is a value."""
+"""What became of one attempt to send: four answers, and no fifth."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from wch.domain.send_failure import FailureClass, GraphError
 
 @attrs.frozen(kw_only=True)
 class Accepted:
-    """WhatsApp took it; `wa_id` is the number as WhatsApp knows it."""
+    """WhatsApp took the message and gave it an id; it is not delivered yet."""
 
     wa_message_id: str
     wa_id: str | None = None
@@ -17,7 +17,13 @@ class Accepted:
 
 @attrs.frozen(kw_only=True)
 class Refused:
-    """WhatsApp answered with an error of its own."""
+    """WhatsApp answered that it does not take the message.
+
+    Attributes:
+        error: what it said.
+        failure: the class of it: what is to be done.
+        retry_after: how long it asked to wait, if it said so.
+    """
 
     error: GraphError
     failure: FailureClass
@@ -26,14 +32,14 @@ class Refused:
 
 @attrs.frozen(kw_only=True)
 class NotMade:
-    """The request surely never left: no route, refused, no free connection."""
+    """The request surely never left: no name, no connection, no free connection in time."""
 
     reason: str
 
 
 @attrs.frozen(kw_only=True)
 class Ambiguous:
-    """The request may have left, and no answer with an id came."""
+    """The request left, or may have, and no answer told an id: only an echo can settle it."""
 
     reason: str
 

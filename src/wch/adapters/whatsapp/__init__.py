@@ -1,6 +1,1 @@
-"""The WhatsApp Cloud API: what it posts, what it takes, and the network between."""
-
-from wch.adapters.whatsapp.client import CloudApiWhatsApp
-from wch.adapters.whatsapp.codec import CloudApiCodec
-
-__all__ = ["CloudApiCodec", "CloudApiWhatsApp"]
+"""WhatsApp's Cloud API: reading what it delivers, writing what it takes, and calling it."""

@@ -1,130 +1,179 @@
 """The Cloud API over the network: one call, one outcome, no retry of its own."""
 
 import asyncio
-import ssl
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
-import attrs
 import httpx2
 
+from wch.adapters.whatsapp import lookup, strict_json
+from wch.adapters.whatsapp.graph_error import graph_error
 from wch.domain.document import JsonObject
 from wch.domain.send_failure import GraphError, classify
 from wch.domain.send_result import Accepted, Ambiguous, NotMade, Refused, SendResult
 
 IDLE_SECONDS = 5.0
-"""An idle connection is dropped after this, so that a stale one is rarely why an answer is missing."""
+"""An idle connection is dropped after this: a stale one is a common reason for a missing answer."""
 
 CONNECT_SECONDS = 5.0
+RECEIPT_SECONDS = 5.0
+ANSWER_BYTES = 256 * 1024
+_LONGEST_WAIT = 86_400
+
+_NEVER_LEFT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.ProxyError,
+    httpx2.UnsupportedProtocol,
+    httpx2.InvalidURL,
+)
 
 
-def new_client(timeout_seconds: float) -> httpx2.AsyncClient:
-    """A client as the Cloud API wants it: no redirects, no proxies from the environment."""
+class CloudApiWhatsApp:
+    """Sends through `https://graph.facebook.com`, or whatever stands in for it.
+
+    Every outcome of a send is a value; nothing is raised but the cancellation of the caller.
+    """
+
+    def __init__(
+        self,
+        *,
+        graph_url: str,
+        version: str,
+        access_token: str,
+        timeout_seconds: float = 20.0,
+        http: httpx2.AsyncClient | None = None,
+    ) -> None:
+        """Keep the address and the token; a client that the host hands over stays the host's.
+
+        Args:
+            graph_url: the root, without the version.
+            version: such as `v24.0`.
+            access_token: goes to `graph_url` and nowhere else: no redirect is followed.
+            timeout_seconds: how long one call may last as a whole, the connection included.
+            http: the host's own client; None makes one that drops idle connections after 5 s.
+        """
+        self._root = f"{graph_url.rstrip('/')}/{quote(version, safe='')}"
+        self._headers = {"Authorization": f"Bearer {access_token}"}
+        self._timeout_seconds = timeout_seconds
+        self._is_ours = http is None
+        self._http = http if http is not None else _client(timeout_seconds)
+
+    async def send(self, number: str, message: JsonObject) -> SendResult:
+        """Post one whole message from this phone number id, once."""
+        progress = _Progress()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._post(number, message, progress)
+        except _NEVER_LEFT as error:
+            return NotMade(reason=_reason(error))
+        except TimeoutError as error:
+            return NotMade(reason="connect_timeout") if progress.is_connecting else Ambiguous(reason=_reason(error))
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+            return Ambiguous(reason=_reason(error))
+
+    async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:
+        """Show that it was read, and that an answer is being written; best effort, False when it failed."""
+        body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wa_message_id}
+        if typing:
+            body["typing_indicator"] = {"type": "text"}
+        try:
+            async with (
+                asyncio.timeout(min(RECEIPT_SECONDS, self._timeout_seconds)),
+                self._call(number, body, _Progress()) as answer,
+            ):
+                return bool(answer.is_success)
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError):
+            return False
+
+    async def aclose(self) -> None:
+        """Give the connections back, unless the client is the host's."""
+        if self._is_ours:
+            await self._http.aclose()
+
+    def _call(self, number: str, body: JsonObject, progress: "_Progress") -> Any:
+        return self._http.stream(
+            "POST",
+            f"{self._root}/{quote(number, safe='')}/messages",
+            json=dict(body),
+            headers=self._headers,
+            follow_redirects=False,
+            extensions={"trace": progress.note},
+        )
+
+    async def _post(self, number: str, message: JsonObject, progress: "_Progress") -> SendResult:
+        async with self._call(number, message, progress) as answer:
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > ANSWER_BYTES:
+                    return Ambiguous(reason="answer_too_long")
+            return outcome(answer.status_code, bytes(body), retry_after=answer.headers.get("retry-after"))
+
+
+class _Progress:
+    """How far a call came, as the transport tells it; a transport that tells nothing leaves it open."""
+
+    def __init__(self) -> None:
+        self.is_connecting = False
+
+    async def note(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event.startswith("connection."):
+            self.is_connecting = True
+        elif ".send_request" in event:
+            self.is_connecting = False
+
+
+def _client(timeout_seconds: float) -> httpx2.AsyncClient:
+    """Proxies and passwords of the environment are left aside: a host that needs them hands over a client."""
+    connect = min(CONNECT_SECONDS, timeout_seconds)
     return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
-        limits=httpx2.Limits(max_connections=50, keepalive_expiry=IDLE_SECONDS),
+        timeout=httpx2.Timeout(timeout_seconds, connect=connect, pool=connect),
+        limits=httpx2.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS),
         follow_redirects=False,
         trust_env=False,
     )
 
 
-@attrs.frozen(kw_only=True)
-class CloudApiWhatsApp:
-    """Sends through `https://graph.facebook.com`, or whatever stands in for it.
+def outcome(status: int, body: bytes, *, retry_after: str | None = None) -> SendResult:
+    """What an answer of Graph's means.
 
-    Attributes:
-        url: the root, without the version.
-        version: such as `v24.0`.
-        token: the access token; it goes to `url` and nowhere else.
-        timeout_seconds: how long one call may last as a whole.
+    Only an id says that a message was taken, and only Graph's own error, or the status 429,
+    says that it was not; anything else may have been either.
     """
-
-    url: str
-    version: str
-    token: str = attrs.field(repr=False)
-    timeout_seconds: float
-    http: httpx2.AsyncClient = attrs.field(repr=False)
-
-    async def send(self, number: str, message: JsonObject) -> SendResult:
-        """Post one message; every outcome is a value."""
-        try:
-            async with asyncio.timeout(self.timeout_seconds):
-                answer = await self._post(number, message)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol) as error:
-            return NotMade(reason=type(error).__name__)
-        except (httpx2.HTTPError, TimeoutError, ssl.SSLError) as error:
-            return Ambiguous(reason=type(error).__name__)
-        return outcome(answer)
-
-    async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:
-        """Show that it was read, and that an answer is being written; best effort."""
-        body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wa_message_id}
-        if typing:
-            body["typing_indicator"] = {"type": "text"}
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                answer = await self._post(number, body)
-        except (httpx2.HTTPError, TimeoutError, ssl.SSLError):
-            return False
-        return answer.is_success
-
-    async def _post(self, number: str, body: JsonObject) -> httpx2.Response:
-        return await self.http.post(
-            f"{self.url.rstrip('/')}/{self.version}/{number}/messages",
-            json=dict(body),
-            headers={"Authorization": f"Bearer {self.token}"},
-        )
-
-    async def aclose(self) -> None:
-        """Give the connections back."""
-        await self.http.aclose()
-
-
-def outcome(answer: httpx2.Response) -> SendResult:
-    """What an answer of Graph's means."""
     try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        return _without_document(answer)
-    if isinstance(document.get("error"), dict):
-        error = graph_error(document["error"], answer.status_code)
-        failure = classify(error.code, http_status=error.http_status, is_transient=error.is_transient)
-        return Refused(error=error, failure=failure, retry_after=_retry_after(answer))
-    messages = document.get("messages")
-    if answer.is_success and isinstance(messages, list) and messages and isinstance(messages[0], dict):
-        wa_message_id = messages[0].get("id")
-        if isinstance(wa_message_id, str) and wa_message_id:
-            contacts = document.get("contacts")
-            first = contacts[0] if isinstance(contacts, list) and contacts else {}
-            wa_id = first.get("wa_id") if isinstance(first, dict) else None
-            return Accepted(wa_message_id=wa_message_id, wa_id=wa_id if isinstance(wa_id, str) else None)
-    return _without_document(answer)
+        document = lookup.mapping(strict_json.read(body).value)
+    except strict_json.StrictJsonError:
+        document = lookup.NOTHING
+    is_success = httpx2.codes.is_success(status)
+    if is_success and (wa_message_id := _first(document, "messages").get("id")):
+        told = lookup.text(wa_message_id)
+        if told is not None:
+            return Accepted(wa_message_id=told, wa_id=lookup.text(_first(document, "contacts").get("wa_id")))
+    if not is_success and isinstance(document.get("error"), Mapping):
+        return _refused(graph_error(document["error"]), status, retry_after)
+    if status == httpx2.codes.TOO_MANY_REQUESTS:
+        return _refused(GraphError(title="Too many requests"), status, retry_after)
+    return Ambiguous(reason=f"http_{status}_without_id")
 
 
-def _without_document(answer: httpx2.Response) -> SendResult:
-    """A refusal without Graph's words: a 4xx of something in front of it surely did not send."""
-    if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS:
-        error = GraphError(code=None, title="Too many requests", http_status=answer.status_code)
-        return Refused(error=error, failure=classify(None, http_status=429), retry_after=_retry_after(answer))
-    return Ambiguous(reason=f"HTTP {answer.status_code} without an id")
+def _first(document: JsonObject, name: str) -> JsonObject:
+    return lookup.mapping(next(iter(lookup.sequence(document.get(name))), None))
 
 
-def graph_error(error: dict[str, Any], http_status: int | None) -> GraphError:
-    """The error object of an answer; its details may not name the customer, so only its own words are kept."""
-    code = error.get("code")
-    data = error.get("error_data")
-    details = data.get("details") if isinstance(data, dict) else None
-    return GraphError(
-        code=code if isinstance(code, int) and not isinstance(code, bool) else None,
-        title=str(error.get("message") or error.get("title") or "")[:200],
-        details=str(details or "")[:500],
-        http_status=http_status,
-        is_transient=error.get("is_transient") is True,
-    )
+def _refused(error: GraphError, status: int, retry_after: str | None) -> Refused:
+    failure = classify(error.code, http_status=status, is_transient=error.is_transient)
+    return Refused(error=error, failure=failure, retry_after=_wait(retry_after))
 
 
-def _retry_after(answer: httpx2.Response) -> timedelta | None:
-    word = answer.headers.get("retry-after", "")
-    return timedelta(seconds=int(word)) if word.isdigit() and len(word) < 6 else None
+def _wait(retry_after: str | None) -> timedelta | None:
+    seconds = lookup.integer(retry_after)
+    return timedelta(seconds=seconds) if seconds is not None and 0 <= seconds <= _LONGEST_WAIT else None
+
+
+def _reason(error: BaseException) -> str:
+    """The kind of an error; its words may hold an address."""
+    return type(error).__name__

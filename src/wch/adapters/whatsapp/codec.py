@@ -5,7 +5,8 @@ from datetime import datetime
 
 import attrs
 
-from wch.adapters.whatsapp import encoder, parser, signature
+from wch.adapters.whatsapp import encoder, parser
+from wch.adapters.whatsapp.signature import SignatureCheck
 from wch.domain.document import JsonObject
 from wch.domain.inbound import Delivery
 from wch.domain.outgoing import Outgoing
@@ -19,11 +20,16 @@ class CloudApiCodec:
         secrets: the app secrets that a delivery may be signed with, several while rotating.
     """
 
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = attrs.field(repr=False)
+    _check: SignatureCheck = attrs.field(init=False, repr=False)
+
+    @_check.default
+    def _check_of_secrets(self) -> SignatureCheck:
+        return SignatureCheck(self.secrets)
 
     def is_signed(self, body: bytes, headers: Sequence[bytes]) -> bool:
         """Whether exactly one header came and one of the secrets made it; never raises."""
-        return signature.holds(body, headers, self.secrets)
+        return self._check.holds(body, headers)
 
     def read(self, body: bytes, *, now: datetime) -> Delivery:
         """What a delivery tells.
@@ -37,6 +43,8 @@ class CloudApiCodec:
         """The Cloud API body without its envelope."""
         return encoder.encode(message)
 
-    def envelope(self, body: JsonObject, *, to: str | None, recipient: str | None, callback_data: str) -> JsonObject:
-        """The request body."""
+    def envelope(
+        self, body: JsonObject, *, to: str | None, recipient: str | None, callback_data: str | None
+    ) -> JsonObject:
+        """The request body: `to` (digits) or `recipient` (BSUID), never both."""
         return encoder.envelope(body, to=to, recipient=recipient, callback_data=callback_data)

@@ -179,7 +179,7 @@ _INTERACTIVE: Mapping[type, Callable[[Any], Body]] = {
 }
 
 
-def envelope(body: JsonObject, *, to: str | None, recipient: str | None, callback_data: str) -> JsonObject:
+def envelope(body: JsonObject, *, to: str | None, recipient: str | None, callback_data: str | None) -> JsonObject:
     """The whole request body: to a number with its plus, or to a BSUID, never both.
 
     A number without a plus may be read as a local one, and go to a stranger.

@@ -1,14 +1,16 @@
-"""A delivery, cut into its events; each stands alone, and what is not known is kept as it came."""
+"""The strict reader of deliveries: any bytes in, events out, one way to fail."""
 
-import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
 
-from wch.adapters.whatsapp import strict_json
-from wch.adapters.whatsapp.contents import content_of
+from wch.adapters.whatsapp import lookup, strict_json
+from wch.adapters.whatsapp.graph_error import graph_error
+from wch.adapters.whatsapp.message_content import content_of, previous_user_id, shared_content
+from wch.adapters.whatsapp.sender import Sender, matching_contact, sender
+from wch.domain.document import JsonObject, document
 from wch.domain.inbound import (
     AccountEvent,
     Delivery,
@@ -17,306 +19,341 @@ from wch.domain.inbound import (
     InboundMessage,
     PreferenceChange,
     StatusUpdate,
-    Unusable,
     UnreadableDeliveryError,
+    Unusable,
 )
-from wch.domain.moment import of_unix, whole
-from wch.domain.phone import surrogate
+from wch.domain.moment import whole
 
-MOST_ENTRIES = 1000
-MOST_EVENTS = 5000
-MOST_ID = 255
+OBJECT = "whatsapp_business_account"
+ENTRIES = 1_000
+EVENTS = 5_000
+ID_LENGTH = 255
 
-EARLIEST = of_unix(1_230_768_000)
-"""2009-01-01: before it there was no WhatsApp."""
-
-AHEAD = timedelta(minutes=5)
-
-LIVE_FIELD = "messages"
-ECHO_FIELDS = frozenset({"smb_message_echoes", "message_echoes"})
-ARRAYS = ("messages", "statuses", "message_echoes", "user_preferences", "calls", "errors")
-
-_DIGITS = re.compile(r"[0-9]{1,20}\Z")
-_SPACED = str.maketrans("", "", "+ -\N{NO-BREAK SPACE}")
-
-
-@attrs.frozen(kw_only=True)
-class Place:
-    """Where in a delivery an event stands."""
-
-    field: str
-    entry_id: str | None
-    value: Mapping[str, Any]
-    now: datetime
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """Which number was written to."""
-        return _object(self.value.get("metadata"))
-
-    @property
-    def number(self) -> str:
-        """The phone number id, empty when none is named."""
-        return _text(self.metadata.get("phone_number_id")) or ""
-
-    def contact(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The contact block that belongs to this event: by number, by user id, or the only one."""
-        contacts = [_object(one) for one in _list(self.value.get("contacts"))]
-        sender, user = _digits(item.get("from")), _text(item.get("from_user_id"))
-        for one in contacts:
-            if (sender and _digits(one.get("wa_id")) == sender) or (user and one.get("user_id") == user):
-                return one
-        return contacts[0] if len(contacts) == 1 else {}
-
-    def raw(self, name: str, item: Any, contact: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The one event with what stands around it, not the batch."""
-        kept: dict[str, Any] = {"field": self.field, "entry": self.entry_id, "metadata": dict(self.metadata)}
-        if contact:
-            kept["contact"] = dict(contact)
-        return {**kept, name: item}
+_ENVELOPE = frozenset({"messaging_product", "metadata", "contacts"})
+_LIVE_FIELDS = frozenset({"messages", "calls"})
 
 
 def read(body: bytes, *, now: datetime) -> Delivery:
-    """What this delivery tells, event by event, in the order of its arrays.
+    """The events of a delivery, in the order of its arrays, each usable or not by itself.
+
+    `now` is the moment of acceptance: it stands in for times that cannot be.
 
     Raises:
-        UnreadableDeliveryError: it is not JSON within the rules, not WhatsApp's, or has too many parts.
+        UnreadableDeliveryError: the body is not JSON within the limits, or not a delivery of
+            WhatsApp's. Nothing else is ever raised, whatever the bytes.
     """
-    document = strict_json.read(body)
-    if not isinstance(document, dict) or document.get("object") != "whatsapp_business_account":
-        raise UnreadableDeliveryError("The body is not a delivery of WhatsApp's.")
-    entries = document.get("entry")
-    if not isinstance(entries, list) or len(entries) > MOST_ENTRIES:
-        raise UnreadableDeliveryError("The delivery has no list of entries, or more than 1,000.")
+    try:
+        known = strict_json.read(body)
+    except strict_json.StrictJsonError as error:
+        raise UnreadableDeliveryError(detail=error.reason) from error
+    envelope = known.value
+    if not isinstance(envelope, dict) or envelope.get("object") != OBJECT:
+        raise UnreadableDeliveryError(detail="foreign_object")
+    entries = envelope.get("entry")
+    if not isinstance(entries, list):
+        raise UnreadableDeliveryError(detail="no_entries")
+    if len(entries) > ENTRIES:
+        raise UnreadableDeliveryError(detail="too_many_entries")
     events: list[InboundEvent] = []
+    moment = whole(now)
     for entry in entries:
-        for event in _entry(_object(entry), now):
+        for event in _of_entry(entry, now=moment, is_suspect=known.is_suspect):
+            if len(events) == EVENTS:
+                raise UnreadableDeliveryError(detail="too_many_events")
             events.append(event)
-            if len(events) > MOST_EVENTS:
-                raise UnreadableDeliveryError("The delivery has more than 5,000 events.")
     return Delivery(events=tuple(events))
 
 
-def _entry(entry: Mapping[str, Any], now: datetime) -> Iterator[InboundEvent]:
-    for change in _list(entry.get("changes")):
-        held = _object(change)
-        place = Place(
-            field=_text(held.get("field")) or "",
-            entry_id=_text(entry.get("id")),
-            value=_object(held.get("value")),
-            now=whole(now),
-        )
-        yield from _value(place)
-
-
-def _value(place: Place) -> Iterator[InboundEvent]:
-    """Every element of the known arrays; a value without any is one event itself."""
-    found = False
-    for name in ARRAYS:
-        for item in _list(place.value.get(name)):
-            found = True
-            yield _element(place, name, item)
-    if not found:
-        yield AccountEvent(
-            number=place.number or None, field=place.field, raw=_kept(place.raw("value", dict(place.value)))
+def _of_entry(entry: Any, *, now: datetime, is_suspect: bool) -> Iterable[InboundEvent]:
+    changes = entry.get("changes") if isinstance(entry, dict) else None
+    if not isinstance(changes, list):
+        yield _unusable("entry_without_changes", entry, is_suspect=is_suspect)
+        return
+    for change in changes:
+        value = change.get("value") if isinstance(change, dict) else None
+        if not isinstance(value, dict):
+            yield _unusable("change_without_value", change, is_suspect=is_suspect)
+            continue
+        yield from _of_change(
+            _Change(
+                field=lookup.text(change.get("field")) or "",
+                entry_id=lookup.word(entry.get("id")),
+                value=value,
+                now=now,
+                is_suspect=is_suspect,
+            ),
         )
 
 
-def _element(place: Place, name: str, item: Any) -> InboundEvent:
-    if not isinstance(item, dict):
-        return _unusable(place, name, item, "it is no object")
-    if name == "statuses":
-        return _status(place, item)
-    if name == "user_preferences":
-        return _preference(place, item)
-    if name == "errors":
-        return AccountEvent(number=place.number or None, field="errors", raw=_kept(place.raw("error", item)))
-    if name == "message_echoes" or (name == "messages" and place.field in ECHO_FIELDS):
-        return _echo(place, item)
-    return _message(place, item, call=name == "calls")
+def _unusable(detail: str, value: Any, *, is_suspect: bool) -> Unusable:
+    clean = strict_json.repaired(value)[0] if is_suspect else value
+    return Unusable(detail=detail, raw=document(event=strict_json.storable(clean)))
 
 
-def _message(place: Place, item: Mapping[str, Any], *, call: bool) -> InboundEvent:
-    contact = place.contact(item)
-    wa_message_id = _text(item.get("id"))
-    if wa_message_id is None or len(wa_message_id) > MOST_ID:
-        return _unusable(place, "message", item, "it has no id of 1 to 255 characters")
-    sender, user = _sender(item, contact)
-    if sender is None:
-        return _unusable(place, "message", item, "it names no sender")
-    kind, content = content_of(item, call=call)
-    sent_at, repaired_time = _time(item.get("timestamp"), place.now)
-    content, mended = strict_json.repaired(content)
-    content = {"v": 1, "number": place.number, **content}
-    if mended:
-        content["repaired"] = True
-    if repaired_time:
-        content["time_repaired"] = True
+@attrs.frozen(kw_only=True)
+class _Change:
+    """One change of an entry: what its events share."""
+
+    field: str
+    entry_id: str | None
+    value: JsonObject
+    now: datetime
+    is_suspect: bool
+
+    @property
+    def metadata(self) -> JsonObject:
+        return lookup.mapping(self.value.get("metadata"))
+
+    @property
+    def number(self) -> str:
+        return str(self.clean(lookup.word(self.metadata.get("phone_number_id")) or "")[0])
+
+    @property
+    def contacts(self) -> list[JsonObject]:
+        return [contact for contact in lookup.sequence(self.value.get("contacts")) if isinstance(contact, Mapping)]
+
+    def clean(self, value: Any) -> tuple[Any, bool]:
+        """The value as it can be stored, and whether something had to be replaced for it."""
+        return strict_json.repaired(value) if self.is_suspect else (value, False)
+
+    def raw(self, event: Any, contact: JsonObject = lookup.NOTHING) -> JsonObject:
+        """What a row keeps of the delivery: this event and what is around it, not the batch."""
+        return document(
+            field=self.clean(self.field)[0],
+            entry_id=self.clean(self.entry_id)[0],
+            metadata=strict_json.storable(self.clean(self.metadata)[0]) or None,
+            contact=strict_json.storable(contact) or None,
+            event=strict_json.storable(event),
+        )
+
+    def unusable(self, detail: str, event: Any) -> Unusable:
+        return Unusable(detail=detail, number=self.number or None, raw=self.raw(self.clean(event)[0]))
+
+
+def _of_change(change: _Change) -> Iterable[InboundEvent]:
+    arrays = [name for name in _ARRAYS if change.value.get(name) is not None]
+    if not arrays or (arrays == ["errors"] and not change.value.keys() <= _ENVELOPE | {"errors"}):
+        # A flow's report has `errors` of its own kind: figures, which mean nothing without the rest.
+        yield _account_event(change, change.field, change.value)
+        return
+    for name in arrays:
+        elements = change.value[name]
+        if not isinstance(elements, list):
+            yield change.unusable(f"{name}_not_a_list", elements)
+            continue
+        alone = len({repr(_speaker(name, one)) for one in elements}) <= 1
+        for element in elements:
+            if isinstance(element, Mapping):
+                yield _ARRAYS[name](change, element, alone=alone)
+            else:
+                yield change.unusable(f"{name}_element_not_an_object", element)
+
+
+def _speaker(array: str, element: Any) -> Any:
+    """Who an element is about, as its own ids tell."""
+    about = lookup.mapping(element)
+    if array == "message_echoes":
+        return about.get("to"), about.get("to_user_id")
+    if array == "statuses":
+        return about.get("recipient_id"), about.get("recipient_user_id")
+    return about.get("from"), about.get("from_user_id")
+
+
+def _message_id(event: JsonObject) -> str | None:
+    told = lookup.text(event.get("id"))
+    return told if told and len(told) <= ID_LENGTH else None
+
+
+def _contact(change: _Change, number: Any, user_id: Any, *, alone: bool) -> tuple[JsonObject, bool]:
+    return change.clean(matching_contact(change.contacts, number, user_id, alone=alone))
+
+
+def _content(change: _Change, event: JsonObject, said: dict[str, Any], *, repaired: bool, late: bool) -> JsonObject:
+    shared: dict[str, Any] = {**said, **shared_content(event)}
+    if repaired:
+        shared["repaired"] = True
+    if late:
+        shared["time_repaired"] = True
+    return document(number=change.number or None, **shared)
+
+
+def _message(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
+    event, event_repaired = change.clean(element)
+    wa_message_id = _message_id(event)
+    if wa_message_id is None:
+        return change.unusable("message_without_id", element)
+    contact, contact_repaired = _contact(change, event.get("from"), event.get("from_user_id"), alone=alone)
+    who = _writer(event, contact)
+    if who is None:
+        return change.unusable("message_without_sender", element)
+    word, said = content_of(event)
+    group_id = lookup.text(event.get("group_id"))
+    if group_id is not None:
+        word, said = "group", {"group_id": group_id, "type": word, **said}
+    sent_at, moved = lookup.moment(event.get("timestamp"), change.now)
+    return _inbound(
+        change,
+        who,
+        wa_message_id=wa_message_id,
+        type=word,
+        content=_content(change, event, said, repaired=event_repaired or contact_repaired, late=moved),
+        sent_at=sent_at,
+        raw=change.raw(event, contact),
+        group=group_id is not None,
+    )
+
+
+def _writer(event: JsonObject, contact: JsonObject) -> Sender | None:
+    """Who wrote it; a system message without `from` is about the person whom it names."""
+    who = sender(
+        event.get("from"),
+        event.get("from_user_id"),
+        contact,
+        parent_user_id=event.get("from_parent_user_id"),
+    )
+    if who is not None or event.get("type") != "system":
+        return who
+    body = lookup.mapping(event.get("system"))
+    return sender(body.get("customer"), previous_user_id(event) or body.get("user_id"), contact)
+
+
+def _inbound(change: _Change, who: Sender, **told: Any) -> InboundMessage:
     return InboundMessage(
-        number=place.number,
-        wa_message_id=_plain(wa_message_id),
-        sender=sender,
-        user_id=user,
-        wa_id=_digits(contact.get("wa_id")),
-        name=_name(contact),
-        type=kind,
-        content=content,
+        number=change.number,
+        sender=who.key,
+        sender_user_id=who.user_id,
+        parent_user_id=who.parent_user_id,
+        wa_id=who.wa_id,
+        name=who.name,
+        username=who.username,
+        live=change.field in _LIVE_FIELDS,
+        **told,
+    )
+
+
+def _call(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
+    """A call is one row under the call's id; the customer is whom it was made to, if we made it."""
+    event, event_repaired = change.clean(element)
+    call_id = _message_id(event)
+    if call_id is None:
+        return change.unusable("call_without_id", element)
+    ours = event.get("direction") == "BUSINESS_INITIATED"
+    number, user_id = (
+        (event.get("to"), event.get("to_user_id")) if ours else (event.get("from"), event.get("from_user_id"))
+    )
+    contact, contact_repaired = _contact(change, number, user_id, alone=alone)
+    who = sender(number, user_id, contact)
+    if who is None:
+        return change.unusable("call_without_sender", element)
+    said = {
+        "call_id": call_id,
+        "event": lookup.text(event.get("event")),
+        "direction": lookup.text(event.get("direction")),
+        "seconds": lookup.integer(event.get("duration")),
+    }
+    sent_at, moved = lookup.moment(event.get("timestamp"), change.now)
+    return _inbound(
+        change,
+        who,
+        wa_message_id=call_id,
+        type="call",
+        content=_content(change, event, said, repaired=event_repaired or contact_repaired, late=moved),
         sent_at=sent_at,
-        raw=_kept(place.raw("call" if call else "message", dict(item), contact)),
-        is_live=place.field == LIVE_FIELD,
-        in_group=_text(item.get("group_id")) is not None,
+        raw=change.raw(event, contact),
+        group=False,
     )
 
 
-def _sender(item: Mapping[str, Any], contact: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The customer's key and BSUID: `from`, else the user id, else the only contact's."""
-    system = _object(item.get("system"))
-    user = (
-        _text(item.get("from_user_id"))
-        or _text(contact.get("user_id"))
-        or _text(system.get("previous_user_id"))
-        or _text(system.get("user_id"))
-    )
-    digits = _digits(item.get("from")) or (None if user else _digits(contact.get("wa_id")))
-    if digits is None and not item.get("from") and user is None:
-        digits = _digits(contact.get("wa_id"))
-    if digits is not None:
-        return digits, user
-    return (None, None) if user is None else (surrogate(user), user)
-
-
-def _name(contact: Mapping[str, Any]) -> str | None:
-    name = _text(_object(contact.get("profile")).get("name"))
-    return None if name is None else _plain(name)[:255]
-
-
-def _status(place: Place, item: Mapping[str, Any]) -> InboundEvent:
-    wa_message_id = _text(item.get("id"))
-    if wa_message_id is None or len(wa_message_id) > MOST_ID:
-        return _unusable(place, "status", item, "it has no id of 1 to 255 characters")
-    errors = [_object(one) for one in _list(item.get("errors"))]
-    first = errors[0] if errors else {}
-    code = first.get("code")
-    at, _ = _time(item.get("timestamp"), place.now)
-    return StatusUpdate(
-        number=place.number,
-        wa_message_id=_plain(wa_message_id),
-        status=_plain(_text(item.get("status")) or "unknown"),
-        at=at,
-        recipient=_recipient(item),
-        callback_data=_text(item.get("biz_opaque_callback_data")),
-        error_code=_whole(code),
-        error=_error(first) if errors else None,
-        pricing=_kept(_object(item.get("pricing"))) or None,
-        conversation_id=_text(_object(item.get("conversation")).get("id")),
-        payment=_kept(_object(item.get("payment"))) or None,
-        in_group=item.get("recipient_type") == "group" or "group_id" in item,
-        raw=_kept(place.raw("status", dict(item))),
-    )
-
-
-def _recipient(item: Mapping[str, Any]) -> str | None:
-    digits = _digits(item.get("recipient_id"))
-    if digits is not None:
-        return digits
-    user = _text(item.get("recipient_user_id"))
-    return None if user is None else surrogate(user)
-
-
-def _error(error: Mapping[str, Any]) -> str:
-    """`<code> <title>: <details>`."""
-    details = _text(_object(error.get("error_data")).get("details")) or _text(error.get("message")) or ""
-    title = _text(error.get("title")) or ""
-    head = f"{error.get('code', '')} {title}".strip()
-    return _plain(f"{head}: {details}" if details and details != title else head)
-
-
-def _preference(place: Place, item: Mapping[str, Any]) -> InboundEvent:
-    user = _text(item.get("user_id"))
-    sender = _digits(item.get("wa_id")) or (None if user is None else surrogate(user))
-    value = _text(item.get("value"))
-    if sender is None or value is None:
-        return _unusable(place, "preference", item, "it names no customer or no decision")
-    at, _ = _time(item.get("timestamp"), place.now)
-    return PreferenceChange(
-        number=place.number, sender=sender, value=value, at=at, raw=_kept(place.raw("preference", dict(item)))
-    )
-
-
-def _echo(place: Place, item: Mapping[str, Any]) -> InboundEvent:
-    wa_message_id = _text(item.get("id"))
-    user = _text(item.get("to_user_id"))
-    recipient = _digits(item.get("to")) or (None if user is None else surrogate(user))
-    if wa_message_id is None or len(wa_message_id) > MOST_ID or recipient is None:
-        return _unusable(place, "echo", item, "it has no id or no recipient")
-    kind, content = content_of(item, call=False)
-    content, _ = strict_json.repaired(content)
-    sent_at, _ = _time(item.get("timestamp"), place.now)
+def _echo(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
+    event, event_repaired = change.clean(element)
+    wa_message_id = _message_id(event)
+    if wa_message_id is None:
+        return change.unusable("echo_without_id", element)
+    contact, contact_repaired = _contact(change, event.get("to"), event.get("to_user_id"), alone=alone)
+    whom = sender(event.get("to"), event.get("to_user_id"), contact)
+    if whom is None:
+        return change.unusable("echo_without_recipient", element)
+    word, said = content_of(event)
+    sent_at, moved = lookup.moment(event.get("timestamp"), change.now)
     return Echo(
-        number=place.number,
-        wa_message_id=_plain(wa_message_id),
-        recipient=recipient,
-        type=kind,
-        content={"v": 1, "number": place.number, **content},
+        number=change.number,
+        wa_message_id=wa_message_id,
+        recipient=whom.key,
+        recipient_user_id=whom.user_id,
+        type=word,
+        content=_content(change, event, said, repaired=event_repaired or contact_repaired, late=moved),
         sent_at=sent_at,
-        raw=_kept(place.raw("message_echo", dict(item))),
+        raw=change.raw(event, contact),
     )
 
 
-def _unusable(place: Place, name: str, item: Any, detail: str) -> Unusable:
-    return Unusable(number=place.number or None, detail=f"{name}: {detail}", raw=_kept(place.raw(name, item)))
+def _status(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
+    event, _ = change.clean(element)
+    wa_message_id, word = _message_id(event), lookup.text(event.get("status"))
+    if wa_message_id is None or word is None:
+        return change.unusable("status_without_id" if wa_message_id is None else "status_without_word", element)
+    contact, _ = _contact(change, event.get("recipient_id"), event.get("recipient_user_id"), alone=alone)
+    group = event.get("recipient_type") == "group"
+    whom = None if group else sender(event.get("recipient_id"), event.get("recipient_user_id"), contact)
+    at, moved = lookup.moment(event.get("timestamp"), change.now)
+    return StatusUpdate(
+        number=change.number,
+        wa_message_id=wa_message_id,
+        kind=lookup.text(event.get("type")) or "message",
+        status=word,
+        at=at,
+        time_repaired=moved,
+        recipient=whom.key if whom else None,
+        recipient_user_id=whom.user_id if whom else None,
+        group=group,
+        callback_data=lookup.text(event.get("biz_opaque_callback_data")),
+        errors=tuple(graph_error(error) for error in lookup.sequence(event.get("errors"))),
+        pricing=strict_json.storable(lookup.mapping(event.get("pricing"))) or None,
+        conversation_id=_message_id(lookup.mapping(event.get("conversation"))),
+        payment=strict_json.storable(lookup.mapping(event.get("payment"))) or None,
+        raw=change.raw(event, contact),
+    )
 
 
-def _time(value: Any, now: datetime) -> tuple[datetime, bool]:
-    """The provider's time and whether it had to be replaced by that of acceptance."""
-    seconds = _whole(value)
-    if seconds is not None and 0 <= seconds < 2**40:
-        try:
-            at = of_unix(seconds)
-        except OverflowError:
-            return now, True
-        if EARLIEST <= at <= now + AHEAD:
-            return at, False
-    return now, True
+def _preference(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
+    event, _ = change.clean(element)
+    word = lookup.text(event.get("value"))
+    contact, _ = _contact(change, event.get("wa_id"), event.get("user_id"), alone=alone)
+    who = sender(event.get("wa_id"), event.get("user_id"), contact)
+    if who is None or word is None:
+        return change.unusable("preference_without_sender" if who is None else "preference_without_value", element)
+    return PreferenceChange(
+        number=change.number,
+        sender=who.key,
+        sender_user_id=who.user_id,
+        wa_id=who.wa_id or lookup.digits(event.get("wa_id")),
+        category=lookup.text(event.get("category")) or "",
+        value=word,
+        at=lookup.moment(event.get("timestamp"), change.now)[0],
+        raw=change.raw(event, contact),
+    )
 
 
-def _kept(value: Any) -> Any:
-    return strict_json.repaired(value)[0]
+def _error(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:  # noqa: ARG001 - one shape for all arrays
+    return _account_event(change, "errors", element)
 
 
-def _plain(text: str) -> str:
-    return str(strict_json.repaired(text)[0])
+def _account_event(change: _Change, field: str, value: JsonObject) -> AccountEvent:
+    clean, _ = change.clean(value)
+    return AccountEvent(
+        field=change.clean(field)[0],
+        entry_id=change.clean(change.entry_id)[0],
+        number=change.number or None,
+        value=strict_json.storable(clean),
+    )
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    """A text that says something; an empty one is the same as none."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    return str(value) or None
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value):
-        return int(value)
-    return None
-
-
-def _digits(value: Any) -> str | None:
-    """The digits of a number; a plus, blanks and hyphens are dropped."""
-    text = _text(value)
-    if text is None:
-        return None
-    bare = text.translate(_SPACED)
-    return bare if _DIGITS.match(bare) else None
+_ARRAYS = {
+    "messages": _message,
+    "statuses": _status,
+    "message_echoes": _echo,
+    "user_preferences": _preference,
+    "calls": _call,
+    "errors": _error,
+}
+"""The arrays whose elements are events by themselves, in the order in which they are taken."""

@@ -1,25 +1,46 @@
-"""The signature over a delivery's bytes, as Meta makes it with the app secret."""
+"""WhatsApp's signature: HMAC-SHA256 with the app secret over the bytes as they came."""
 
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+HEADER = "X-Hub-Signature-256"
 
 _FORM = re.compile(rb"sha256=[0-9a-f]{64}\Z")
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The value of `X-Hub-Signature-256` for this body."""
-    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+    """The header's value for this body under this secret."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def holds(body: bytes, headers: Sequence[bytes], secrets: Sequence[str]) -> bool:
-    """Whether exactly one header came and one of the secrets made it.
+def _listed(secrets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(secrets)
 
-    Every secret is tried, and each comparison takes the same time; a header that is not
-    of the form is a bad signature, never an exception.
-    """
-    if len(headers) != 1 or not _FORM.match(headers[0]):
-        return False
-    matches = [hmac.compare_digest(sign(body, secret).encode(), headers[0]) for secret in secrets if secret]
-    return any(matches)
+
+def _filled(_check: object, attribute: "attrs.Attribute[tuple[str, ...]]", value: tuple[str, ...]) -> None:
+    if not value or not all(value):
+        message = f"{attribute.name} must hold at least one secret, and no empty one"
+        raise ValueError(message)
+
+
+@attrs.frozen
+class SignatureCheck:
+    """Tells whether a body was signed with one of the secrets; several are known while one replaces another."""
+
+    secrets: tuple[str, ...] = attrs.field(converter=_listed, validator=_filled, repr=False)
+
+    def holds(self, body: bytes, header_values: Sequence[bytes]) -> bool:
+        """Whether exactly one signature came, well formed, and one of the secrets made it.
+
+        Compared as bytes in constant time, all secrets tried whichever fits; no header raises.
+        """
+        if len(header_values) != 1 or _FORM.match(header_values[0]) is None:
+            return False
+        fits = False
+        for secret in self.secrets:
+            fits |= hmac.compare_digest(sign(body, secret).encode(), header_values[0])
+        return fits

@@ -1,120 +1,175 @@
-"""JSON read strictly: what two readers could understand differently is refused."""
+"""JSON as a stranger may send it: read strictly, or refused with one error, in linear time.
+
+Python's own reader takes NaN, repeated keys, UTF-16, any depth its stack bears and numbers
+of any length. This one says no to each of them, and has no other way to fail.
+"""
 
 import json
 import re
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
 
-from wch.domain.inbound import UnreadableDeliveryError
+import attrs
 
-DEEPEST = 64
-LONGEST_TEXT = 65_536
-LARGEST = 2**63
-MOST_DIGITS = 40
+from wch.domain.errors import WchError
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
+DEPTH = 64
+STRING_BYTES = 64 * 1024
+NUMBER_DIGITS = 40
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_INTEGER_LENGTH = len(str(_SMALLEST))
 
+# The end quote is optional, so that every string matches at once: a text that never ends its
+# string is read once, not once for each quote in it.
+_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-def _refuse(why: str) -> UnreadableDeliveryError:
-    return UnreadableDeliveryError(f"The body is not acceptable JSON: {why}.")
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    read = dict(pairs)
-    if len(read) != len(pairs):
-        raise _refuse("a key is repeated")
-    return read
-
-
-def _constant(word: str) -> Any:
-    raise _refuse(f"{word} is no JSON")
+REPLACEMENT = "\ufffd"
 
 
-def _integer(text: str) -> int:
-    if len(text) > 20 or not -LARGEST <= int(text) < LARGEST:
-        raise _refuse("an integer does not fit into 64 bits")
-    return int(text)
+class StrictJsonError(WchError):
+    """The bytes are not JSON within the limits; `reason` is a word for why."""
+
+    reason: str
 
 
-def _decimal(text: str) -> Decimal:
-    if len(text) > MOST_DIGITS:
-        raise _refuse("a number has more than 40 digits")
-    number = Decimal(text)
-    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
-        raise _refuse("a number is out of range")
-    return number
+@attrs.frozen
+class Document:
+    """A value as read.
+
+    Attributes:
+        value: objects as dicts, decimals as Decimal.
+        is_suspect: some string may hold a lone surrogate or NUL, so `repaired` has to look.
+    """
+
+    value: Any
+    is_suspect: bool
 
 
-def _depth(body: bytes) -> int:
-    """How deep objects and lists nest, strings left aside."""
-    deepest = depth = 0
-    for bracket in _STRINGS.sub(b"", body).translate(None, _OTHERS):
-        depth += 1 if bracket in b"{[" else -1
-        deepest = max(deepest, depth)
-        if deepest > DEEPEST:
-            break
-    return deepest
+def read(body: bytes) -> Document:
+    """The one JSON document in these bytes.
 
-
-_OTHERS = bytes(code for code in range(256) if code not in b"{}[]")
-
-
-def read(body: bytes) -> Any:
-    """The one document in these bytes.
+    UTF-8 without a mark, at most 64 deep, no key twice in an object, integers of 64 bits,
+    decimals of 40 digits when written out, strings and keys of 64 KiB.
 
     Raises:
-        UnreadableDeliveryError: not UTF-8, a BOM, nested deeper than 64, a repeated key, NaN, a
-            number or text out of bounds, or anything but one document.
+        StrictJsonError: anything else; never another error.
     """
-    if body.startswith(b"\xef\xbb\xbf"):
-        raise _refuse("it begins with a byte order mark")
-    if _depth(body) > DEEPEST:
-        raise _refuse(f"it is nested deeper than {DEEPEST}")
     try:
         text = body.decode("utf-8")
-        document = json.loads(
-            text,
-            object_pairs_hook=_pairs,
-            parse_constant=_constant,
-            parse_int=_integer,
-            parse_float=_decimal,
-        )
-    except UnreadableDeliveryError:
-        raise
-    except (ValueError, RecursionError, ArithmeticError) as error:
-        raise _refuse("it cannot be parsed") from error
-    if len(body) > LONGEST_TEXT:
-        _check_texts(document)
-    return document
-
-
-def _check_texts(document: Any) -> None:
-    """Refuse a text or key that is longer than any of WhatsApp's."""
-    waiting = [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            raise _refuse("a text is longer than 64 KiB")
-        if isinstance(value, dict):
-            waiting.extend(value)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
+    except UnicodeDecodeError as error:
+        raise StrictJsonError(reason="not_utf8") from error
+    _refuse_depth(text)
+    try:
+        value = _DECODER.decode(text)
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        raise StrictJsonError(reason="not_json") from error
+    if len(body) > STRING_BYTES:
+        _refuse_long_strings(value)
+    return Document(value, is_suspect=_SUSPECT.search(text) is not None)
 
 
 def repaired(value: Any) -> tuple[Any, bool]:
-    """The value as JSON columns can hold it: no NUL, no lone surrogate, decimals as text; whether texts changed."""
+    """The value with each lone surrogate and NUL as U+FFFD, and whether there was any."""
     if isinstance(value, str):
-        mended = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", value)
-        return mended, mended != value
-    if isinstance(value, Decimal):
-        return str(value), False
-    if isinstance(value, dict):
-        pairs = [(repaired(key), repaired(one)) for key, one in value.items()]
-        changed = any(key[1] or one[1] for key, one in pairs)
-        return {key[0]: one[0] for key, one in pairs}, changed
+        if _UNSTORABLE.search(value) is None:
+            return value, False
+        return _UNSTORABLE.sub(REPLACEMENT, value), True
     if isinstance(value, list):
-        items = [repaired(one) for one in value]
-        return [one[0] for one in items], any(one[1] for one in items)
+        items = [repaired(item) for item in value]
+        return [item for item, _ in items], any(touched for _, touched in items)
+    if isinstance(value, dict):
+        pairs = [(repaired(key), repaired(item)) for key, item in value.items()]
+        return (
+            {key: item for (key, _), (item, _) in pairs},
+            any(in_key or in_item for (_, in_key), (_, in_item) in pairs),
+        )
     return value, False
+
+
+def storable(value: Any) -> Any:
+    """The value in the types that every JSON column takes.
+
+    A decimal becomes a number where a double holds it exactly as written, else its text, so
+    that nothing is rounded on the way.
+    """
+    if isinstance(value, Decimal):
+        double = float(value)
+        return double if Decimal(repr(double)) == value else format(value, "f")
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: storable(item) for key, item in value.items()}
+    return value
+
+
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested too deep before any reader goes down into it."""
+    if text.count("{") + text.count("[") <= DEPTH:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEPTH:
+            raise StrictJsonError(reason="too_deep")
+
+
+def _refuse_long_strings(value: Any) -> None:
+    for text in _strings(value):
+        if len(text) > STRING_BYTES or len(text.encode("utf-8", "surrogatepass")) > STRING_BYTES:
+            raise StrictJsonError(reason="string_too_long")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            yield from one
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    known = dict(pairs)
+    if len(known) != len(pairs):
+        raise StrictJsonError(reason="repeated_key")
+    return known
+
+
+def _integer(text: str) -> int:
+    if len(text) <= _INTEGER_LENGTH:
+        number = int(text)
+        if _SMALLEST <= number <= _LARGEST:
+            return number
+    raise StrictJsonError(reason="integer_too_long")
+
+
+def _decimal(text: str) -> Decimal:
+    """The decimal, if it is short and stays short when its exponent is written out."""
+    if len(text) <= 2 * NUMBER_DIGITS:
+        number = Decimal(text)
+        _, digits, exponent = number.as_tuple()
+        if isinstance(exponent, int):
+            before, after = max(len(digits) + exponent, 1), max(-exponent, 0)
+            if before + after <= NUMBER_DIGITS:
+                return number
+    raise StrictJsonError(reason="number_too_long")
+
+
+def _constant(_word: str) -> NoReturn:
+    raise StrictJsonError(reason="not_a_number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_decimal,
+    parse_constant=_constant,
+)

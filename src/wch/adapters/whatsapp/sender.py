@@ -1,0 +1,67 @@
+"""Who an event is from: the number, the id that stands for one, and the contact block beside it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from wch.adapters.whatsapp import lookup
+from wch.domain.document import JsonObject
+from wch.domain.phone import surrogate
+
+NAME_LENGTH = 255
+
+
+@attrs.frozen(kw_only=True)
+class Sender:
+    """A person as one event and its contact block tell them.
+
+    Attributes:
+        key: what stands in the tables: digits, or a surrogate.
+        wa_id: the contact block's number.
+    """
+
+    key: str
+    user_id: str | None = None
+    parent_user_id: str | None = None
+    wa_id: str | None = None
+    name: str | None = None
+    username: str | None = None
+
+
+def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id: Any = None) -> Sender | None:
+    """The person behind these ids; None when none of them is usable.
+
+    The number comes first, then the id told with the event, then the contact block's number
+    and id. An empty text is the same as none.
+    """
+    wa_id = lookup.digits(contact.get("wa_id"))
+    told = lookup.user_id(own_user_id)
+    known = told or lookup.user_id(contact.get("user_id"))
+    key = lookup.digits(number) or (surrogate(told) if told else wa_id) or (surrogate(known) if known else None)
+    if key is None:
+        return None
+    profile = lookup.mapping(contact.get("profile"))
+    return Sender(
+        key=key,
+        user_id=known,
+        parent_user_id=lookup.user_id(parent_user_id) or lookup.user_id(contact.get("parent_user_id")),
+        wa_id=wa_id,
+        name=(lookup.text(profile.get("name")) or "")[:NAME_LENGTH] or None,
+        username=lookup.text(profile.get("username")),
+    )
+
+
+def matching_contact(contacts: Sequence[JsonObject], number: Any, own_user_id: Any, *, alone: bool) -> JsonObject:
+    """The contact block of this person; an empty object when there is none.
+
+    The only block counts as theirs although its number differs, for that is how WhatsApp tells
+    an alias; but not when several people (not `alone`) speak in one value.
+    """
+    digits, told = lookup.digits(number), lookup.user_id(own_user_id)
+    for contact in contacts:
+        if digits is not None and lookup.digits(contact.get("wa_id")) == digits:
+            return contact
+        if told is not None and lookup.user_id(contact.get("user_id")) == told:
+            return contact
+    return contacts[0] if alone and len(contacts) == 1 else lookup.NOTHING
