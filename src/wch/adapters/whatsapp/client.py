@@ -9,8 +9,10 @@ from urllib.parse import quote
 import httpx2
 
 from wch.adapters.whatsapp import lookup, strict_json
+from wch.adapters.whatsapp.encoder import receipt
 from wch.adapters.whatsapp.graph_error import graph_error
 from wch.domain.document import JsonObject
+from wch.domain.outgoing import MarkRead
 from wch.domain.send_failure import GraphError, classify
 from wch.domain.send_result import Accepted, Ambiguous, NotMade, Refused, SendResult
 
@@ -77,9 +79,7 @@ class CloudApiWhatsApp:
 
     async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:
         """Show that it was read, and that an answer is being written; best effort, False when it failed."""
-        body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wa_message_id}
-        if typing:
-            body["typing_indicator"] = {"type": "text"}
+        body = receipt(MarkRead(wa_message_id=wa_message_id, typing=typing))
         try:
             async with (
                 asyncio.timeout(min(RECEIPT_SECONDS, self._timeout_seconds)),
