@@ -1,5 +1,6 @@
 """Stand-ins by what they do: time that stands still, chance that repeats, a WhatsApp that notes everything."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,11 @@ class FrozenClock:
         self._boot += span.total_seconds()
         return self._now
 
+    def set(self, at: datetime) -> None:
+        """Stand here from now on; a moment that is past already changes nothing."""
+        if at > self._now:
+            self.advance(at - self._now)
+
 
 class SequentialIds:
     """Chance that gives the same in every run."""
@@ -53,6 +59,24 @@ class SequentialIds:
         """The next of 1, 2, ..."""
         self._latest += 1
         return self._latest
+
+
+class SeededIds:
+    """Chance that looks like chance and is the same for the same seed."""
+
+    def __init__(self, seed: int | str = 0) -> None:
+        self._seed = str(seed)
+        self._latest = 0
+
+    def token(self) -> str:
+        """32 hex digits."""
+        self._latest += 1
+        return hashlib.sha256(f"{self._seed}:{self._latest}".encode()).hexdigest()[:32]
+
+    def number(self) -> int:
+        """A positive number, later ones larger."""
+        noise = int(self.token()[:2], 16)
+        return self._latest << 8 | noise
 
 
 @attrs.frozen(kw_only=True)

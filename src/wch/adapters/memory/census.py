@@ -1,5 +1,7 @@
 """The tables in memory, counted."""
 
+# ruff: noqa: D102 - what a method promises stands on its port
+
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime

@@ -1,5 +1,6 @@
 """The database in memory: transactions run at once, whole, one after another."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -70,7 +71,8 @@ class MemoryDatabase:
         self._twice = twice
 
     async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
-        """Run `work` whole, or not at all."""
+        """Run `work` whole, or not at all; others come between two transactions, never into one."""
+        await asyncio.sleep(0)
         if self._twice:
             rehearsal = Journal(read_only=False)
             try:
@@ -86,6 +88,7 @@ class MemoryDatabase:
 
     async def read(self, work: Callable[[UnitOfWork], R]) -> R:
         """Run `work`, which may not write."""
+        await asyncio.sleep(0)
         return work(MemoryUnitOfWork(self._tables, Journal(read_only=True)))
 
     async def clock_offset(self) -> timedelta:

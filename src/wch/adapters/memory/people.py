@@ -1,11 +1,12 @@
 """The repositories about people in memory: threads, messages, carts, customers, what they looked at."""
 
+# ruff: noqa: D102 - what a method promises stands on its port
+
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from wch.adapters.memory.rows import Rows
+from wch.adapters.memory.rows import Rows, first
 from wch.application.ports import Candidate, LineRow
 from wch.domain.cart import Cart, CartStatus, Slot
 from wch.domain.conversation import Conversation, ConversationStatus
@@ -91,10 +92,10 @@ class MemoryMessageRepository:
         self._rows.remove(message_id)
 
     def move(self, before: Work, after: Work) -> None:
-        self._rows.move(before, after, status="status", attempts="retry_count", stamp="updated_at")
+        self._rows.move(before, after, attempts="retry_count", stamp="updated_at")
 
     def finish(self, lease: Work, message: Message) -> None:
-        self._rows.finish(lease, message, status="status", attempts="retry_count", stamp="updated_at")
+        self._rows.finish(lease, message, attempts="retry_count", stamp="updated_at")
 
     def heads(self, *, now: datetime, limit: int = 20) -> Sequence[LineRow]:
         found: list[LineRow] = []
@@ -120,13 +121,13 @@ class MemoryMessageRepository:
             for row in self._rows.where("conversation", conversation.id)
             if row.status in {MessageStatus.RECEIVED, MessageStatus.PROCESSING}
         ]
-        for row in found:
-            self._rows.get(row.id, lock=True)
+        self._rows.locked(found)
         return [_line_row(row) for row in sorted(found, key=lambda row: row.id)]
 
     def leaving(self, *, after: int = 0, limit: int = 200) -> Sequence[Candidate]:
-        waiting = (row for row in self._rows.where("status", MessageStatus.PENDING) if row.id > after)
-        return [self._candidate(row) for row in islice(waiting, limit) if row.conversation_id is not None]
+        rows = self._rows.where("status", MessageStatus.PENDING)
+        waiting = (row for row in rows if row.id > after and row.conversation_id is not None)
+        return [self._candidate(row) for row in first(limit, waiting)]
 
     def _candidate(self, row: Message) -> Candidate:
         conversation = self._conversations.get(row.conversation_id)
@@ -145,8 +146,8 @@ class MemoryMessageRepository:
         return any(row.conversation_id in ours for row in self._rows.where("status", MessageStatus.SENDING))
 
     def overdue(self, status: str, *, before: datetime, limit: int = 100) -> Sequence[Work]:
-        rows = self._rows.where("status", MessageStatus(status))
-        return [_work(row) for row in rows if row.updated_at <= before][:limit]
+        rows = self._rows.where("status", status)
+        return [_work(row) for row in first(limit, (row for row in rows if row.updated_at <= before))]
 
     def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
         rows = self._rows.where("conversation", conversation_id)
@@ -169,7 +170,8 @@ class MemoryMessageRepository:
         return min(limit, sum(1 for row in waiting if row.class_ is Class.CAMPAIGN))
 
     def foreign_before(self, moment: datetime, *, limit: int = 100) -> Sequence[int]:
-        return [row.id for row in self._rows.all() if row.type == FOREIGN and row.created_at <= moment][:limit]
+        rows = self._rows.where("type", FOREIGN)
+        return [row.id for row in rows if row.created_at <= moment][:limit]
 
 
 def _work(row: Message) -> Work:
@@ -219,7 +221,7 @@ class MemoryCartRepository:
 
     def listed(self, *, status: CartStatus | None = None, after: int = 0, limit: int = 50) -> Sequence[Cart]:
         rows = self._rows.all() if status is None else self._rows.where("status", status)
-        return [row for row in rows if row.id > after][:limit]
+        return first(limit, (row for row in rows if row.id > after))
 
 
 class MemoryCustomerRepository:
@@ -245,7 +247,7 @@ class MemoryCustomerRepository:
         self._rows.save(profile)
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
-        return [row for row in self._rows.all() if row.id > after][:limit]
+        return first(limit, (row for row in self._rows.all() if row.id > after))
 
 
 class MemoryProductViewRepository:

@@ -1,7 +1,10 @@
 """Rows in memory: one gateway that knows how a row is read, added and saved, and can take it all back."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -13,52 +16,132 @@ from wch.domain.widths import WIDTHS
 T = TypeVar("T")
 Key = Any
 
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_CENT = Decimal("0.01")
+_MOST = Decimal(100_000_000)
 
-def clean(value: Any) -> Any:
-    """The value as a column gives it back: JSON as JSON has it, texts without NUL and lone surrogates."""
-    if isinstance(value, str) and type(value) is str:
-        return (
-            value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-            .encode("utf-16", "surrogatepass")
-            .decode("utf-16", "replace")
-        )
-    if isinstance(value, Mapping):
-        return {clean(str(name)): clean(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)) and not any(attrs.has(type(one)) for one in value):
-        return type(value)(clean(one) for one in value) if isinstance(value, tuple) else [clean(one) for one in value]
+TEXT_KEEPS = 16_000
+"""What a TEXT column keeps of words about an error; the end is cut."""
+
+
+def first(limit: int, rows: Iterable[T]) -> list[T]:
+    """The first so many."""
+    return list(islice(rows, limit))
+
+
+def _clean(value: Any) -> Any:
+    """The value as every store can keep it: NUL and lone surrogates replaced, at any depth of JSON."""
+    if isinstance(value, str):
+        return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_clean(name): _clean(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
     return value
 
 
-def _as_stored(value: Any) -> Any:
-    """JSON read back from its text, so that nobody holds a part of a stored row."""
+def _plain(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
-        return json.loads(json.dumps(clean(value)))
-    if isinstance(value, tuple) and value and isinstance(value[0], Mapping):
-        return tuple(json.loads(json.dumps(clean(list(value)))))
-    return clean(value)
+        return dict(value)
+    message = f"{type(value).__name__} is no JSON"
+    raise StoreMisusedError(message)
+
+
+def _json(value: object) -> Any:
+    """The value as it comes back from its text, so that nobody holds a part of a stored row."""
+    return _clean(json.loads(json.dumps(value, ensure_ascii=False, default=_plain)))
+
+
+def _as_stored(value: Any) -> Any:
+    """The value as its column gives it back."""
+    if type(value) is str:
+        return _clean(value)
+    if isinstance(value, Decimal):
+        rounded = value.quantize(_CENT, rounding=ROUND_HALF_UP)
+        if abs(rounded) >= _MOST:
+            raise StoreMisusedError(places="decimal(10,2)")
+        return rounded
+    if isinstance(value, Mapping):
+        return _json(value)
+    if isinstance(value, tuple):
+        return tuple(_line(one) if attrs.has(type(one)) else _json(one) for one in value)
+    return value
+
+
+def _line(part: Any) -> Any:
+    """A part of a row that is a value of its own: its amounts are exact, its texts and objects are JSON's."""
+    changed = {
+        field.name: _json(value)
+        for field in attrs.fields(type(part))
+        if isinstance(value := getattr(part, field.name), (str, Mapping))
+    }
+    return attrs.evolve(part, **changed)
+
+
+def _reader(names: Sequence[str]) -> Callable[[Any], Any]:
+    if len(names) == 1:
+        (name,) = names
+        return lambda row: getattr(row, name)
+    return lambda row: tuple(getattr(row, name) for name in names)
 
 
 class Table(Generic[T]):
-    """One table: rows by key, unique keys and indexes beside them."""
+    """One table: rows by key, unique keys and indexes beside them.
 
-    def __init__(
+    Args:
+        row: what a row is.
+        key: the columns of its primary key; a key that is `id` alone is given by the table.
+        unique: further unique keys, by the name that a DuplicateError tells.
+        indexes: the columns that rows are looked up by.
+        widths: how many characters each column takes.
+        cut: columns that keep the beginning of a longer text.
+    """
+
+    def __init__(  # noqa: PLR0913 - what makes a table, each by name
         self,
         row: type[T],
-        key: Callable[[T], Key],
         *,
-        unique: Mapping[str, Callable[[T], Hashable | None]] | None = None,
-        indexes: Mapping[str, Callable[[T], Hashable]] | None = None,
-        counted: bool = True,
+        key: Sequence[str] = ("id",),
+        unique: Mapping[str, Sequence[str]] | None = None,
+        indexes: Mapping[str, Sequence[str]] | None = None,
+        widths: Mapping[str, int] | None = None,
+        cut: Sequence[str] = (),
     ) -> None:
         self.row = row
-        self.key = key
-        self.counted = counted
+        self.counted = tuple(key) == ("id",)
         self.rows: dict[Key, T] = {}
         self.next_id = 1
-        self.unique = dict(unique or {})
+        self.widths = WIDTHS.get(row, {}) if widths is None else widths
+        self.cut = frozenset(cut)
+        self.columns = {"key": tuple(key), **(unique or {}), **(indexes or {})}
+        self.key = _reader(key)
+        self.unique = {name: _reader(names) for name, names in (unique or {}).items()}
         self.taken: dict[str, dict[Hashable, Key]] = {name: {} for name in self.unique}
-        self.indexes = dict(indexes or {})
+        self.indexes = {name: _reader(names) for name, names in (indexes or {}).items()}
         self.buckets: dict[str, dict[Hashable, dict[Key, None]]] = {name: {} for name in self.indexes}
+
+    def asked(self, name: str, value: Any) -> Any:
+        """A value that rows are looked up by, as it would be stored.
+
+        Raises:
+            StoreMisusedError: it is longer than its column.
+        """
+        columns = self.columns[name]
+        if len(columns) > 1:
+            return tuple(self.fitting(column, part) for column, part in zip(columns, value, strict=True))
+        return self.fitting(columns[0], value)
+
+    def fitting(self, column: str, value: Any) -> Any:
+        """The value as this column gives it back.
+
+        Raises:
+            StoreMisusedError: it is longer than its column.
+        """
+        stored = _as_stored(value)
+        width = self.widths.get(column)
+        if width is not None and isinstance(stored, str) and len(stored) > width:
+            raise StoreMisusedError(column=column, width=width)
+        return stored[:TEXT_KEEPS] if column in self.cut and isinstance(stored, str) else stored
 
     def put(self, row: T) -> None:
         """Write a row, new or not.
@@ -86,13 +169,13 @@ class Table(Generic[T]):
         if row is None:
             return
         for name, of in self.unique.items():
-            value = of(row)
-            if value is not None:
-                self.taken[name].pop(value, None)
+            self.taken[name].pop(of(row), None)
         for name, bucket_of in self.indexes.items():
-            bucket = self.buckets[name].get(bucket_of(row))
-            if bucket is not None:
-                bucket.pop(key, None)
+            value = bucket_of(row)
+            bucket = self.buckets[name][value]
+            bucket.pop(key, None)
+            if not bucket:
+                del self.buckets[name][value]
 
 
 class Journal:
@@ -108,6 +191,15 @@ class Journal:
         while self.undo:
             self.undo.pop()()
 
+    def must_write(self) -> None:
+        """Refuse to write inside a read.
+
+        Raises:
+            ReadOnlyError: this is one.
+        """
+        if self.read_only:
+            raise ReadOnlyError
+
 
 class Rows(Generic[T]):
     """One table as one transaction sees it."""
@@ -117,25 +209,40 @@ class Rows(Generic[T]):
         self._journal = journal
 
     def get(self, key: Key, *, lock: bool = False) -> T | None:
-        """The row of this key; locking remembers it even before it is there."""
+        """The row of this key; locked, it may be saved."""
         if lock:
-            self._writable()
-            self._journal.locked.add((id(self._table), key))
-        return self._table.rows.get(key)
+            self._journal.must_write()
+        asked = self._table.asked("key", key)
+        row = self._table.rows.get(asked)
+        if lock and row is not None:
+            self._journal.locked.add((id(self._table), asked))
+        return row
 
     def by(self, name: str, value: Hashable, *, lock: bool = False) -> T | None:
         """The row with this unique key."""
-        key = self._table.taken[name].get(value)
+        if lock:
+            self._journal.must_write()
+        key = self._table.taken[name].get(self._table.asked(name, value))
         return None if key is None else self.get(key, lock=lock)
 
     def where(self, name: str, value: Hashable) -> list[T]:
-        """The rows in one bucket of an index, by key."""
-        bucket = self._table.buckets[name].get(value, {})
+        """The rows with this value in an index, by key."""
+        bucket = self._table.buckets[name].get(self._table.asked(name, value), {})
         return [self._table.rows[key] for key in sorted(bucket)]
 
-    def all(self) -> Iterable[T]:
+    def all(self) -> Iterator[T]:
         """Every row, by key."""
-        return [self._table.rows[key] for key in sorted(self._table.rows)]
+        return (self._table.rows[key] for key in sorted(self._table.rows))
+
+    def locked(self, rows: Sequence[T]) -> Sequence[T]:
+        """These rows, locked."""
+        self._journal.must_write()
+        self._journal.locked.update((id(self._table), self._table.key(row)) for row in rows)
+        return rows
+
+    def holds(self, key: Key) -> bool:
+        """Whether this transaction has locked the row of this key."""
+        return (id(self._table), self._table.asked("key", key)) in self._journal.locked
 
     def add(self, row: T) -> T:
         """Write a new row; it counts as locked.
@@ -144,11 +251,11 @@ class Rows(Generic[T]):
             DuplicateError: a unique key is taken.
             StoreMisusedError: a text is longer than its column.
         """
-        self._writable()
-        stored = self._checked(row)
+        self._journal.must_write()
+        stored = self._fitting(row)
         if self._table.counted:
             given: dict[str, Any] = {"id": self._table.next_id}
-            stored = attrs.evolve(stored, **given)  # type: ignore[misc]
+            stored = attrs.evolve(stored, **given)  # type: ignore[misc]  # every row is an attrs class
             self._table.next_id += 1
         key = self._table.key(stored)
         if key in self._table.rows:
@@ -163,77 +270,79 @@ class Rows(Generic[T]):
 
         Raises:
             NotLockedError: it has not.
+            DuplicateError: another row has one of its unique keys.
+            StoreMisusedError: a text is longer than its column.
         """
-        self._writable()
-        key = self._table.key(row)
-        before = self._table.rows.get(key)
-        if (id(self._table), key) not in self._journal.locked or before is None:
-            raise NotLockedError(table=self._table.row.__name__)
-        self._write(before, self._checked(row))
+        self._journal.must_write()
+        stored = self._fitting(row)
+        self._write(self._held(self._table.key(stored)), stored)
 
-    def move(self, before: Work, after: Work, *, status: str, attempts: str, stamp: str, **more: Any) -> None:
+    def move(self, before: Work, after: Work, *, attempts: str, stamp: str, **more: Any) -> None:
         """Change a row that still stands as `before` says.
 
         Raises:
             LeaseLostError: it does not.
         """
-        self._writable()
-        row = self._matching(before, status=status, attempts=attempts, stamp=stamp)
-        word = type(getattr(row, status))(after.status)
-        changed: dict[str, Any] = {status: word, attempts: after.attempts, stamp: after.stamp, **more}
-        self._write(row, attrs.evolve(row, **changed))  # type: ignore[misc]
+        self._journal.must_write()
+        row: Any = self._standing(before, attempts=attempts, stamp=stamp)
+        word = type(row.status)(after.status)
+        self._write(row, attrs.evolve(row, status=word, **{attempts: after.attempts, stamp: after.stamp}, **more))
 
-    def finish(self, lease: Work, row: T, *, status: str, attempts: str, stamp: str) -> None:
+    def finish(self, lease: Work, row: T, *, attempts: str, stamp: str) -> None:
         """Write a row whole that still stands as `lease` says.
 
         Raises:
             LeaseLostError: it does not.
         """
-        self._writable()
-        self._write(self._matching(lease, status=status, attempts=attempts, stamp=stamp), self._checked(row))
+        self._journal.must_write()
+        self._write(self._standing(lease, attempts=attempts, stamp=stamp), self._fitting(row))
 
-    def remove(self, key: Key) -> bool:
-        """Delete a row; whether it was there."""
-        self._writable()
+    def remove(self, key: Key) -> None:
+        """Delete a row that this transaction has locked.
+
+        Raises:
+            NotLockedError: it has not.
+        """
+        self._journal.must_write()
+        self._drop(key, self._held(key))
+
+    def forget(self, rows: Sequence[T]) -> int:
+        """Delete these rows, locked or not; how many."""
+        self._journal.must_write()
+        for row in rows:
+            self._drop(self._table.key(row), row)
+        return len(rows)
+
+    def _held(self, key: Key) -> T:
         row = self._table.rows.get(key)
-        if row is None:
-            return False
-        self._table.drop(key)
-        self._journal.undo.append(lambda: self._table.put(row))
-        return True
+        if row is None or (id(self._table), key) not in self._journal.locked:
+            raise NotLockedError(table=self._table.row.__name__)
+        return row
 
-    def is_locked(self, key: Key) -> bool:
-        """Whether this transaction holds the row."""
-        return (id(self._table), key) in self._journal.locked
-
-    def _matching(self, work: Work, *, status: str, attempts: str, stamp: str) -> T:
-        row = self._table.rows.get(work.id)
-        stands = row is not None and (getattr(row, status), getattr(row, attempts), getattr(row, stamp)) == (
+    def _standing(self, work: Work, *, attempts: str, stamp: str) -> T:
+        row: Any = self._table.rows.get(work.id)
+        if row is None or (row.status, getattr(row, attempts), getattr(row, stamp)) != (
             work.status,
             work.attempts,
             work.stamp,
-        )
-        if row is None or not stands:
+        ):
             raise LeaseLostError(row=work.id)
-        return row
+        found: T = row
+        return found
 
     def _write(self, before: T, after: T) -> None:
         self._table.put(after)
         self._journal.undo.append(lambda: self._table.put(before))
 
-    def _writable(self) -> None:
-        if self._journal.read_only:
-            raise ReadOnlyError
+    def _drop(self, key: Key, row: T) -> None:
+        self._table.drop(key)
+        self._journal.undo.append(lambda: self._table.put(row))
 
-    def _checked(self, row: T) -> T:
-        widths = WIDTHS.get(self._table.row, {})
-        changed: dict[str, Any] = {}
-        for field in attrs.fields(self._table.row):  # type: ignore[arg-type]
+    def _fitting(self, row: T) -> T:
+        changed = {}
+        for field in attrs.fields(self._table.row):  # type: ignore[arg-type]  # every row is an attrs class
             value = getattr(row, field.name)
-            stored = _as_stored(value)
+            stored = self._table.fitting(field.name, value)
             if stored is not value:
                 changed[field.name] = stored
-            width = widths.get(field.name)
-            if width is not None and isinstance(stored, str) and len(stored) > width:
-                raise StoreMisusedError(column=field.name, width=width)
-        return attrs.evolve(row, **changed) if changed else row  # type: ignore[misc]
+        return attrs.evolve(row, **changed) if changed else row  # type: ignore[misc]  # see above

@@ -1,7 +1,5 @@
 """The tables in memory, with the unique keys and indexes that the queries use."""
 
-from typing import Any
-
 import attrs
 
 from wch.adapters.memory.rows import Table
@@ -21,6 +19,7 @@ from wch.domain.rate_limit import RateLimitWindow
 from wch.domain.reengagement import Reengagement
 from wch.domain.saga import Saga
 from wch.domain.sync import SyncTask
+from wch.domain.widths import OPTION_NAME
 
 
 @attrs.frozen(kw_only=True)
@@ -31,60 +30,46 @@ class Option:
     value: JsonObject
 
 
-def _id(row: Any) -> int:
-    return int(row.id)
+AUDIT_WIDTHS = {"actor": 100, "role": 50, "action": 100, "object": 255, "request_id": 100, "address_hash": 64}
 
 
 class Tables:
     """All of them; they belong to one database."""
 
     def __init__(self) -> None:
-        self.conversations: Table[Conversation] = Table(
-            Conversation, _id, indexes={"phone": lambda row: row.customer_phone, "status": lambda row: row.status}
-        )
-        self.messages: Table[Message] = Table(
+        self.conversations = Table(Conversation, indexes={"phone": ("customer_phone",), "status": ("status",)})
+        self.messages = Table(
             Message,
-            _id,
-            unique={"wa_message_id": lambda row: row.wa_message_id},
-            indexes={"status": lambda row: row.status, "conversation": lambda row: row.conversation_id},
+            unique={"wa_message_id": ("wa_message_id",)},
+            indexes={"status": ("status",), "conversation": ("conversation_id",), "type": ("type",)},
+            cut=("error_message",),
         )
-        self.carts: Table[Cart] = Table(
-            Cart,
-            _id,
-            unique={"customer_phone": lambda row: row.customer_phone},
-            indexes={"status": lambda row: row.status},
-        )
-        self.customers: Table[CustomerProfile] = Table(CustomerProfile, _id, unique={"phone": lambda row: row.phone})
-        self.recipients: Table[BroadcastRecipient] = Table(
+        self.carts = Table(Cart, unique={"customer_phone": ("customer_phone",)}, indexes={"status": ("status",)})
+        self.customers = Table(CustomerProfile, unique={"phone": ("phone",)})
+        self.recipients = Table(
             BroadcastRecipient,
-            _id,
-            unique={"campaign_phone": lambda row: (row.campaign_id, row.phone)},
-            indexes={"campaign": lambda row: row.campaign_id},
+            unique={"campaign_phone": ("campaign_id", "phone")},
+            indexes={"campaign": ("campaign_id",)},
         )
-        self.sync: Table[SyncTask] = Table(
+        self.sync = Table(
             SyncTask,
-            _id,
-            unique={"entity_type_id": lambda row: (row.entity_type, row.entity_id, row.action)},
-            indexes={"status": lambda row: row.status},
+            unique={"entity_type_id": ("entity_type", "entity_id", "action")},
+            indexes={"status": ("status",)},
+            cut=("error_message",),
         )
-        self.notifications: Table[Notification] = Table(
-            Notification, _id, indexes={"order": lambda row: row.order_id, "status": lambda row: row.status}
+        self.notifications = Table(
+            Notification, indexes={"order": ("order_id",), "status": ("status",)}, cut=("error_message",)
         )
-        self.views: Table[ProductView] = Table(ProductView, _id, indexes={"phone": lambda row: row.customer_phone})
-        self.reengagements: Table[Reengagement] = Table(
-            Reengagement, _id, indexes={"phone": lambda row: row.customer_phone}
-        )
-        self.dead_letters: Table[DeadLetter] = Table(DeadLetter, _id, indexes={"status": lambda row: row.status})
-        self.claims: Table[Claim] = Table(Claim, lambda row: (row.message_id, row.scope), counted=False)
-        self.limits: Table[RateLimitWindow] = Table(
+        self.views = Table(ProductView, indexes={"phone": ("customer_phone",)})
+        self.reengagements = Table(Reengagement, indexes={"phone": ("customer_phone",)})
+        self.dead_letters = Table(DeadLetter, indexes={"status": ("status",)})
+        self.claims = Table(Claim, key=("message_id", "scope"))
+        self.limits = Table(
             RateLimitWindow,
-            lambda row: (row.identifier_hash, row.limit_type, row.window_start),
-            indexes={"pair": lambda row: (row.identifier_hash, row.limit_type)},
-            counted=False,
+            key=("identifier_hash", "limit_type", "window_start"),
+            indexes={"pair": ("identifier_hash", "limit_type")},
         )
-        self.breakers: Table[CircuitBreaker] = Table(CircuitBreaker, lambda row: row.service, counted=False)
-        self.sagas: Table[Saga] = Table(
-            Saga, lambda row: row.saga_id, indexes={"state": lambda row: row.state}, counted=False
-        )
-        self.options: Table[Option] = Table(Option, lambda row: row.name, counted=False)
-        self.audit: Table[AuditEntry] = Table(AuditEntry, _id)
+        self.breakers = Table(CircuitBreaker, key=("service",))
+        self.sagas = Table(Saga, key=("saga_id",), indexes={"state": ("state",)})
+        self.options = Table(Option, key=("name",), widths={"name": OPTION_NAME})
+        self.audit = Table(AuditEntry, widths=AUDIT_WIDTHS, cut=("reason",))

@@ -1,12 +1,14 @@
 """The repositories about work in memory: queues, letters, claims, limits, breakers, sagas, options."""
 
+# ruff: noqa: D102 - what a method promises stands on its port
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import attrs
 
-from wch.adapters.memory.rows import Rows
+from wch.adapters.memory.rows import Rows, first
 from wch.adapters.memory.tables import Option
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
@@ -19,7 +21,7 @@ from wch.domain.lease import Work
 from wch.domain.notification import Notification, NotificationStatus
 from wch.domain.rate_limit import ANCHOR, RateLimitWindow
 from wch.domain.saga import OPEN, Saga, SagaState
-from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncStatus, SyncTask
+from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncTask
 
 
 class MemoryRecipientRepository:
@@ -42,16 +44,14 @@ class MemoryRecipientRepository:
 
     def take_pending(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
         rows = self._rows.where("campaign", campaign_id)
-        found = [row for row in rows if row.id > after and row.status is RecipientStatus.PENDING][:limit]
-        for row in found:
-            self._rows.get(row.id, lock=True)
-        return found
+        pending = (row for row in rows if row.id > after and row.status is RecipientStatus.PENDING)
+        return self._rows.locked(first(limit, pending))
 
     def counts(self, campaign_id: int) -> Mapping[str, int]:
         return Counter(row.status.value for row in self._rows.where("campaign", campaign_id))
 
     def listed(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
-        return [row for row in self._rows.where("campaign", campaign_id) if row.id > after][:limit]
+        return first(limit, (row for row in self._rows.where("campaign", campaign_id) if row.id > after))
 
 
 class MemorySyncRepository:
@@ -78,18 +78,18 @@ class MemorySyncRepository:
     def move(self, before: Work, after: Work) -> None:
         row = self._rows.get(before.id)
         error = None if row is None or row.error_message == AGAIN else row.error_message
-        self._rows.move(before, after, status="status", attempts="attempts", stamp="processed_at", error_message=error)
+        self._rows.move(before, after, attempts="attempts", stamp="processed_at", error_message=error)
 
     def finish(self, lease: Work, task: SyncTask) -> None:
-        self._rows.finish(lease, task, status="status", attempts="attempts", stamp="processed_at")
+        self._rows.finish(lease, task, attempts="attempts", stamp="processed_at")
 
     def waiting(self, status: str, *, after: int = 0, limit: int = 50) -> Sequence[Work]:
-        rows = [row for row in self._rows.where("status", SyncStatus(status)) if row.id > after][:limit]
+        rows = first(limit, (row for row in self._rows.where("status", status) if row.id > after))
         return [Work(id=row.id, status=row.status.value, attempts=row.attempts, stamp=row.processed_at) for row in rows]
 
     def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[SyncTask]:
-        rows = self._rows.all() if status is None else self._rows.where("status", SyncStatus(status))
-        return [row for row in rows if row.id > after][:limit]
+        rows = self._rows.all() if status is None else self._rows.where("status", status)
+        return first(limit, (row for row in rows if row.id > after))
 
 
 class MemoryNotificationRepository:
@@ -113,11 +113,11 @@ class MemoryNotificationRepository:
 
     def due(self, now: datetime, *, limit: int = 50) -> Sequence[int]:
         rows = self._rows.where("status", NotificationStatus.PENDING)
-        return [row.id for row in rows if row.updated_at <= now][:limit]
+        return first(limit, (row.id for row in rows if row.updated_at <= now))
 
     def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[Notification]:
-        rows = self._rows.all() if status is None else self._rows.where("status", NotificationStatus(status))
-        return [row for row in rows if row.id > after][:limit]
+        rows = self._rows.all() if status is None else self._rows.where("status", status)
+        return first(limit, (row for row in rows if row.id > after))
 
 
 class MemoryDeadLetterRepository:
@@ -145,22 +145,22 @@ class MemoryDeadLetterRepository:
         limit: int = 50,
     ) -> Sequence[DeadLetter]:
         rows = self._rows.all() if status is None else self._rows.where("status", status)
-        return [row for row in rows if row.id > after and hook in {None, row.hook} and reason in {None, row.reason}][
-            :limit
-        ]
+        found = (row for row in rows if row.id > after and hook in {None, row.hook} and reason in {None, row.reason})
+        return first(limit, found)
 
     def counts(self) -> Mapping[tuple[str, str, str], int]:
         return Counter((row.status.value, row.hook, row.reason) for row in self._rows.all())
 
     def purge(self, *, decided_before: datetime) -> int:
-        gone = [
-            row.id
-            for row in self._rows.all()
-            if row.status is not DeadLetterStatus.PENDING
-            and (decided := row.replayed_at or row.dismissed_at) is not None
-            and decided < decided_before
-        ]
-        return sum(self._rows.remove(letter_id) for letter_id in gone)
+        return self._rows.forget(
+            [
+                row
+                for row in self._rows.all()
+                if row.status is not DeadLetterStatus.PENDING
+                and (decided := row.replayed_at or row.dismissed_at) is not None
+                and decided < decided_before
+            ]
+        )
 
 
 class MemoryClaimRepository:
@@ -185,8 +185,7 @@ class MemoryClaimRepository:
         return there is not None and not there.is_expired(now=now)
 
     def purge(self, *, now: datetime, limit: int = 500) -> int:
-        gone = [(row.message_id, row.scope) for row in self._rows.all() if row.is_expired(now=now)][:limit]
-        return sum(self._rows.remove(key) for key in gone)
+        return self._rows.forget(first(limit, (row for row in self._rows.all() if row.is_expired(now=now))))
 
 
 class MemoryRateLimitRepository:
@@ -204,10 +203,10 @@ class MemoryRateLimitRepository:
         return [row for row in rows if row.window_start >= oldest and row.window_start > ANCHOR]
 
     def hit(self, identifier_hash: str, limit_type: str, part: datetime, hits: int = 1) -> None:
-        if not self._rows.is_locked((identifier_hash, limit_type, ANCHOR)):
-            raise NotLockedError(table="rate_limits")
         key = (identifier_hash, limit_type, part)
         there = self._rows.get(key, lock=True)
+        if not self._rows.holds((identifier_hash, limit_type, ANCHOR)):
+            raise NotLockedError(table="rate_limits")
         if there is None:
             self._rows.add(
                 RateLimitWindow(
@@ -227,22 +226,18 @@ class MemoryRateLimitRepository:
         return sorted(found, key=lambda row: row.window_start, reverse=True)[:limit]
 
     def reset(self, *, identifier_hash: str | None = None, limit_type: str | None = None) -> int:
-        gone = [
-            (row.identifier_hash, row.limit_type, row.window_start)
-            for row in self._rows.all()
-            if row.window_start > ANCHOR
-            and identifier_hash in {None, row.identifier_hash}
-            and limit_type in {None, row.limit_type}
-        ]
-        return sum(self._rows.remove(key) for key in gone)
+        return self._rows.forget(
+            [
+                row
+                for row in self._rows.all()
+                if row.window_start > ANCHOR
+                and identifier_hash in {None, row.identifier_hash}
+                and limit_type in {None, row.limit_type}
+            ]
+        )
 
     def purge(self, *, before: datetime) -> int:
-        gone = [
-            (row.identifier_hash, row.limit_type, row.window_start)
-            for row in self._rows.all()
-            if ANCHOR < row.window_start < before
-        ]
-        return sum(self._rows.remove(key) for key in gone)
+        return self._rows.forget([row for row in self._rows.all() if ANCHOR < row.window_start < before])
 
 
 class MemoryBreakerRepository:
@@ -282,10 +277,7 @@ class MemorySagaRepository:
 
     def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
         due = [row for state in OPEN for row in self._rows.where("state", state) if row.updated_at <= now]
-        chosen = sorted(due, key=lambda row: (row.updated_at, row.saga_id))[:limit]
-        for row in chosen:
-            self._rows.get(row.saga_id, lock=True)
-        return chosen
+        return self._rows.locked(sorted(due, key=lambda row: (row.updated_at, row.saga_id))[:limit])
 
     def listed(
         self,
@@ -297,11 +289,12 @@ class MemorySagaRepository:
         limit: int = 50,
     ) -> Sequence[Saga]:
         rows = self._rows.all() if state is None else self._rows.where("state", state)
-        return [
+        found = (
             row
             for row in rows
             if row.saga_id > after and saga_type in {None, row.saga_type} and outcome in {None, row.outcome}
-        ][:limit]
+        )
+        return first(limit, found)
 
 
 class MemoryOptionRepository:
@@ -322,11 +315,12 @@ class MemoryOptionRepository:
             self._rows.save(option)
 
     def remove(self, name: str) -> bool:
-        return self._rows.remove(name)
+        there = self._rows.get(name, lock=True)
+        return there is not None and self._rows.forget([there]) == 1
 
     def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
-        rows = [row for row in self._rows.all() if row.name.startswith(prefix) and row.name > after]
-        return [(row.name, row.value) for row in rows[:limit]]
+        rows = (row for row in self._rows.all() if row.name.startswith(prefix) and row.name > after)
+        return [(row.name, row.value) for row in first(limit, rows)]
 
 
 class MemoryAuditRepository:
@@ -342,6 +336,5 @@ class MemoryAuditRepository:
         self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
     ) -> Sequence[AuditEntry]:
         rows = self._rows.all()
-        return [row for row in rows if row.id > after and actor in {None, row.actor} and action in {None, row.action}][
-            :limit
-        ]
+        found = (row for row in rows if row.id > after and actor in {None, row.actor} and action in {None, row.action})
+        return first(limit, found)
