@@ -139,7 +139,7 @@ PORTUGUESE = Vocabulary(
             "remover|tirar|apagar|excluir|remova|tira tudo|todos|todos_os_itens",
         ),
         Intent.ADD_TO_CART: (
-            "adicionar|adiciona|adicione|colocar|coloca|coloque|põe|botar|bota [isso|isto|este|esse|ele|ela] ao|no|na|em [meu|minha] carrinho|sacola|cesta",
+            "adicionar|adiciona|adicione|colocar|coloca|coloque|põe|pôr|botar|bota [isso|isto|este|esse|ele|ela] ao|no|na|em [meu|minha] carrinho|sacola|cesta",
             "adicionar|adiciona|adicione [isso|isto|este|esse|este_produto|esse_produto]",
             "vou_levar|eu_levo|levo|quero_esse|quero_este|quero_essa|quero_esta|quero_isso|vou_querer|compro [esse|este|isso|um]",
             "adicionar|adiciona|adicione|colocar|coloca|coloque|botar|bota # ao|no|na|em [meu|minha] carrinho|sacola|cesta",
