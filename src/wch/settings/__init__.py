@@ -223,9 +223,13 @@ class Settings:
     origins: Mapping[str, str] = attrs.field(eq=False, repr=False)
 
     def __init__(self, **given: Unpack[Given]) -> None:
+        self._fill({}, {}, given)
+
+    def _fill(self, base: Mapping[str, Any], known: Mapping[str, str], given: Given) -> None:
         named: dict[str, Any] = dict(given)
-        before: Mapping[str, str] = named.pop("origins", {})
-        sections = {name: named.pop(name) for name in SECTIONS if isinstance(named.get(name), SECTIONS[name])}
+        before = {**known, **named.pop("origins", {})}
+        handed = {name: named.pop(name) for name in SECTIONS if isinstance(named.get(name), SECTIONS[name])}
+        sections = {**base, **handed}
         sources = Sources(arguments=named, environ={}, toml={}, toml_name="")
         values, origins, wrong = _gather(sources)
         faults = [*sources.misplaced(), *wrong.values()]
@@ -276,6 +280,16 @@ class Settings:
         _refuse([*faults, *sources.misplaced(), *wrong.values(), *rules.faults(settings, but=wrong)])
         return settings, settings.origins, tuple(sources.unknown())
 
+    def amended(self, **given: Unpack[Given]) -> "Settings":
+        """The same with these changes, named as `Settings` names them, and checked again.
+
+        Raises:
+            SettingsError: as in making settings.
+        """
+        changed = Settings.__new__(Settings)
+        changed._fill({name: getattr(self, name) for name in SECTIONS}, self.origins, given)  # noqa: SLF001 -- our own
+        return changed
+
     def describe(self, origins: Mapping[str, str] | None = None) -> list[Row]:
         """Every setting in its order, with value, default and origin; nothing secret is in it."""
         came_from = self.origins if origins is None else origins
@@ -312,9 +326,10 @@ class Settings:
         if graph_url is not None:
             changes["whatsapp"]["graph_url"] = graph_url
             made_up["whatsapp.graph_url"] = SANDBOX
-        sections = {name: attrs.evolve(getattr(self, name), **changed) for name, changed in changes.items()}
-        whole: dict[str, Any] = {name: getattr(self, name) for name in SECTIONS} | sections
-        return Settings(**whole, origins={**self.origins, **made_up})
+        sections: dict[str, Any] = {
+            name: attrs.evolve(getattr(self, name), **changed) for name, changed in changes.items()
+        }
+        return self.amended(**sections, origins=made_up)
 
     def require_for_serving(self) -> None:
         """Refuse to take deliveries without what proves them, answers them and hides what is stored.

@@ -147,7 +147,9 @@ class Catalog:
 
     include: tuple[str, ...] = setting(Words(), (), "categories in it; all when empty")
     exclude: tuple[str, ...] = setting(Words(), (), "categories kept out")
-    id: CatalogueId = setting(OneOf(CatalogueId), CatalogueId.ID, "what names a product there")
+    id: CatalogueId = setting(  # WCH_CATALOG_ID is the catalogue's own id
+        OneOf(CatalogueId), CatalogueId.ID, "what names a product there", env="WCH_CATALOG_PRODUCT_ID"
+    )
     discrepancy_alert: int = setting(Whole(1, 1_000_000), 10, "so many differences raise an alarm")
 
 
