@@ -963,8 +963,8 @@ class Shop(Protocol):
         """Keep these lines for this key until then: all of them, or none (OutOfStockError).
 
         The same key and lines: the same reservation, whose `until` only moves later. Past `until`
-        it holds nothing, without anybody having swept it. The order whose key shares all but the
-        last part with this one (`placement_of`) takes over what is held.
+        it holds nothing, without anybody having swept it. The order whose key is this one but for
+        the step's name at the end (`placement_of`) takes over what is held.
         """
         ...
 

@@ -79,11 +79,11 @@ def positive_id(_instance: Any, attribute: "attrs.Attribute[Any]", value: object
 
 
 def placement_of(key: str) -> str:
-    """What a reservation and its order share in their keys: all before the last `-` or `:`.
+    """What a reservation and its order share in their keys: all before the name of the step at the end.
 
     So `order-7-1700000000-create_order` takes over what `order-7-1700000000-reserve` holds.
     """
-    return re.sub(r"[-:][^-:]*\Z", "", key)
+    return re.sub(r"[-:][a-z_]+\Z", "", key)
 
 
 def checked_key(key: str) -> str:
