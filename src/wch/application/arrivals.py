@@ -1,5 +1,7 @@
 """Arrivals: what one event does to the store, in the transaction of its delivery."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,27 +13,37 @@ from wch.application.statuses import Statuses, learn_id
 from wch.domain.audit import AuditEntry
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
-from wch.domain.document import amended, document
-from wch.domain.inbound import AccountEvent, Echo, InboundMessage, PreferenceChange, StatusUpdate
+from wch.domain.document import JsonObject, amended, document
+from wch.domain.inbound import Echo, InboundMessage, PreferenceChange, StatusUpdate
 from wch.domain.message import FOREIGN, Direction, Message, MessageStatus
 from wch.domain.moment import iso
+
+HISTORY = "history"
+"""The field of a delivery that tells what was said before the hub was there."""
 
 REOPENED_WITHIN = timedelta(hours=24)
 """A thread that was resolved less long ago is the same thread."""
 
 UNSEEN = frozenset({"reaction", "edit", "revoke", "system"})
-"""What does not count as unread."""
+"""What counts neither as unread nor as the customer being there."""
 
-UNTOUCHED = frozenset({"reaction", "edit", "revoke", "system"})
-"""What does not count as the customer being there."""
+MOST_RAW = 65_536
+"""How much of an account's event is kept, in characters."""
 
 
 @attrs.frozen(kw_only=True)
 class Arrived:
-    """What became of a message: new, known, or known with other content."""
+    """What became of a message.
+
+    Attributes:
+        is_new: whether anything changed.
+        conflict: whether the same id was known with other content.
+        row: the row that was written for it, if one was.
+    """
 
     is_new: bool
     conflict: bool = False
+    row: Message | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -44,9 +56,13 @@ class Arrivals:
         """A status moves its row; whether anything changed."""
         return self.statuses.apply(uow, event, now=now)
 
+    def belongs_to_a_thread(self, event: InboundMessage) -> bool:
+        """Whether a message is one of a customer's own: not said in a group, nor long ago."""
+        return not event.group and event.raw.get("field") != HISTORY
+
     def message(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
         """A message becomes profile, conversation, counters and a waiting row, all together."""
-        if event.raw.get("field") == "history":
+        if event.raw.get("field") == HISTORY:
             return Arrived(is_new=False)
         if event.group:
             return self._group(uow, event, now=now)
@@ -57,12 +73,26 @@ class Arrivals:
         conversation = self._conversation(uow, event, now=now)
         row = uow.messages.add(self._row(event, conversation.id, now=now))
         uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
-        met = profile.wrote(event.name, now=now, counts=event.type not in UNTOUCHED)
-        aliases = [event.wa_id] if event.wa_id not in {None, event.sender} else None
-        uow.customers.save(met.identified(now=now, bsuid=event.sender_user_id, aliases=aliases))
+        uow.customers.save(self._met(profile, event, now=now))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
-        return Arrived(is_new=True)
+        return Arrived(is_new=True, row=row)
+
+    def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime) -> CustomerProfile:
+        """The profile after this message: name, identity, and that the customer can be reached."""
+        met = profile.wrote(event.name, now=now, counts=event.type not in UNSEEN)
+        if "unreachable" in met.preferences:
+            met = attrs.evolve(met, preferences=amended(met.preferences, unreachable=None))
+        known: Any = met.preferences.get("identity", {}).get("aliases", ())
+        told = [event.wa_id] if event.wa_id not in {None, event.sender} else []
+        aliases = list(dict.fromkeys([*known, *told])) or None
+        return met.identified(
+            now=now,
+            bsuid=event.sender_user_id,
+            parent_bsuid=event.parent_user_id,
+            username=event.username,
+            aliases=aliases,
+        )
 
     def _row(self, event: InboundMessage, conversation_id: int | None, *, now: datetime) -> Message:
         row = Message(
@@ -84,8 +114,8 @@ class Arrivals:
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None:
             return Arrived(is_new=False, conflict=_says(there.content) != _says(event.content))
-        uow.messages.add(self._row(event, None, now=now).handled({"silence": Silence.GROUP.value}, now=now))
-        return Arrived(is_new=True)
+        row = self._row(event, None, now=now).handled({"silence": Silence.GROUP.value}, now=now)
+        return Arrived(is_new=True, row=uow.messages.add(row))
 
     def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
         """The same id again: nothing new, but a call goes on, and other content is kept aside."""
@@ -105,7 +135,7 @@ class Arrivals:
         latest = uow.conversations.latest_of(event.sender, lock=True)
         if latest is not None and latest.is_open:
             found = latest
-        elif latest is not None and now - latest.updated_at < REOPENED_WITHIN and latest.message_count:
+        elif latest is not None and now - latest.updated_at < REOPENED_WITHIN:
             found = latest.reopened(now=now)
         else:
             found = uow.conversations.add(Conversation(customer_phone=event.sender, created_at=now, updated_at=now))
@@ -166,6 +196,8 @@ class Arrivals:
         if conversation.status is ConversationStatus.ACTIVE:
             conversation = conversation.escalated("phone_app", now=now)
         uow.conversations.save(conversation.counted(now=now).seen(now=now))
+        if event.type in {"edit", "revoke"}:
+            self._change_target(uow, row, now=now)
         return True
 
     def _thread(self, uow: UnitOfWork, profile: CustomerProfile, *, now: datetime) -> Conversation:
@@ -186,20 +218,26 @@ class Arrivals:
         profile = uow.customers.lock(event.sender, now=now)
         uow.customers.save(profile.told_whatsapp(event.value, event.at, now=now))
 
-    def account(self, uow: UnitOfWork, event: AccountEvent, *, now: datetime) -> None:
-        """What the account, a template or an unknown field tells: written down as it came."""
+    def account(self, uow: UnitOfWork, field: str, number: str | None, value: JsonObject, *, now: datetime) -> None:
+        """What the account, a template, a payment or an unknown field tells: written down as it came."""
         uow.audit.add(
             AuditEntry(
                 at=now,
                 actor="whatsapp",
-                action=f"whatsapp.{event.field or 'unknown'}"[:100],
-                object=None if event.number is None else f"number:{event.number}",
-                detail=document(value=dict(event.value)),
+                action=f"whatsapp.{field or 'unknown'}"[:100],
+                object=f"number:{number}" if number else None,
+                detail=_kept(value),
             )
         )
 
 
-def _says(content: Any) -> dict[str, Any]:
+def _kept(value: JsonObject) -> JsonObject:
+    """The value, or the beginning of its text when it is very large."""
+    text = json.dumps(value, ensure_ascii=False)
+    return document(value=dict(value)) if len(text) <= MOST_RAW else document(text=text[:MOST_RAW], cut=True)
+
+
+def _says(content: JsonObject) -> dict[str, Any]:
     """What a message says, apart from what differs between two deliveries of it or was added since."""
     left = {
         name: value
@@ -207,6 +245,6 @@ def _says(content: Any) -> dict[str, Any]:
         if name not in {"v", "handled", "edits", "revoked_at", "time_repaired", "errors"}
     }
     media = left.get("media")
-    if isinstance(media, dict):
+    if isinstance(media, Mapping):
         left["media"] = {name: value for name, value in media.items() if name != "url"}
     return left

@@ -1,5 +1,6 @@
 """What follows when a message will not arrive: the same for an answer of Graph's and for a `failed` status."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,9 @@ from wch.domain.send_failure import FailureClass
 MOST_GENERATIONS = 2
 """A message that failed after it was accepted is written anew so often at most."""
 
+APPROVED = frozenset({"APPROVED", "REINSTATED"})
+"""What WhatsApp calls a template that may be sent; one that it never spoke of is tried."""
+
 HOLD = timedelta(hours=24)
 UNREACHABLE_AFTER = 3
 UNREACHABLE_FOR = timedelta(days=30)
@@ -25,7 +29,7 @@ UNDELIVERABLE = 131026
 NOT_THIS_CAMPAIGN = 130472
 
 
-def follow(
+def follow(  # noqa: PLR0913 - a failure is told with all that decides about it
     uow: UnitOfWork, row: Message, failure: FailureClass, *, code: int | None, now: datetime, by_status: bool
 ) -> None:
     """Do what a failure of this class asks for, once, in the transaction that writes it down.
@@ -73,7 +77,10 @@ def bury(uow: UnitOfWork, row: Message, reason: str, *, now: datetime) -> None:
 def fall_back(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime) -> Message | None:
     """The declared template in a new row; None when none was declared, or this was one already."""
     fallback: Any = row.content.get("fallback")
-    if not isinstance(fallback, dict) or row.content.get("window") == "closed":
+    if not isinstance(fallback, Mapping) or row.content.get("window") == "closed":
+        return None
+    known = uow.options.get(f"template.{fallback['template']}.{fallback['language']}") or {}
+    if known.get("status", "APPROVED") not in APPROVED:
         return None
     parameters = [{"type": "text", "text": str(word)} for word in fallback.get("parameters", ())]
     template: dict[str, Any] = {"name": fallback["template"], "language": {"code": fallback["language"]}}

@@ -1,21 +1,38 @@
 """The dead-letter desk: what failed for good is looked at, replayed once, or dismissed by name."""
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import binascii
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
 from wch.application.failpoints import Failpoints
+from wch.application.inbox import Inbox
+from wch.application.intake import Source
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Hook
-from wch.domain.errors import ConflictError, NotFoundError
+from wch.domain.document import amended
+from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError, WchError
 from wch.domain.lease import Work
 from wch.domain.message import Direction, Message, MessageStatus
 from wch.domain.notification import NotificationStatus
 from wch.domain.sync import SyncStatus
+
+log = logging.getLogger(__name__)
+
+OF_DELIVERIES = frozenset({Hook.WEBHOOK, Hook.EVENT})
+"""Letters that hold bytes; all others name a row."""
+
+
+class RehearsedError(WchError):
+    """This was only tried, and is taken back."""
+
+    letter: DeadLetter
 
 
 @attrs.frozen(kw_only=True)
@@ -23,12 +40,12 @@ class DeadLetters:
     """What people do about dead letters; each act has its line in the audit log.
 
     Attributes:
-        accept: runs the bytes of a delivery through ingress again.
+        inbox: runs the bytes of a delivery through ingress again.
     """
 
     database: Database
     clock: Clock
-    accept: Callable[[bytes], Awaitable[object]]
+    inbox: Inbox
     failpoints: Failpoints
 
     async def listed(
@@ -51,39 +68,91 @@ class DeadLetters:
         Raises:
             NotFoundError: there is none of this id.
         """
-        found = await self.database.read(lambda uow: uow.dead_letters.get(letter_id))
-        if found is None:
-            raise NotFoundError(kind="dead letter", id=letter_id)
-        return found
+        return await self.database.read(lambda uow: _found(uow, letter_id, lock=False))
 
     async def stats(self) -> Mapping[tuple[str, str, str], int]:
         """How many stand in each (status, hook, reason)."""
         return await self.database.read(lambda uow: uow.dead_letters.counts())
 
-    async def replay(self, letter_id: int, *, by: str) -> DeadLetter:
+    async def replay(self, letter_id: int, *, by: str, dry_run: bool = False) -> DeadLetter:
         """Let the work wait again, or run the bytes through ingress; once, however many ask.
+
+        Bytes that fail again become a new letter that names this one as its parent.
+
+        Args:
+            letter_id: which.
+            by: who decides so.
+            dry_run: do all of it, and take it back.
 
         Raises:
             NotFoundError: there is none of this id.
-            ConflictError: somebody decided already, or the row it is about is not ended any more.
+            ConflictError: somebody decided already, the row it is about is not ended any more, or
+                the bytes are gone.
+        """
+        seen = await self.show(letter_id)
+        source = None
+        if seen.hook in OF_DELIVERIES:
+            body = await self.database.read(lambda uow: _body_of(uow, seen))
+            source = Source.of(body, parent=letter_id)
+
+        def work(uow: UnitOfWork, failure: str | None = None) -> DeadLetter:
+            now = self.clock.now()
+            if source is None:
+                letter = self._locked(uow, seen, now)
+                replayed = letter.replayed(now=now, by=by)
+                self._wait_again(uow, letter, now=now)
+            else:
+                redo = self.inbox.redelivery(seen, source)
+                redo.lock(uow)
+                replayed = _found(uow, letter_id, lock=True).replayed(now=now, by=by)
+                redo.run(uow) if failure is None else redo.bury(uow, failure)
+            uow.dead_letters.save(replayed)
+            self._audit(uow, "replay", letter_id, by=by)
+            self.failpoints("letter.before_commit")
+            if dry_run:
+                raise RehearsedError(letter=replayed)
+            return replayed
+
+        try:
+            letter = await self.database.transact(work)
+        except RehearsedError as tried:
+            return tried.letter
+        except (ConflictError, NotFoundError, StoreUnavailableError):
+            raise
+        except Exception as error:
+            if source is None:
+                raise
+            log.exception("a replay failed again", extra={"letter": letter_id})
+            why = type(error).__name__
+            letter = await self.database.transact(lambda uow: work(uow, why))
+        self.failpoints("letter.replayed")
+        self.inbox.wake()
+        return letter
+
+    async def edit(self, letter_id: int, body: bytes, *, by: str) -> DeadLetter:
+        """Put other bytes in the place of those that could not be used; all their events are then replayed.
+
+        Raises:
+            NotFoundError: there is none of this id.
+            ConflictError: somebody decided already, or the letter is about a row and holds no bytes.
         """
 
         def work(uow: UnitOfWork) -> DeadLetter:
-            now = self.clock.now()
-            letter = self._locked(uow, letter_id, now)
-            replayed = letter.replayed(now=now, by=by)
-            self._wait_again(uow, letter, now=now)
-            uow.dead_letters.save(replayed)
-            self._audit(uow, "dead_letter.replay", letter_id, by=by, now=now)
-            self.failpoints("letter.before_commit")
-            return replayed
+            letter = _found(uow, letter_id, lock=True)
+            if letter.status is not DeadLetterStatus.PENDING or letter.hook not in OF_DELIVERIES:
+                raise ConflictError(letter_id=letter_id, status=letter.status)
+            sha256 = hashlib.sha256(body).hexdigest()
+            before = letter.metadata.get("original_sha256") or letter.metadata.get("sha256")
+            edited = attrs.evolve(
+                letter,
+                args=amended(letter.args, body=base64.b64encode(body).decode("ascii"), event=None),
+                metadata=amended(letter.metadata, sha256=sha256, original_sha256=before, edited_by=by),
+            )
+            uow.dead_letters.save(edited)
+            self._audit(uow, "edit", letter_id, by=by)
+            return edited
 
-        letter = await self.database.transact(work)
-        self.failpoints("letter.replayed")
-        body = letter.args.get("body")
-        if isinstance(body, str):
-            await self.accept(base64.b64decode(body))
-        return letter
+        return await self.database.transact(work)
 
     async def dismiss(self, letter_id: int, *, reason: str, by: str) -> DeadLetter:
         """Decide that nothing more is done.
@@ -95,9 +164,9 @@ class DeadLetters:
 
         def work(uow: UnitOfWork) -> DeadLetter:
             now = self.clock.now()
-            dismissed = self._locked(uow, letter_id, now).dismissed(reason, now=now, by=by)
+            dismissed = _found(uow, letter_id, lock=True).dismissed(reason, now=now, by=by)
             uow.dead_letters.save(dismissed)
-            self._audit(uow, "dead_letter.dismiss", letter_id, by=by, now=now, reason=reason)
+            self._audit(uow, "dismiss", letter_id, by=by, reason=reason)
             return dismissed
 
         return await self.database.transact(work)
@@ -108,74 +177,107 @@ class DeadLetters:
         def work(uow: UnitOfWork) -> int:
             now = self.clock.now()
             count = uow.dead_letters.purge(decided_before=now - timedelta(days=days))
-            self._audit(uow, "dead_letter.purge", days, by=by, now=now)
+            self._audit(uow, "purge", None, by=by, reason=f"decided more than {days} days ago: {count}")
             return count
 
         return await self.database.transact(work)
 
-    def _locked(self, uow: UnitOfWork, letter_id: int, now: datetime) -> DeadLetter:
-        """The letter, locked after everything that a replay of it changes."""
-        seen = uow.dead_letters.get(letter_id)
-        if seen is None:
-            raise NotFoundError(kind="dead letter", id=letter_id)
+    def _locked(self, uow: UnitOfWork, seen: DeadLetter, now: datetime) -> DeadLetter:
+        """The letter, locked after the customer whose work waits again."""
         if seen.args.get("table") == "messages":
             message = uow.messages.get(int(seen.args["id"]))
             conversation_id = None if message is None else message.conversation_id
             conversation = None if conversation_id is None else uow.conversations.get(conversation_id)
             if conversation is not None:
                 uow.customers.lock(conversation.customer_phone, now=now)
-        letter = uow.dead_letters.get(letter_id, lock=True)
-        if letter is None:
-            raise NotFoundError(kind="dead letter", id=letter_id)
-        return letter
+        return _found(uow, seen.id, lock=True)
 
     def _wait_again(self, uow: UnitOfWork, letter: DeadLetter, *, now: datetime) -> None:
-        """The row of work waits with no attempt made; its stamp stays, so that no old holder can finish it."""
+        """The row of work waits with no attempt made; its stamp never falls, so no old holder can finish it."""
         table, row = letter.args.get("table"), letter.args.get("id")
         if table == "messages":
-            self._message(uow, int(row or 0), now)
+            self._message(uow, letter, int(row or 0), now)
         elif table == "notification_log":
             notice = uow.notifications.get(int(row or 0), lock=True)
             if notice is None or notice.status is not NotificationStatus.FAILED:
                 raise ConflictError(letter_id=letter.id)
-            uow.notifications.save(
-                attrs.evolve(
-                    notice, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now
-                )
+            waiting = attrs.evolve(
+                notice, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now
             )
+            uow.notifications.save(waiting)
         elif table == "sync_queue":
             task = uow.sync.get(int(row or 0), lock=True)
             if task is None or task.status is not SyncStatus.FAILED:
                 raise ConflictError(letter_id=letter.id)
             uow.sync.save(task.armed(now=now))
-        elif letter.hook == Hook.SAGA:
+        elif table == "saga_state":
             saga = uow.sagas.get(str(row), lock=True)
             if saga is None:
                 raise ConflictError(letter_id=letter.id)
             uow.sagas.save(saga.resumed("resume", now=now))
+        else:
+            raise ConflictError(letter_id=letter.id, hook=letter.hook)
 
-    def _message(self, uow: UnitOfWork, message_id: int, now: datetime) -> None:
-        row = uow.messages.get(message_id)
+    def _message(self, uow: UnitOfWork, letter: DeadLetter, message_id: int, now: datetime) -> None:
+        row = uow.messages.get(message_id, lock=True)
         if row is None or row.status not in {MessageStatus.DEAD, MessageStatus.FAILED}:
-            raise ConflictError(message_id=message_id)
+            raise ConflictError(letter_id=letter.id)
         before = Work(id=row.id, status=row.status.value, attempts=row.retry_count, stamp=row.updated_at)
-        inbound = row.direction is Direction.INBOUND
-        waiting = MessageStatus.RECEIVED if inbound else MessageStatus.PENDING
-        uow.messages.move(before, before.moved(waiting, now=now, attempts=0))
-        self._unmark(uow, row, now)
-
-    def _unmark(self, uow: UnitOfWork, row: Message, now: datetime) -> None:
-        """A message that was given up for being in doubt twice gets its one resend again."""
-        if "resent" not in row.content and row.expires_at is None:
-            return
-        held = uow.messages.get(row.id, lock=True)
-        if held is None:
-            return
-        dropped = {"resent", "expires_at"} if held.expires_at is not None and held.expires_at <= now else {"resent"}
-        content: dict[str, Any] = {name: value for name, value in held.content.items() if name not in dropped}
-        uow.messages.save(attrs.evolve(held, content=content))
+        waiting = MessageStatus.RECEIVED if row.direction is Direction.INBOUND else MessageStatus.PENDING
+        after = before.moved(waiting, now=now, attempts=0)
+        uow.messages.finish(before, _fresh(row, after, now))
 
     def _audit(
-        self, uow: UnitOfWork, action: str, about: int, *, by: str, now: datetime, reason: str | None = None
+        self, uow: UnitOfWork, action: str, letter_id: int | None, *, by: str, reason: str | None = None
     ) -> None:
-        uow.audit.add(AuditEntry(at=now, actor=by, action=action, object=f"dead_letter:{about}", reason=reason))
+        about = None if letter_id is None else f"dead_letter:{letter_id}"
+        now = self.clock.now()
+        uow.audit.add(AuditEntry(at=now, actor=by, action=f"dead_letter.{action}", object=about, reason=reason))
+
+
+def _found(uow: UnitOfWork, letter_id: int, *, lock: bool) -> DeadLetter:
+    found = uow.dead_letters.get(letter_id, lock=lock)
+    if found is None:
+        raise NotFoundError(kind="dead letter", id=letter_id)
+    return found
+
+
+def _fresh(row: Message, after: Work, now: datetime) -> Message:
+    """A message that starts over: what it was held for is forgotten, an end that has come is taken away."""
+    dropped = {"resent", "held", "not_before"}
+    if row.expires_at is not None and row.expires_at <= now:
+        dropped |= {"expires_at"}
+    content: dict[str, Any] = {name: value for name, value in row.content.items() if name not in dropped}
+    return attrs.evolve(
+        row,
+        status=MessageStatus(after.status),
+        retry_count=after.attempts,
+        updated_at=after.stamp or now,
+        error_message=None,
+        content=content,
+    )
+
+
+def _body_of(uow: UnitOfWork, letter: DeadLetter) -> bytes:
+    """The bytes that a letter is about; of a large delivery only its first letter holds them.
+
+    Raises:
+        ConflictError: they are nowhere any more.
+    """
+    body = letter.args.get("body") or _body_beside(uow, letter)
+    if isinstance(body, str):
+        try:
+            return base64.b64decode(body, validate=True)
+        except binascii.Error:
+            log.warning("the bytes of a letter are no base64", extra={"letter": letter.id})
+    raise ConflictError(letter_id=letter.id)
+
+
+def _body_beside(uow: UnitOfWork, letter: DeadLetter) -> object:
+    after = 0
+    while page := uow.dead_letters.listed(hook=letter.hook, after=after, limit=100):
+        for other in page:
+            after = other.id
+            if "body" in other.args and other.metadata.get("sha256") == letter.metadata.get("sha256"):
+                return other.args["body"]
+    return None

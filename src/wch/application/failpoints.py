@@ -25,15 +25,13 @@ NAMES = frozenset(
         "inbound.taken",
         "inbound.before_finish",
         "inbound.finished",
+        "inbound.renew",
         "outbound.taken",
         "outbound.before_call",
         "outbound.after_call",
         "outbound.before_outcome",
         "outbound.finished",
         "outbound.swept",
-        "notice.before_commit",
-        "sync.taken",
-        "sync.finished",
         "saga.taken",
         "saga.started",
         "saga.after_call",
@@ -43,8 +41,6 @@ NAMES = frozenset(
         "saga.closed",
         "letter.before_commit",
         "letter.replayed",
-        "breaker.permit",
-        "limit.admitted",
     }
 )
 """Every place there is; arming any other name is refused."""
@@ -83,15 +79,21 @@ class Failpoints:
             SettingsError: the setting that allows it is missing, or a name or action is not known.
         """
         if text and not testing:
-            raise SettingsError("Failpoints are armed only with WCH_TESTING=1; unset WCH_FAILPOINTS otherwise.")
+            message = "Failpoints are armed only with WCH_TESTING=1; unset WCH_FAILPOINTS otherwise."
+            raise SettingsError(message)
         armed: dict[str, Armed] = {}
         for part in filter(None, text.split(",")):
             name, _, rest = part.strip().partition("=")
             action, _, at = rest.partition("@")
             word, _, milliseconds = action.partition(":")
             if name not in NAMES or word not in ACTIONS:
-                raise SettingsError(f"WCH_FAILPOINTS has no {name}={word}; names are listed in the documentation.")
-            armed[name] = Armed(action=word, milliseconds=int(milliseconds or 0), at=int(at or 1))
+                message = f"WCH_FAILPOINTS knows no {name}={word}; names are listed in the documentation."
+                raise SettingsError(message)
+            numbers = (milliseconds or "0", at or "1")
+            if not all(number.isdecimal() for number in numbers):
+                message = f"WCH_FAILPOINTS counts in whole numbers: {name}={rest} has none."
+                raise SettingsError(message)
+            armed[name] = Armed(action=word, milliseconds=int(numbers[0]), at=int(numbers[1]))
         return cls(armed)
 
     @property
@@ -108,13 +110,18 @@ class Failpoints:
         return armed.action if self._passed[name] == armed.at else None
 
     def __call__(self, name: str) -> None:
-        """Pass this place."""
-        if not self._armed:
-            return
-        action = self.action(name)
+        """Pass this place.
+
+        A lost answer or a dropped connection is an error here; where there is a connection to
+        drop, its owner asks for `action` and does it.
+
+        Raises:
+            FailpointError: it is armed to fail at this passing.
+        """
+        action = self.action(name) if self._armed else None
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        elif action == "raise":
-            raise FailpointError(place=name)
         elif action == "delay":
             time.sleep(self._armed[name].milliseconds / 1000)
+        elif action is not None:
+            raise FailpointError(place=name)

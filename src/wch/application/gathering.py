@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.errors import StoreUnavailableError
 
+R = TypeVar("R")
+
 MOST_TOGETHER = 64
 """How many deliveries one transaction takes at most."""
 
 
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class _Waiting:
-    phones: frozenset[str]
+    phones: Callable[[UnitOfWork], Iterable[str]]
     apply: Callable[[UnitOfWork], Any]
     answer: "asyncio.Future[Any]"
 
@@ -29,19 +30,25 @@ class Gatherer:
     one bad delivery never holds back another.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def run(self, phones: Iterable[str], apply: Callable[[UnitOfWork], Any]) -> Any:
-        """Run one work, alone or in company; its own error is raised here and nowhere else."""
-        waiting = _Waiting(frozenset(phones), apply, asyncio.get_running_loop().create_future())
+    async def run(self, phones: Callable[[UnitOfWork], Iterable[str]], apply: Callable[[UnitOfWork], R]) -> R:
+        """Run one work, alone or in company; its own error is raised here and nowhere else.
+
+        Args:
+            phones: whose locks the work will need, asked at the beginning of the transaction.
+            apply: the work; it may run more than once.
+        """
+        waiting = _Waiting(phones, apply, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
-        return await asyncio.shield(waiting.answer)
+        answer: R = await asyncio.shield(waiting.answer)
+        return answer
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -54,7 +61,7 @@ class Gatherer:
         except StoreUnavailableError as error:
             for one in group:
                 _fail(one, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a work raises is its caller's
             if len(group) == 1:
                 _fail(group[0], error)
                 return
@@ -62,18 +69,15 @@ class Gatherer:
                 await self._together([one])
         else:
             for one, answer in zip(group, answers, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+                one.answer.set_result(answer)
 
     def _apply(self, uow: UnitOfWork, group: list[_Waiting]) -> list[Any]:
         """All customers are locked first, in the order that everybody locks them."""
-        now: datetime = self._clock.now()
-        for phone in sorted(frozenset().union(*(one.phones for one in group))):
-            uow.customers.lock(phone, now=now)
+        for phone in sorted({phone for one in group for phone in one.phones(uow)}):
+            uow.customers.lock(phone, now=self._clock.now())
         return [one.apply(uow) for one in group]
 
 
 def _fail(one: _Waiting, error: Exception) -> None:
-    if not one.answer.done():
-        one.answer.set_exception(error)
-        one.answer.exception()
+    one.answer.set_exception(error)
+    one.answer.exception()  # read, so that a caller who left is not missed

@@ -1,6 +1,7 @@
 """Statuses: what became of what was sent, in whatever order it is told."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from wch.application.consequences import follow
 from wch.application.ports import UnitOfWork
 from wch.domain.broadcast import RecipientStatus
 from wch.domain.document import amended
+from wch.domain.errors import DuplicateError
 from wch.domain.inbound import StatusUpdate
 from wch.domain.message import FOREIGN, PROVIDER_STATUSES, RANK, Direction, Message, MessageStatus
 from wch.domain.notification import NotificationStatus
@@ -35,28 +37,34 @@ class Statuses:
 
     def apply(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         """Apply one status in the caller's transaction; whether anything changed."""
+        try:
+            return self._apply(uow, event, now=now)
+        except DuplicateError:
+            # Somebody wrote this id between our look and our writing: now it is found.
+            return self._apply(uow, event, now=now)
+
+    def _apply(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         seen = self._row(uow, event)
         phone = self._phone(uow, seen, event)
         if phone is not None:
             uow.customers.lock(phone, now=now)
-        row = None if seen is None else uow.messages.get(seen.id, lock=True)
-        if row is None:
+        before = None if seen is None else uow.messages.get(seen.id, lock=True)
+        if before is None:
             return self._placeholder(uow, event, phone, now=now)
-        if row.wa_message_id != event.wa_message_id:
-            row = learn_id(uow, row, event.wa_message_id, now=now)
+        row = learn_id(uow, before, event.wa_message_id, now=now)
         told = row.told(event.status, event.at, now=now, error=_error(event))
         if event.pricing is not None and "pricing" not in told.content:
             told = attrs.evolve(told, content=amended(told.content, pricing=dict(event.pricing)))
-        if told == seen:
+        if told == before:
             return False
         uow.messages.save(told)
         if event.conversation_id is not None and told.conversation_id is not None:
             self._note_conversation(uow, told.conversation_id, event.conversation_id)
         propagate(uow, told, now=now)
-        failed_now = told.status is MessageStatus.FAILED and row.status is not MessageStatus.FAILED
-        if failed_now:
-            failure = classify(_code(event))
-            follow(uow, told, failure, code=_code(event), now=now, by_status=True)
+        fails_now = told.status is MessageStatus.FAILED and before.status is not MessageStatus.FAILED
+        if fails_now and told.type != FOREIGN:
+            code = event.errors[0].code if event.errors else code_in(told.error_message)
+            follow(uow, told, classify(code), code=code, now=now, by_status=True)
         return True
 
     def _row(self, uow: UnitOfWork, event: StatusUpdate) -> Message | None:
@@ -108,15 +116,19 @@ def _error(event: StatusUpdate) -> str | None:
     return event.errors[0].line if event.errors else None
 
 
-def _code(event: StatusUpdate) -> int | None:
-    return event.errors[0].code if event.errors else None
+def code_in(line: str | None) -> int | None:
+    """Graph's code in an `error_message` as a failed status leaves it."""
+    word = (line or "").partition(" ")[0].rstrip(":")
+    return int(word) if word.isascii() and word.isdecimal() else None
 
 
 def learn_id(uow: UnitOfWork, row: Message, wa_message_id: str, *, now: datetime) -> Message:
     """The row knows this id from now on; a placeholder under it hands over state and times and goes."""
+    if row.wa_message_id == wa_message_id:
+        return row
     there = uow.messages.by_wa_id(wa_message_id, lock=True)
     known = row.with_id(wa_message_id)
-    if there is None or there.id == row.id:
+    if there is None:
         return known
     if there.type != FOREIGN:
         return row
@@ -139,7 +151,7 @@ def learn_id(uow: UnitOfWork, row: Message, wa_message_id: str, *, now: datetime
 def propagate(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
     """The cause of a message goes the message's way: the recipient, the notice."""
     origin: Any = row.content.get("origin")
-    ref = str(origin.get("ref", "")) if isinstance(origin, dict) else ""
+    ref = str(origin.get("ref", "")) if isinstance(origin, Mapping) else ""
     kind, _, number = ref.partition(":")
     if not number.isdigit():
         return

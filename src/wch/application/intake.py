@@ -1,0 +1,220 @@
+"""The intake: one event of a delivery becomes rows, or a dead letter, in the caller's transaction."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Self
+
+import attrs
+
+from wch.application.arrivals import Arrivals
+from wch.application.digests import Digests
+from wch.application.ports import Clock, UnitOfWork
+from wch.domain.claim import WEBHOOK_TTL, Scope
+from wch.domain.dead_letter import DeadLetter, Hook, Reason
+from wch.domain.document import document
+from wch.domain.inbound import (
+    AccountEvent,
+    Echo,
+    InboundEvent,
+    InboundMessage,
+    PreferenceChange,
+    StatusUpdate,
+    Unusable,
+)
+
+BYTES_WITH_EACH = 65_536
+"""Up to this size every dead letter holds its delivery's bytes; of a larger one only the first letter does."""
+
+
+class Verdict(StrEnum):
+    """What became of one event."""
+
+    NEW = "new"
+    KNOWN = "known"
+    DEAD = "dead"
+
+
+@attrs.frozen(kw_only=True)
+class Applied:
+    """What became of one event, and what observers hear of it after the commit."""
+
+    verdict: Verdict
+    fact: object | None = None
+
+
+@attrs.frozen(kw_only=True)
+class MessageReceived:
+    """A customer's message was accepted."""
+
+    message_id: int
+    conversation_id: int | None
+    type: str
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """The delivery that events came in.
+
+    Attributes:
+        body: its bytes as received.
+        sha256: their digest in hex.
+        parent: the dead letter that is being replayed, if one is.
+    """
+
+    body: bytes = attrs.field(repr=False)
+    sha256: str
+    parent: int | None = None
+
+    @classmethod
+    def of(cls, body: bytes, *, parent: int | None = None) -> Self:
+        """The source that these bytes are."""
+        return cls(body=body, sha256=hashlib.sha256(body).hexdigest(), parent=parent)
+
+
+@attrs.frozen(kw_only=True)
+class Intake:
+    """Applies events; an event that cannot be applied is kept as a dead letter.
+
+    Attributes:
+        numbers: the phone number ids that this hub serves; `*` serves any.
+    """
+
+    clock: Clock
+    digests: Digests
+    arrivals: Arrivals
+    numbers: tuple[str, ...]
+
+    def phones(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Iterable[str]:
+        """Whose locks these events will take, so that all are taken in one order."""
+        for event in events:
+            if isinstance(event, AccountEvent | Unusable) or not self._is_ours(event.number):
+                continue
+            if isinstance(event, StatusUpdate):
+                known = None if event.recipient is None else uow.customers.of(event.recipient)
+                if known is not None:
+                    yield known.phone
+            elif isinstance(event, Echo):
+                yield event.recipient
+            elif not isinstance(event, InboundMessage) or self.arrivals.belongs_to_a_thread(event):
+                yield event.sender
+
+    def apply(self, uow: UnitOfWork, event: InboundEvent, source: Source) -> Applied:
+        """Apply one event: new, known, or dead for a reason that needs no second try."""
+        now = self.clock.now()
+        if isinstance(event, Unusable):
+            return self.bury(uow, event, source, Reason.VALIDATION_FAILED, event.detail)
+        if not isinstance(event, AccountEvent) and not self._is_ours(event.number):
+            return self.bury(uow, event, source, Reason.FOREIGN_NUMBER, "this number is not served by the hub")
+        if isinstance(event, InboundMessage):
+            return self._message(uow, event, source)
+        if isinstance(event, Echo):
+            is_new = self.arrivals.echo(uow, event, now=now)
+        elif isinstance(event, StatusUpdate) and event.kind == "message":
+            is_new = self.arrivals.status(uow, event, now=now)
+        else:
+            is_new = self._first(uow, _canonical(event))
+            if is_new:
+                self._note(uow, event)
+        return Applied(verdict=Verdict.NEW if is_new else Verdict.KNOWN)
+
+    def _note(self, uow: UnitOfWork, event: PreferenceChange | AccountEvent | StatusUpdate) -> None:
+        """What is no message and no message's status: consent, or a line in the audit log."""
+        now = self.clock.now()
+        if isinstance(event, PreferenceChange):
+            self.arrivals.preference(uow, event, now=now)
+        elif isinstance(event, AccountEvent):
+            self.arrivals.account(uow, event.field, event.number, event.value, now=now)
+        else:
+            self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
+
+    def _message(self, uow: UnitOfWork, event: InboundMessage, source: Source) -> Applied:
+        arrived = self.arrivals.message(uow, event, now=self.clock.now())
+        if arrived.conflict:
+            return self.bury(uow, event, source, Reason.CONFLICT, "the same id came with other content")
+        if arrived.row is None:
+            return Applied(verdict=Verdict.NEW if arrived.is_new else Verdict.KNOWN)
+        fact = MessageReceived(
+            message_id=arrived.row.id, conversation_id=arrived.row.conversation_id, type=arrived.row.type
+        )
+        return Applied(verdict=Verdict.NEW, fact=fact)
+
+    def unreadable(self, uow: UnitOfWork, source: Source, why: str) -> Applied:
+        """Signed nonsense is kept once; a refusal would bring it back for days."""
+        if source.parent is None and not self._first(uow, f"body:{source.sha256}"):
+            return Applied(verdict=Verdict.KNOWN)
+        uow.dead_letters.add(
+            DeadLetter(
+                hook=Hook.WEBHOOK,
+                args=document(body=_base64(source.body)),
+                reason=Reason.VALIDATION_FAILED,
+                error_message=why,
+                metadata=document(sha256=source.sha256, parent=source.parent),
+                created_at=self.clock.now(),
+            )
+        )
+        return Applied(verdict=Verdict.DEAD)
+
+    def bury(self, uow: UnitOfWork, event: InboundEvent, source: Source, reason: str, why: str) -> Applied:
+        """Keep an event that cannot be applied, with the bytes that it came in.
+
+        The same event again adds nothing, unless it is a person who tries again: then the new
+        letter names the one that was replayed.
+        """
+        if source.parent is None and not self._first(uow, f"{reason}:{_canonical(event)}"):
+            return Applied(verdict=Verdict.KNOWN)
+        holds_bytes = (
+            len(source.body) <= BYTES_WITH_EACH
+            or source.parent is not None
+            or self._first(uow, f"bytes:{source.sha256}")
+        )
+        uow.dead_letters.add(
+            DeadLetter(
+                hook=Hook.EVENT,
+                args=document(body=_base64(source.body) if holds_bytes else None, event=dict(raw_of(event))),
+                reason=reason,
+                error_message=why,
+                metadata=document(sha256=source.sha256, parent=source.parent),
+                created_at=self.clock.now(),
+            )
+        )
+        return Applied(verdict=Verdict.DEAD)
+
+    def _is_ours(self, number: str) -> bool:
+        return "*" in self.numbers or number in self.numbers
+
+    def _first(self, uow: UnitOfWork, text: str) -> bool:
+        """Whether nobody claimed this before, under any of the secret keys; it is claimed now."""
+        now = self.clock.now()
+        plain = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        present, *former = self.digests.all(plain)
+        if any(uow.claims.is_claimed(key, Scope.WEBHOOK, now=now) for key in former):
+            return False
+        return uow.claims.claim(present, Scope.WEBHOOK, now=now, expires_at=now + WEBHOOK_TTL)
+
+
+def raw_of(event: InboundEvent) -> Mapping[str, Any]:
+    """The event as it came, for telling it from others and for keeping it."""
+    if isinstance(event, AccountEvent):
+        return {"field": event.field, "entry_id": event.entry_id, "value": dict(event.value)}
+    return event.raw
+
+
+def is_the_same(event: InboundEvent, raw: Mapping[str, Any]) -> bool:
+    """Whether this is the event that was kept so."""
+    return _canonical(event) == _text(raw)
+
+
+def _canonical(event: InboundEvent) -> str:
+    """One spelling for one event, whatever delivery brings it."""
+    return _text(raw_of(event))
+
+
+def _text(raw: Mapping[str, Any]) -> str:
+    return json.dumps(raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _base64(body: bytes) -> str:
+    return base64.b64encode(body).decode("ascii")

@@ -1,0 +1,28 @@
+"""Observers: hosts hear what happened, in the past tense and after the commit."""
+
+import logging
+
+import attrs
+
+from wch.application.ports import Observer
+
+log = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Observers:
+    """Tells every observer each fact, in their order; what one of them raises reaches nobody else.
+
+    Attributes:
+        all: who listens.
+    """
+
+    all: tuple[Observer, ...]
+
+    def __call__(self, fact: object) -> None:
+        """Tell this fact."""
+        for observer in self.all:
+            try:
+                observer(fact)
+            except Exception:
+                log.exception("an observer failed", extra={"fact": type(fact).__name__})
