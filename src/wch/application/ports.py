@@ -1060,7 +1060,10 @@ class Gateway(Protocol):
         PaymentMisconfiguredError: our key or account was rejected.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name in settings, routes and reply ids."""
+        ...
 
     def offers(self, facts: OrderFacts) -> Offer | NotOffered:
         """Whether this order may be paid so; no network."""
