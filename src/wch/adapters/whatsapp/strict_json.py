@@ -65,7 +65,7 @@ def read(body: bytes) -> Document:
     _refuse_depth(text)
     try:
         value = _DECODER.decode(text)
-    except (ValueError, RecursionError, InvalidOperation) as error:
+    except (ValueError, RecursionError) as error:
         raise StrictJsonError(reason="not_json") from error
     if len(body) > STRING_BYTES:
         _refuse_long_strings(value)
@@ -154,12 +154,14 @@ def _integer(text: str) -> int:
 def _decimal(text: str) -> Decimal:
     """The decimal, if it is short and stays short when its exponent is written out."""
     if len(text) <= 2 * NUMBER_DIGITS:
-        number = Decimal(text)
-        _, digits, exponent = number.as_tuple()
+        try:
+            _, digits, exponent = Decimal(text).as_tuple()
+        except InvalidOperation as error:
+            raise StrictJsonError(reason="number_too_long") from error
         if isinstance(exponent, int):
             before, after = max(len(digits) + exponent, 1), max(-exponent, 0)
             if before + after <= NUMBER_DIGITS:
-                return number
+                return Decimal(text)
     raise StrictJsonError(reason="number_too_long")
 
 
