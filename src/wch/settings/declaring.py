@@ -45,6 +45,9 @@ def _read(given: Any, section: Any, field: "attrs.Attribute[Any]") -> Any:
         raise SettingsError(fault, faults=(fault,)) from None
 
 
+_READING = attrs.Converter(_read, takes_self=True, takes_field=True)
+
+
 def switch(meaning: str, *, on: bool = False, env: str = "") -> Any:
     """A setting that is yes or no."""
     return setting(Flag(), on, meaning, env=env)
@@ -54,7 +57,7 @@ def setting(kind: Kind, default: Any, meaning: str, *, env: str = "") -> Any:
     """One setting; `env` only where its name is not made of section and key."""
     return attrs.field(
         default=default,
-        converter=attrs.Converter(_read, takes_self=True, takes_field=True),
+        converter=_READING,
         repr=lambda value: repr(kind.show(value)) if kind.is_secret or isinstance(kind, DatabaseUrl) else repr(value),
         metadata={"kind": kind, "env": env, "meaning": meaning},
     )
