@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 
+from wch.application.bell import Bell
 from wch.application.dialogue.scene import Answer, Say, Scene
 from wch.application.failpoints import Failpoints
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
@@ -18,10 +19,11 @@ from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import JsonObject
-from wch.domain.errors import DuplicateError, LeaseLostError, UndecodableError, WchError
+from wch.domain.errors import LeaseLostError, StoreUnavailableError, UndecodableError, WchError
 from wch.domain.lease import RENEWED_EVERY, Work
 from wch.domain.line import MOST_ATTEMPTS, choose
 from wch.domain.message import Class, Direction, Message, MessageStatus
+from wch.domain.placement import PLACEMENT, Placement
 from wch.domain.product_view import ProductView
 from wch.domain.saga import Saga
 
@@ -29,6 +31,27 @@ log = logging.getLogger(__name__)
 
 MOST_LOOKS = 3
 """How often the dialogue is asked again because somebody changed what it had looked at."""
+
+CHANGEABLE = (
+    "name",
+    "email",
+    "last_known_address",
+    "saved_addresses",
+    "preferences",
+    "opt_in_marketing",
+    "notification_opt_out",
+    "marketing_opted_at",
+)
+"""What the dialogue may change of a profile."""
+
+LOOKS_AGAIN = 0.2
+"""Seconds after which free hands look for new lines while others still think."""
+
+RECEIPT_WITHIN = 0.5
+"""Seconds that an answer waits at most for its read receipt."""
+
+UNANSWERED = frozenset({"reaction", "edit", "revoke", "system", "call", "sticker", "group"})
+"""Types that are never answered, so that nobody is shown to be writing."""
 
 
 class Assistant(Protocol):
@@ -49,15 +72,23 @@ class SceneChangedError(WchError):
 
 @attrs.define(kw_only=True)
 class Taken:
-    """One customer's messages in our hands; renewing moves the leases on."""
+    """One customer's messages in our hands; renewing moves the leases on, never while they are finished."""
 
     phone: str
     leases: tuple[Work, ...]
+    writing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
 
 @attrs.frozen(kw_only=True)
 class Handling:
-    """The duty that handles inbound messages, one customer's line at a time, several customers at once."""
+    """The duty that handles inbound messages, one customer's line at a time, several customers at once.
+
+    Attributes:
+        receipts: whether customers are shown that they were read.
+        most_at_once: so many customers.
+        bell: tells when nothing more is taken.
+        tell: what observers hear, after the commit.
+    """
 
     kind: ClassVar[str] = "inbound"
 
@@ -67,34 +98,77 @@ class Handling:
     speaker: Speaker
     whatsapp: WhatsApp
     failpoints: Failpoints
+    bell: Bell
     receipts: bool
     most_at_once: int
     tell: Callable[[object], None]
 
     async def work(self) -> int:
-        """Take the lines that may be taken, answer them, and finish each."""
-        heads = await self.database.read(lambda uow: uow.messages.heads(now=self.clock.now(), limit=self.most_at_once))
-        done = await asyncio.gather(*(self._line(head.conversation_id) for head in heads))
-        return sum(done)
+        """Take the lines that may be taken, until there are none; a slow one holds up nobody else."""
+        done = 0
+        fruitless: set[int] = set()
+        running: dict[asyncio.Task[int], int] = {}
+        try:
+            while True:
+                for conversation_id in await self._free(fruitless | set(running.values()), len(running)):
+                    running[asyncio.create_task(self._line(conversation_id))] = conversation_id
+                if not running:
+                    return done
+                ended, _ = await asyncio.wait(running, timeout=LOOKS_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    conversation_id = running.pop(task)
+                    rows = self._rows_of(task)
+                    done += rows
+                    if not rows:
+                        fruitless.add(conversation_id)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _free(self, known: set[int], busy: int) -> list[int]:
+        """Conversations whose line nobody looked at in this pass, as many as there are free hands."""
+        free = self.most_at_once - busy
+        if free <= 0 or self.bell.closing:
+            return []
+        limit = len(known) + free
+        heads = await self.database.read(lambda uow: uow.messages.heads(now=self.clock.now(), limit=limit))
+        return [head.conversation_id for head in heads if head.conversation_id not in known][:free]
+
+    def _rows_of(self, task: "asyncio.Task[int]") -> int:
+        """How many rows a line came to; what broke on the way is logged and holds up no other line."""
+        try:
+            return task.result()
+        except StoreUnavailableError:
+            log.warning("the store did not answer for a line")
+        except Exception:
+            log.exception("a line could not be handled")
+        return 0
 
     async def _line(self, conversation_id: int) -> int:
+        """Take, answer and finish one customer's line; how many rows came to something."""
         taken = await self.database.transact(lambda uow: self._take(uow, conversation_id))
         if taken is None:
             return 0
         if not taken.leases:
             return 1
-        self.failpoints("inbound.taken")
+        rows = [lease.id for lease in taken.leases]
         renewing = asyncio.create_task(self._renew(taken))
         try:
-            await self._answer(taken)
+            self.failpoints("inbound.taken")
+            return len(rows) if await self._answer(taken) else await self._hand_back(taken)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._hand_back(taken))
+            raise
         except LeaseLostError:
-            log.warning("inbound lease lost", extra={"rows": [lease.id for lease in taken.leases]})
+            log.warning("inbound lease lost", extra={"rows": rows})
         except Exception as error:
-            log.exception("an inbound message could not be handled", extra={"rows": [one.id for one in taken.leases]})
+            log.exception("an inbound message could not be handled", extra={"rows": rows})
             await self._failed(taken, type(error).__name__)
         finally:
             renewing.cancel()
-        return len(taken.leases)
+            await asyncio.gather(renewing, return_exceptions=True)
+        return len(rows)
 
     def _take(self, uow: UnitOfWork, conversation_id: int) -> Taken | None:
         """Take a line under the customer's lock; a row whose attempts are used up dies instead."""
@@ -112,61 +186,66 @@ class Handling:
             return Taken(phone=profile.phone, leases=())
         if not choice.take:
             return None
-        leases = []
-        for waiting in choice.take:
-            taken = waiting.taken(MessageStatus.PROCESSING, now=now)
-            uow.messages.move(waiting, taken)
-            leases.append(taken)
-        return Taken(phone=profile.phone, leases=tuple(leases))
+        leases = tuple(waiting.taken(MessageStatus.PROCESSING, now=now) for waiting in choice.take)
+        _moved(uow, choice.take, leases)
+        return Taken(phone=profile.phone, leases=leases)
 
     async def _renew(self, taken: Taken) -> None:
-        """Keep the leases while the dialogue thinks: whole seconds since the take, so the stamps stay ours."""
-        held = taken.leases
+        """Keep the leases while the dialogue thinks."""
         while True:
             await asyncio.sleep(RENEWED_EVERY.total_seconds())
-            now = self.clock.now()
-            renewed = tuple(lease.renewed(now=now) for lease in held)
+            async with taken.writing:
+                now = self.clock.now()
+                renewed = tuple(lease.renewed(now=now) for lease in taken.leases)
+                try:
+                    await self.database.transact(lambda uow: _moved(uow, taken.leases, renewed))  # noqa: B023 - awaited here
+                except LeaseLostError:
+                    return
+                except StoreUnavailableError:
+                    log.warning("inbound leases could not be renewed")
+                    continue
+                taken.leases = renewed
+            self.failpoints("inbound.renew")
 
-            def work(uow: UnitOfWork, old: tuple[Work, ...] = held, new: tuple[Work, ...] = renewed) -> None:
-                for before, after in zip(old, new, strict=True):
-                    uow.messages.move(before, after)
+    async def _answer(self, taken: Taken) -> bool:
+        """Ask the dialogue and apply what it says; False when the scene would not stand still."""
+        receipt: asyncio.Task[bool] | None = None
+        try:
+            for _ in range(MOST_LOOKS):
+                scene = await self.database.read(lambda uow: self._scene(uow, taken))
+                if receipt is None:
+                    receipt = self._receipt(scene)
+                answer = await self.assistant.answer(scene)
+                was_read = await _soon(receipt)
+                self.failpoints("inbound.before_finish")
+                try:
+                    async with taken.writing:
+                        await self.database.transact(lambda uow: self._finish(uow, taken, scene, answer, was_read))  # noqa: B023 - awaited here
+                except SceneChangedError:
+                    continue
+                self.failpoints("inbound.finished")
+                for fact in answer.facts:
+                    self.tell(fact)
+                return True
+            return False
+        finally:
+            if receipt is not None:
+                receipt.cancel()
 
-            try:
-                await self.database.transact(work)
-            except LeaseLostError:
-                return
-            taken.leases = held = renewed
-
-    async def _answer(self, taken: Taken) -> None:
-        for look in range(MOST_LOOKS):
-            scene = await self.database.read(lambda uow: self._scene(uow, taken))
-            if look == 0 and self.receipts:
-                await self._receipt(scene)
-            answer = await self.assistant.answer(scene)
-            self.failpoints("inbound.before_finish")
-            try:
-                await self.database.transact(lambda uow: self._finish(uow, taken, scene, answer))
-            except SceneChangedError:
-                continue
-            self.failpoints("inbound.finished")
-            for fact in answer.facts:
-                self.tell(fact)
-            return
-        raise SceneChangedError
-
-    async def _receipt(self, scene: Scene) -> None:
+    def _receipt(self, scene: Scene) -> "asyncio.Task[bool] | None":
         """Show that it was read and that an answer is being written; never a failure of the message."""
         latest = scene.messages[-1]
-        quiet = scene.conversation.status is ConversationStatus.ESCALATED
-        if latest.wa_message_id is not None and scene.number and not quiet:
-            await self.whatsapp.mark_read(scene.number, latest.wa_message_id, typing=True)
+        silent = latest.type in UNANSWERED or scene.conversation.status is ConversationStatus.ESCALATED
+        if not self.receipts or silent or latest.wa_message_id is None or not scene.number:
+            return None
+        return asyncio.ensure_future(self.whatsapp.mark_read(scene.number, latest.wa_message_id, typing=True))
 
     def _scene(self, uow: UnitOfWork, taken: Taken) -> Scene:
         messages = [self._readable(uow, lease) for lease in taken.leases]
         conversation = uow.conversations.latest_of(taken.phone)
         profile = uow.customers.of(taken.phone)
         if conversation is None or profile is None:
-            raise LeaseLostError(phone=None)
+            raise LeaseLostError
         cart = uow.carts.of(taken.phone)
         number: Any = messages[-1].content.get("number") or conversation.context.get("number")
         texts = {
@@ -199,7 +278,7 @@ class Handling:
         known: Any = conversation.context.get("order", {}).get("saga_id")
         return found if found is not None or not isinstance(known, str) else uow.sagas.get(known)
 
-    def _finish(self, uow: UnitOfWork, taken: Taken, scene: Scene, answer: Answer) -> None:
+    def _finish(self, uow: UnitOfWork, taken: Taken, scene: Scene, answer: Answer, was_read: bool) -> None:  # noqa: FBT001 - what was learnt on the way
         """Everything that the answer means, if nothing that it was made of has changed."""
         now = self.clock.now()
         profile = uow.customers.lock(taken.phone, now=now)
@@ -207,11 +286,11 @@ class Handling:
         cart = uow.carts.of(taken.phone, lock=True)
         if conversation is None or not _unchanged(scene, conversation, profile, cart):
             raise SceneChangedError
-        self._save_profile(uow, profile, answer.profile)
+        self._save_profile(uow, profile, scene.profile, answer.profile)
         if answer.cart is not None:
             self._save_cart(uow, answer.cart)
         if answer.placement is not None:
-            self._place(uow, answer, now=now)
+            self._place(uow, answer.placement, now=now)
         for told in answer.signals:
             signal(uow, told.saga_id, told.kind, told.facts, now=now)
         conversation = attrs.evolve(
@@ -241,26 +320,22 @@ class Handling:
         for lease in taken.leases:
             message = self._readable(uow, lease)
             account: dict[str, Any] = dict(answer.accounts.get(lease.id, {}))
-            if "silence" not in account:
+            if not account.keys() & {"silence", "with"}:
                 account["answers"] = rows
-            uow.messages.finish(lease, message.handled(account, now=now))
+            handled = message.handled(account, now=now)
+            if was_read and lease == taken.leases[-1]:
+                handled = attrs.evolve(handled, read_at=now)
+            uow.messages.finish(lease, handled)
 
-    def _save_profile(self, uow: UnitOfWork, profile: CustomerProfile, wanted: CustomerProfile) -> None:
-        """What the dialogue may change of a profile; the rest is as ingress left it."""
-        changed = attrs.evolve(
-            profile,
-            name=wanted.name,
-            email=wanted.email,
-            last_known_address=wanted.last_known_address,
-            saved_addresses=wanted.saved_addresses,
-            preferences=wanted.preferences,
-            opt_in_marketing=wanted.opt_in_marketing,
-            notification_opt_out=wanted.notification_opt_out,
-            marketing_opted_at=wanted.marketing_opted_at,
-            updated_at=max(profile.updated_at, wanted.updated_at),
-        )
-        if changed != profile:
-            uow.customers.save(changed)
+    def _save_profile(
+        self, uow: UnitOfWork, profile: CustomerProfile, seen: CustomerProfile, wanted: CustomerProfile
+    ) -> None:
+        """What the dialogue changed of a profile; the rest is as ingress left it."""
+        changes: dict[str, Any] = {
+            name: getattr(wanted, name) for name in CHANGEABLE if getattr(wanted, name) != getattr(seen, name)
+        }
+        if changes:
+            uow.customers.save(attrs.evolve(profile, **changes, updated_at=max(profile.updated_at, wanted.updated_at)))
 
     def _save_cart(self, uow: UnitOfWork, cart: Cart) -> None:
         if cart.id:
@@ -268,15 +343,10 @@ class Handling:
         else:
             uow.carts.add(cart)
 
-    def _place(self, uow: UnitOfWork, answer: Answer, *, now: datetime) -> None:
+    def _place(self, uow: UnitOfWork, placement: Placement, *, now: datetime) -> None:
         """Begin the placement; a second tap finds it begun."""
-        placement = answer.placement
-        if placement is None or uow.sagas.get(placement.saga_id) is not None:
-            return
-        try:
-            uow.sagas.add(Saga.begun(placement.saga_id, "OrderPlacement", placement.context, now=now))
-        except DuplicateError:
-            log.info("a placement was begun already", extra={"saga_id": placement.saga_id})
+        if uow.sagas.get(placement.saga_id) is None:
+            uow.sagas.add(Saga.begun(placement.saga_id, PLACEMENT, placement.context, now=now))
 
     def _look(self, uow: UnitOfWork, phone: str, answer: Answer, *, now: datetime) -> None:
         """A product that was shown on its own is a view, once an hour."""
@@ -297,12 +367,29 @@ class Handling:
                 else:
                     uow.messages.move(lease, lease.moved(MessageStatus.RECEIVED, now=now))
 
+        await self._let_go(taken, work)
+
+    async def _hand_back(self, taken: Taken) -> int:
+        """Nobody is to blame: each row waits again, its attempt given back; no row came to anything."""
+
+        def work(uow: UnitOfWork) -> None:
+            now = self.clock.now()
+            for lease in taken.leases:
+                uow.messages.move(lease, lease.moved(MessageStatus.RECEIVED, now=now, attempts=lease.attempts - 1))
+
+        await self._let_go(taken, work)
+        return 0
+
+    async def _let_go(self, taken: Taken, work: Callable[[UnitOfWork], None]) -> None:
         try:
-            await self.database.transact(work)
+            async with taken.writing:
+                await self.database.transact(work)
         except LeaseLostError:
             log.warning("inbound lease lost", extra={"rows": [lease.id for lease in taken.leases]})
+        except StoreUnavailableError:
+            log.warning("an inbound message is left to its lease", extra={"rows": [one.id for one in taken.leases]})
 
-    def _bury(
+    def _bury(  # noqa: PLR0913 - whose message ended, why, and when
         self, uow: UnitOfWork, work: Work, profile: CustomerProfile, reason: str, error: str, *, now: datetime
     ) -> None:
         """The end of an inbound row: its dead letter, an apology, and a person is called, together."""
@@ -324,6 +411,19 @@ class Handling:
                 now=now,
             )
         uow.conversations.save(conversation.escalated("error", now=now))
+
+
+def _moved(uow: UnitOfWork, before: tuple[Work, ...], after: tuple[Work, ...]) -> None:
+    for old, new in zip(before, after, strict=True):
+        uow.messages.move(old, new)
+
+
+async def _soon(receipt: "asyncio.Task[bool] | None") -> bool:
+    """Whether the receipt was taken, if it is known in time."""
+    if receipt is None:
+        return False
+    await asyncio.wait({receipt}, timeout=RECEIPT_WITHIN)
+    return receipt.done() and not receipt.cancelled() and receipt.exception() is None and receipt.result()
 
 
 def _unchanged(scene: Scene, conversation: Conversation, profile: CustomerProfile, cart: Cart | None) -> bool:

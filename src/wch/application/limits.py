@@ -63,17 +63,17 @@ class Limits:
             uow.limits.hit(digest, rule.name, rule.part_of(now))
         return admission
 
-    def pace_in(self, uow: UnitOfWork, pace: Pace, identifier: str) -> bool:
-        """Use up one slot of the present second; False when none is left."""
+    def pace_in(self, uow: UnitOfWork, pace: Pace, identifier: str) -> float | None:
+        """Use up one slot of the present second: how long until its moment; None when no slot is left."""
         digest = self.digests.of(identifier)
         uow.limits.lock(digest, pace.name)
-        now = self.clock.now()
+        now, fraction = self.clock.now(), self.clock.fraction()
         used = sum(part.request_count for part in uow.limits.since(digest, pace.name, now) if part.window_start == now)
-        slot = pace.slot(used, self.clock.fraction())
+        slot = pace.slot(used, fraction)
         if slot is None:
-            return False
+            return None
         uow.limits.hit(digest, pace.name, now, slot + 1 - used)
-        return True
+        return max(0.0, pace.leaves_after(slot) - fraction)
 
     async def listed(self, *, name: str | None = None) -> Sequence[RateLimitWindow]:
         """Parts with hits, newest first; callers appear as digests."""

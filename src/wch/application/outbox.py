@@ -2,58 +2,57 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import attrs
 
+from wch.application.bell import Bell
 from wch.application.breakers import Breakers
-from wch.application.consequences import bury, fall_back, follow, stop_sending
+from wch.application.consequences import fall_back
 from wch.application.failpoints import Failpoints
 from wch.application.health import STOPPED
 from wch.application.limits import PAIR, Limits
+from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
 from wch.application.ports import Candidate, Clock, Database, UnitOfWork, WhatsApp, WhatsAppCodec
-from wch.application.statuses import callback_data, learn_id, propagate
+from wch.application.settling import Settling
+from wch.application.statuses import callback_data
 from wch.domain.circuit_breaker import Permit
+from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import Reason
 from wch.domain.document import amended
-from wch.domain.errors import LeaseLostError, UndecodableError, WchError
-from wch.domain.lease import BACK_OFF, CALL_WITHIN, TERM, Work
-from wch.domain.message import FOREIGN, PRIORITY, Class, Message, MessageStatus
+from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
+from wch.domain.lease import BACK_OFF, CALL_WITHIN
+from wch.domain.message import PRIORITY, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
 from wch.domain.rate_limit import Pace
-from wch.domain.send_failure import FailureClass
-from wch.domain.send_result import Accepted, Ambiguous, NotMade, Refused, SendResult
+from wch.domain.send_result import Ambiguous, SendResult
 
 log = logging.getLogger(__name__)
 
 PAGE = 200
+PAGES = 10
+"""So many pages of waiting rows are looked through for the most urgent ones."""
+
+ROUNDS = 4
+"""How often each hand sends in one pass, before what has come meanwhile is looked at."""
+
+PROBED_EVERY = timedelta(minutes=1)
+"""How often one row is tried while all sending is stopped."""
+
 WINDOW = timedelta(hours=24) - timedelta(seconds=60)
 """How long after the customer's last word free words may leave, a minute kept in hand."""
 
-SETTLED_WITHIN = timedelta(seconds=120)
-"""How long an echo is waited for before a reply is sent once more."""
-
-PAUSES = (2, 4, 8, 16, 32, 60)
-"""Seconds that a number rests after being throttled, by how often in a row."""
-
-SPAM_PAUSE = timedelta(minutes=15)
-
 
 class HeldError(WchError):
-    """This row does not leave now: a limit, a pause, or somebody else is on the way to the customer."""
+    """This row does not leave now; `number` says whether nothing of its number does."""
+
+    number: bool
 
 
-@attrs.frozen(kw_only=True)
-class Parcel:
-    """One row in our hands, ready for its call."""
-
-    lease: Work
-    number: str
-    request: Any
-    permit: Permit
-    taken_at: float
+class StaleError(WchError):
+    """The take is too old for its call, which was not made."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +61,10 @@ class Outbox:
 
     Attributes:
         tag: tells our callback data from another hub's.
-        number_rate: messages a second that a number may send.
+        number_rate: messages a second that a number may take and send together.
+        most_at_once: so many calls.
+        bell: tells when nothing more is taken.
+        pause: waits so many seconds.
     """
 
     kind: ClassVar[str] = "outbound"
@@ -73,33 +75,69 @@ class Outbox:
     codec: WhatsAppCodec
     breakers: Breakers
     limits: Limits
+    outcomes: Outcomes
+    settling: Settling
     failpoints: Failpoints
+    bell: Bell
+    pause: Callable[[float], Awaitable[None]]
     tag: str
     number_rate: int
     most_at_once: int
 
     async def work(self) -> int:
-        """Settle what is in doubt, then send what may leave, several customers at once."""
-        done = await self._sweep()
-        if await self.database.read(lambda uow: uow.options.get(STOPPED)) is not None and not await self._probe():
+        """Settle what is in doubt, then send what may leave; so much at most that a new reply soon gets its turn."""
+        done = await self.settling.sweep()
+        probes = await self._probes()
+        if probes == 0:
             return done
-        waiting = await self._chosen()
-        for start in range(0, len(waiting), self.most_at_once):
-            sent = await asyncio.gather(*(self._one(one) for one in waiting[start : start + self.most_at_once]))
-            done += sum(sent)
-        return done
+        waiting = iter(await self._chosen())
+        resting: set[str] = set()
+        left = probes or self.most_at_once * ROUNDS
+        hands = 1 if probes else self.most_at_once
+        running: set[asyncio.Task[int]] = set()
+        try:
+            while True:
+                while len(running) < min(hands, left) and not self.bell.closing:
+                    one = next((each for each in waiting if each.number not in resting), None)
+                    if one is None:
+                        break
+                    running.add(asyncio.create_task(self._one(one, resting, is_probe=bool(probes))))
+                if not running:
+                    return done
+                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                sent = sum(self._count(task) for task in ended)
+                done, left = done + sent, left - sent
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _count(self, task: "asyncio.Task[int]") -> int:
+        """How many rows a send came to; what broke on the way is logged and holds up no other row."""
+        try:
+            return task.result()
+        except StoreUnavailableError:
+            log.warning("the store did not answer for a send")
+        except Exception:
+            log.exception("a send broke")
+        return 0
 
     async def _chosen(self) -> list[Candidate]:
         """What may leave now: replies, notices, campaigns, the oldest first, one for each customer."""
         now = self.clock.now()
         due: list[Candidate] = []
+        held_up: set[str] = set()
         after = 0
-        while True:
-            page: Sequence[Candidate] = await self.database.read(
-                lambda uow, start=after: uow.messages.leaving(after=start, limit=PAGE)  # type: ignore[misc]
-            )
-            due.extend(one for one in page if self._is_due(one, now))
-            if len(page) < PAGE or len(due) >= PAGE * 5:
+        for _ in range(PAGES):
+            page = await self.database.read(lambda uow: uow.messages.leaving(after=after, limit=PAGE))  # noqa: B023 - awaited here
+            for one in page:
+                # A reply that waits holds up the later ones of its customer: they were said in this order.
+                is_reply = one.class_ is Class.REPLY
+                if not _is_due(one, now):
+                    held_up |= {one.customer_phone} if is_reply else set()
+                elif not (is_reply and one.customer_phone in held_up):
+                    due.append(one)
+            if len(page) < PAGE:
                 break
             after = page[-1].work.id
         due.sort(key=lambda one: (PRIORITY[one.class_], one.work.id))
@@ -108,85 +146,128 @@ class Outbox:
             chosen.setdefault(one.customer_phone, one)
         return list(chosen.values())
 
-    def _is_due(self, one: Candidate, now: datetime) -> bool:
-        waited = one.not_before is None or one.not_before <= now
-        return waited and one.work.is_due(now=now)
-
-    async def _one(self, candidate: Candidate) -> int:
+    async def _one(self, candidate: Candidate, resting: set[str], *, is_probe: bool) -> int:
+        """Take, call, write down; how many rows came to something."""
         try:
-            parcel = await self.database.transact(lambda uow: self._take(uow, candidate))
-        except (HeldError, LeaseLostError):
+            parcel = await self.database.transact(lambda uow: self._take(uow, candidate, is_probe=is_probe))
+        except HeldError as held:
+            if held.number:
+                resting.add(candidate.number or "")
             return 0
-        except UndecodableError:
-            await self._unreadable(candidate)
-            return 1
+        except LeaseLostError:
+            return 0
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            log.exception("an outbound row cannot be read", extra={"row": candidate.work.id})
+            return await self.settling.unreadable(candidate.work)
         if parcel is None:
             return 1
-        self.failpoints("outbound.taken")
-        result = await self._call(parcel)
-        self.failpoints("outbound.before_outcome")
+        result: SendResult
         try:
-            await self.database.transact(lambda uow: self._outcome(uow, parcel, result))
-        except LeaseLostError:
-            log.warning("outbound lease lost", extra={"row": parcel.lease.id})
+            self.failpoints("outbound.taken")
+            result = await self._call(parcel)
+        except StaleError:
+            await self._write(parcel, lambda uow: self._given_back(uow, parcel))
+            return 0
+        except asyncio.CancelledError:
+            result = Ambiguous(reason="the sender was stopped")
+            await asyncio.shield(self._write(parcel, lambda uow: self.outcomes.write(uow, parcel, result)))
+            raise
+        self.failpoints("outbound.before_outcome")
+        await self._write(parcel, lambda uow: self.outcomes.write(uow, parcel, result))
         self.failpoints("outbound.finished")
         return 1
 
     async def _call(self, parcel: Parcel) -> SendResult:
-        """The call, unless the take is too old by the boot clock, which a suspended machine shows."""
+        """The call, in its slot, unless the take is too old by the boot clock, which a suspended machine shows.
+
+        Raises:
+            StaleError: the call was not made.
+        """
+        try:
+            if parcel.leaves_in:
+                await self.pause(parcel.leaves_in)
+        except asyncio.CancelledError as stopped:
+            raise StaleError from stopped
         if self.clock.boot() - parcel.taken_at > CALL_WITHIN.total_seconds():
-            return NotMade(reason="taken too long ago")
+            raise StaleError
         self.failpoints("outbound.before_call")
         result = await self.whatsapp.send(parcel.number, parcel.request)
         self.failpoints("outbound.after_call")
         return result
 
-    def _take(self, uow: UnitOfWork, candidate: Candidate) -> Parcel | None:
+    async def _write(self, parcel: Parcel, work: Callable[[UnitOfWork], None]) -> None:
+        try:
+            await self.database.transact(work)
+        except LeaseLostError:
+            log.warning("outbound lease lost", extra={"row": parcel.lease.id})
+
+    def _given_back(self, uow: UnitOfWork, parcel: Parcel) -> None:
+        """Nothing was called: the row waits again, its attempt given back; a probe's permit is left to its lease."""
+        lease = parcel.lease
+        after = lease.moved(MessageStatus.PENDING, now=self.clock.now(), attempts=lease.attempts - 1)
+        uow.messages.move(lease, after)
+
+    def _take(self, uow: UnitOfWork, candidate: Candidate, *, is_probe: bool) -> Parcel | None:
         """Take one row under the customer's lock, if everything allows it to leave now.
 
         None when it ended here instead: expired, refused by a rule, its window closed.
 
         Raises:
             HeldError: not now; everything is rolled back, so a refused limit costs no other one a hit.
+            LeaseLostError: somebody else was first.
         """
         profile = uow.customers.lock_if_free(candidate.customer_phone)
         if profile is None or uow.messages.in_flight(candidate.customer_phone):
-            raise HeldError
+            raise HeldError(number=False)
         now = self.clock.now()
         row = uow.messages.get(candidate.work.id, lock=True)
-        if row is None or row.status is not MessageStatus.PENDING or row.retry_count != candidate.work.attempts:
+        if row is None or work_of(row) != candidate.work:
             raise LeaseLostError(row=candidate.work.id)
-        if row.retry_count > len(BACK_OFF):
-            self._end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
-            return None
-        if row.expires_at is not None and now >= row.expires_at:
-            self._end(uow, row.failed("expired", now=now), now=now)
-            return None
-        if row.class_ is Class.CAMPAIGN and not profile.opt_in_marketing:
-            self._end(uow, row.failed("policy:consent", now=now), now=now)
+        if self._ended(uow, row, profile, now):
             return None
         number = candidate.number or ""
-        if row.content.get("kind") != "template" and not self._window_is_open(uow, row, profile.phone, number, now):
-            self._close_window(uow, row, now)
-            return None
-        permit = self._permits(uow, number, profile.phone)
+        permits, leaves_in = self._permits(uow, number, profile.phone)
         lease = candidate.work.taken(MessageStatus.SENDING, now=now)
-        uow.messages.move(candidate.work, lease)
-        to: Any = row.content.get("to", {})
+        to: Any = row.content["to"]
         request = self.codec.envelope(
             row.content["body"],
             to=to.get("wa_id"),
             recipient=to.get("user_id"),
             callback_data=callback_data(self.tag, row.id, lease.attempts),
         )
-        return Parcel(lease=lease, number=number, request=request, permit=permit, taken_at=self.clock.boot())
+        uow.messages.move(candidate.work, lease)
+        return Parcel(
+            lease=lease,
+            number=number,
+            request=request,
+            permits=permits,
+            leaves_in=leaves_in,
+            taken_at=self.clock.boot(),
+            is_probe=is_probe,
+        )
 
-    def _window_is_open(self, uow: UnitOfWork, row: Message, phone: str, number: str, now: datetime) -> bool:
-        conversation = None if row.conversation_id is None else uow.conversations.get(row.conversation_id)
-        closed: Any = None if conversation is None else conversation.context.get("window_closed_at")
-        if isinstance(closed, str):
+    def _ended(self, uow: UnitOfWork, row: Message, profile: CustomerProfile, now: datetime) -> bool:
+        """Whether the row ends before it is sent: used up, expired, refused by the customer, window closed."""
+        if row.retry_count > len(BACK_OFF):
+            end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
+        elif row.expires_at is not None and now >= row.expires_at:
+            end(uow, row.failed("expired", now=now), now=now)
+        elif (refusal := _refusal(row, profile, now)) is not None:
+            end(uow, row.failed(refusal, now=now), now=now)
+        elif row.content.get("kind") != "template" and not self._window_is_open(uow, row, profile.phone, now):
+            self._close_window(uow, row, now)
+        else:
             return False
-        latest = uow.messages.latest_inbound_at(phone, number or None)
+        return True
+
+    def _window_is_open(self, uow: UnitOfWork, row: Message, phone: str, now: datetime) -> bool:
+        """Whether the customer wrote to this number less than a day ago, and WhatsApp has not said otherwise since."""
+        conversation = None if row.conversation_id is None else uow.conversations.get(row.conversation_id)
+        if conversation is not None and conversation.context.get("window_closed_at") is not None:
+            return False
+        latest = uow.messages.latest_inbound_at(phone, row.content.get("number") or None)
         return latest is not None and now < latest + WINDOW
 
     def _close_window(self, uow: UnitOfWork, row: Message, now: datetime) -> None:
@@ -195,191 +276,63 @@ class Outbox:
         instead = None if conversation is None else fall_back(uow, row, conversation, now=now)
         failed = row.failed("window_closed", now=now)
         if instead is None:
-            self._end(uow, failed, now=now)
+            end(uow, failed, now=now)
         else:
             uow.messages.save(failed)
 
-    def _permits(self, uow: UnitOfWork, number: str, phone: str) -> Permit:
-        """Breakers, pauses and limits; the first refusal rolls all of them back."""
-        if self.breakers.ask_in(uow, f"whatsapp:{number}") is None:
-            raise HeldError
-        permit = self.breakers.ask_in(uow, "whatsapp")
-        if permit is None:
-            raise HeldError
+    def _permits(self, uow: UnitOfWork, number: str, phone: str) -> tuple[tuple[Permit, ...], float]:
+        """Breakers, pauses and limits: leave to call, and in how many seconds.
+
+        Raises:
+            HeldError: one of them refused.
+        """
+        permits = []
+        for service in (number_breaker(number), "whatsapp"):
+            permit = self.breakers.ask_in(uow, service)
+            if permit is None:
+                raise HeldError(number=True)
+            permits.append(permit)
         for rule in (self.limits.rule("message_send"), PAIR):
             if not self.limits.hit_in(uow, rule, f"{number}:{phone}").admitted:
-                raise HeldError
+                raise HeldError(number=False)
         pace = Pace(name="whatsapp_number", per_second=max(1, self.number_rate * 4 // 5))
-        if not self.limits.pace_in(uow, pace, number):
-            raise HeldError
-        return permit
+        leaves_in = self.limits.pace_in(uow, pace, number)
+        if leaves_in is None:
+            raise HeldError(number=True)
+        return tuple(permits), leaves_in
 
-    def _outcome(self, uow: UnitOfWork, parcel: Parcel, result: SendResult) -> None:
-        """Write down what became of the call; an answer that comes after the lease counts for its attempt."""
-        now = self.clock.now()
-        seen = uow.messages.get(parcel.lease.id)
-        conversation = (
-            None if seen is None or seen.conversation_id is None else uow.conversations.get(seen.conversation_id)
-        )
-        if conversation is not None:
-            uow.customers.lock(conversation.customer_phone, now=now)
-        row = uow.messages.get(parcel.lease.id, lock=True)
-        if row is None or row.retry_count != parcel.lease.attempts:
-            raise LeaseLostError(row=parcel.lease.id)
-        if isinstance(result, Accepted):
-            self.breakers.tell_in(uow, parcel.permit, well=True)
-            uow.messages.save(learn_id(uow, row, result.wa_message_id, now=now).accepted(result.wa_message_id, now=now))
-            propagate(uow, self._now(uow, row), now=now)
-        elif isinstance(result, Refused):
-            self._refused(uow, parcel, row, result, now=now)
-        elif isinstance(result, NotMade):
-            self.breakers.tell_in(uow, parcel.permit, well=False)
-            self._back(uow, row, result.reason, now=now)
-        else:
-            self.breakers.tell_in(uow, parcel.permit, well=False)
-            self._doubt(uow, row, result, now=now)
+    async def _probes(self) -> int | None:
+        """How many rows may be tried while all sending is stopped: one a minute; None when it is not."""
 
-    def _now(self, uow: UnitOfWork, row: Message) -> Message:
-        return uow.messages.get(row.id) or row
-
-    def _doubt(self, uow: UnitOfWork, row: Message, result: Ambiguous, *, now: datetime) -> None:
-        doubtful = row.in_doubt(result.reason, now=now)
-        uow.messages.save(doubtful)
-        propagate(uow, doubtful, now=now)
-
-    def _refused(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
-        """The class of the code decides."""
-        failure, error = result.failure, result.error.line
-        self.breakers.tell_in(uow, parcel.permit, well=not failure.blames_service)
-        if failure is FailureClass.RETRY:
-            self._back(uow, row, error, now=now)
-        elif failure is FailureClass.WAIT_NUMBER:
-            self._pause_number(uow, parcel.number, result.retry_after, now=now)
-            uow.messages.save(row.waiting_again(error, now=now, attempts=row.retry_count - 1))
-        elif failure in {FailureClass.WAIT_PAIR, FailureClass.SPAM}:
-            self._hold(uow, row, error, failure, now=now)
-        elif failure in {FailureClass.SIGN_IN, FailureClass.ACCOUNT}:
-            stop_sending(uow, failure.value, result.error.code, now=now)
-            uow.messages.save(row.waiting_again(error, now=now, attempts=row.retry_count - 1))
-        else:
-            failed = row.failed(error, now=now)
-            uow.messages.save(failed)
-            propagate(uow, failed, now=now)
-            follow(uow, failed, failure, code=result.error.code, now=now, by_status=False)
-
-    def _back(self, uow: UnitOfWork, row: Message, error: str, *, now: datetime) -> None:
-        """Again after its back-off; after the last attempt a dead letter."""
-        if row.retry_count > len(BACK_OFF):
-            self._end(uow, row.failed(error, now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
-        elif row.status is MessageStatus.SENDING or row.status is MessageStatus.UNCONFIRMED:
-            uow.messages.save(row.waiting_again(error, now=now))
-
-    def _hold(self, uow: UnitOfWork, row: Message, error: str, failure: FailureClass, *, now: datetime) -> None:
-        """Only this row waits, longer each time; the attempt is given back."""
-        times = int(row.content.get("held", 0))
-        wait = SPAM_PAUSE if failure is FailureClass.SPAM else timedelta(seconds=4 ** min(times, 5))
-        content = amended(row.content, held=times + 1, not_before=iso(now + wait))
-        waiting = attrs.evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)
-        uow.messages.save(waiting)
-
-    def _pause_number(self, uow: UnitOfWork, number: str, retry_after: timedelta | None, *, now: datetime) -> None:
-        """The number's own breaker opens for as long as WhatsApp asked, else longer each time in a row."""
-        service = f"whatsapp:{number}"
-        breaker = uow.breakers.lock(service, now=now)
-        in_a_row = min(breaker.failures, len(PAUSES) - 1)
-        wait = retry_after or timedelta(seconds=PAUSES[in_a_row])
-        opened_at = now + wait - self.breakers.rule(service).timeout
-        uow.breakers.save(attrs.evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
-
-    def _end(self, uow: UnitOfWork, failed: Message, *, now: datetime, reason: str | None = None) -> None:
-        uow.messages.save(failed)
-        propagate(uow, failed, now=now)
-        if reason is not None:
-            bury(uow, failed, reason, now=now)
-
-    async def _unreadable(self, candidate: Candidate) -> None:
-        """A row whose content cannot be read uses up its own attempts, nobody else's."""
-
-        def work(uow: UnitOfWork) -> None:
-            now = self.clock.now()
-            taken = candidate.work.taken(MessageStatus.PENDING, now=now)
-            if taken.attempts > len(BACK_OFF):
-                uow.messages.move(candidate.work, taken.moved(MessageStatus.FAILED, now=now))
-                return
-            uow.messages.move(candidate.work, taken)
-
-        try:
-            await self.database.transact(work)
-        except LeaseLostError:
-            log.info("an unreadable row was taken by another", extra={"row": candidate.work.id})
-
-    async def _sweep(self) -> int:
-        """Leases that ran out are in doubt; what was long enough in doubt is settled."""
-        now = self.clock.now()
-        done = 0
-        lost = await self.database.read(lambda uow: uow.messages.overdue(MessageStatus.SENDING, before=now - TERM))
-        for work in lost:
-            done += await self.database.transact(lambda uow, held=work: self._lost(uow, held))  # type: ignore[misc]
-        doubtful = await self.database.read(
-            lambda uow: uow.messages.overdue(MessageStatus.UNCONFIRMED, before=now - SETTLED_WITHIN)
-        )
-        for work in doubtful:
-            done += await self.database.transact(lambda uow, held=work: self._settle(uow, held))  # type: ignore[misc]
-        self.failpoints("outbound.swept")
-        return done
-
-    def _lost(self, uow: UnitOfWork, work: Work) -> int:
-        row = uow.messages.get(work.id, lock=True)
-        if row is None or row.status is not MessageStatus.SENDING or row.updated_at != work.stamp:
-            return 0
-        doubtful = row.in_doubt("the sender's lease ran out", now=self.clock.now())
-        uow.messages.save(doubtful)
-        propagate(uow, doubtful, now=self.clock.now())
-        return 1
-
-    def _settle(self, uow: UnitOfWork, work: Work) -> int:
-        """No echo came: a reply or notice is sent once more, the second time it is buried; a campaign stays."""
-        now = self.clock.now()
-        row = uow.messages.get(work.id, lock=True)
-        if row is None or row.status is not MessageStatus.UNCONFIRMED or row.type == FOREIGN:
-            return 0
-        if row.class_ is Class.CAMPAIGN:
-            if row.content.get("final"):
-                return 0
-            uow.messages.save(attrs.evolve(row, content=amended(row.content, final=True)))
-            return 1
-        if row.content.get("resent"):
-            self._end(uow, row.failed("unconfirmed_twice", now=now), now=now, reason=Reason.UNCONFIRMED_TWICE)
-            return 1
-        again = attrs.evolve(row, content=amended(row.content, resent=1))
-        uow.messages.save(again.waiting_again("no echo came", now=now, attempts=0))
-        return 1
-
-    async def _probe(self) -> bool:
-        """While all sending is stopped: one look a minute whether the token is taken again."""
-
-        def due(uow: UnitOfWork) -> str | None:
+        def work(uow: UnitOfWork) -> int | None:
             stopped = uow.options.get(STOPPED, lock=True)
             if stopped is None:
-                return ""
-            looked: Any = stopped.get("looked_at")
-            now = self.clock.now()
-            if isinstance(looked, str) and now < of_iso(looked) + timedelta(minutes=1):
                 return None
+            looked: Any = stopped.get("looked_at", stopped.get("since"))
+            now = self.clock.now()
+            if isinstance(looked, str) and now < of_iso(looked) + PROBED_EVERY:
+                return 0
             uow.options.put(STOPPED, amended(stopped, looked_at=iso(now)))
-            return str(stopped.get("why"))
+            return 1
 
-        why = await self.database.transact(due)
-        if why is None:
-            return False
-        if not why:
-            return True
-        waiting = await self._chosen()
-        if not waiting:
-            return False
-        result = await self.whatsapp.send(waiting[0].number or "", {"messaging_product": "whatsapp", "type": "probe"})
-        refused = isinstance(result, Refused) and result.failure in {FailureClass.SIGN_IN, FailureClass.ACCOUNT}
-        if refused or isinstance(result, (NotMade, Ambiguous)):
-            return False
-        await self.database.transact(lambda uow: uow.options.remove(STOPPED))
-        return True
+        if await self.database.read(lambda uow: uow.options.get(STOPPED)) is None:
+            return None
+        return await self.database.transact(work)
+
+
+def _is_due(one: Candidate, now: datetime) -> bool:
+    return (one.not_before is None or one.not_before <= now) and one.work.is_due(now=now)
+
+
+def _refusal(row: Message, profile: CustomerProfile, now: datetime) -> str | None:
+    """Why this customer must not get this message, if so; replies never stop."""
+    if row.class_ is Class.REPLY:
+        return None
+    if profile.notification_opt_out:
+        return "policy:optout"
+    if row.class_ is Class.NOTICE:
+        return None
+    held: Any = profile.preferences.get("hold", {})
+    if not profile.opt_in_marketing:
+        return "policy:consent"
+    return "policy:hold" if iso(now) < str(held.get("marketing_until", "")) else None

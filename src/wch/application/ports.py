@@ -217,8 +217,8 @@ class MessageRepository(Protocol):
         """Whether anything is `sending` to this customer."""
         ...
 
-    def overdue(self, status: str, *, before: datetime, limit: int = 100) -> Sequence[Work]:
-        """Rows of this status whose stamp is at or before this moment, by id; not locked."""
+    def overdue(self, status: str, *, before: datetime, after: int = 0, limit: int = 100) -> Sequence[Work]:
+        """Rows of this status whose stamp is at or before this moment, by id, in pages; not locked."""
         ...
 
     def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:

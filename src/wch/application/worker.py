@@ -6,12 +6,19 @@ from typing import Protocol
 
 import attrs
 
+from wch.application.bell import Bell
 from wch.application.ports import Clock, Database, Ids
 from wch.domain.document import document
-from wch.domain.errors import StoreUnavailableError
+from wch.domain.errors import NotFoundError, StoreUnavailableError
 from wch.domain.moment import iso
 
 log = logging.getLogger(__name__)
+
+HEARTBEAT = "worker."
+"""How the options of living workers begin."""
+
+LISTENING = frozenset({"inbound", "outbound", "sagas", "notifications"})
+"""The kinds of work that somebody may wait for: they are looked at when the bell rings, the others in turn."""
 
 HEARTBEAT_SECONDS = 20.0
 MOST_PASSES = 10_000
@@ -27,39 +34,21 @@ class Duty(Protocol):
         ...
 
     async def work(self) -> int:
-        """Do what is due now; how many rows were done, 0 when nothing was due."""
+        """Do what is due now; how many rows were done, 0 when nothing was due.
+
+        A pass that is cancelled gives back what it holds.
+        """
         ...
-
-
-class Bell:
-    """Wakes a worker in the same process, so that a fresh delivery is handled at once."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        """There is something to do."""
-        self._event.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Until it rings, but no longer than this."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
-            return
-        finally:
-            self._event.clear()
 
 
 @attrs.frozen(kw_only=True)
 class Worker:
-    """Runs the duties in the order of their urgency.
+    """Runs the duties.
 
     Attributes:
         duties: the kinds of work, the most urgent first.
-        poll_seconds: how long it rests when nothing is due and nobody rings.
-        stop_seconds: how long a running pass may take once it is told to stop.
+        poll_seconds: how long a duty rests when nothing is due and nobody rings.
+        stop_seconds: how long the passes under way may take once the worker is told to stop.
     """
 
     database: Database
@@ -71,24 +60,28 @@ class Worker:
     stop_seconds: float
 
     def only(self, kinds: frozenset[str]) -> "Worker":
-        """The same worker for these kinds of work alone."""
+        """The same worker for these kinds of work alone.
+
+        Raises:
+            NotFoundError: there is no work of one of these kinds.
+        """
         known = {duty.kind for duty in self.duties}
         if unknown := kinds - known:
-            message = f"there is no work of kind {', '.join(sorted(unknown))}; there is {', '.join(sorted(known))}"
-            raise ValueError(message)
+            message = f"There is no work of kind {', '.join(sorted(unknown))}; there is {', '.join(sorted(known))}."
+            raise NotFoundError(message)
         return attrs.evolve(self, duties=tuple(duty for duty in self.duties if duty.kind in kinds))
 
     async def once(self) -> int:
-        """One pass over all kinds of work; how many rows were done."""
+        """One pass over all kinds of work, one after the other; how many rows were done."""
         done = 0
         for duty in self.duties:
             done += await self._safely(duty)
         return done
 
-    async def drain(self) -> int:
-        """Pass after pass until nothing is due; how many rows were done."""
+    async def drain(self, limit: int = MOST_PASSES) -> int:
+        """Pass after pass until nothing is due, or so many passes were made; how many rows were done."""
         total = 0
-        for _ in range(MOST_PASSES):
+        for _ in range(limit):
             done = await self.once()
             if not done:
                 break
@@ -96,28 +89,35 @@ class Worker:
         return total
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; then the pass under way ends, or is left to its leases in time."""
-        name = f"worker.{self.ids.token()[:12]}"
-        beating = asyncio.create_task(self._beat(name, stop))
-        stopping = asyncio.create_task(stop.wait())
+        """Work until told to stop, every kind beside the others.
+
+        Then nothing more is taken; what is under way ends in `stop_seconds`, or is given back.
+        """
+        name = f"{HEARTBEAT}{self.ids.token()[:12]}"
+        self.bell.reopen()
+        beating = asyncio.create_task(self._beat(name))
+        turning = [asyncio.create_task(self._turn(duty)) for duty in self.duties]
         try:
-            while not stop.is_set():
-                turn = asyncio.create_task(self.once())
-                await asyncio.wait({turn, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not turn.done():
-                    await asyncio.wait({turn}, timeout=self.stop_seconds)
-                    turn.cancel()
-                    await asyncio.gather(turn, return_exceptions=True)
-                    break
-                if not turn.result():
-                    resting = asyncio.create_task(self.bell.wait(self.poll_seconds))
-                    await asyncio.wait({resting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                    resting.cancel()
+            await stop.wait()
         finally:
-            for task in (beating, stopping):
+            self.bell.close()
+            beating.cancel()
+            _, late = await asyncio.wait({*turning, beating}, timeout=self.stop_seconds)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(beating, stopping, return_exceptions=True)
+            await asyncio.gather(*turning, beating, return_exceptions=True)
+            self.bell.reopen()
             await self._forget(name)
+
+    async def _turn(self, duty: Duty) -> None:
+        """One kind of work, pass after pass; what one does may be work for another."""
+        while not self.bell.closing:
+            if await self._safely(duty):
+                self.bell.ring()
+            elif duty.kind in LISTENING:
+                await self.bell.wait(duty.kind, self.poll_seconds)
+            else:
+                await self.bell.rest(self.poll_seconds)
 
     async def _safely(self, duty: Duty) -> int:
         """An error in one kind of work never stops the others."""
@@ -129,9 +129,9 @@ class Worker:
             log.exception("a duty failed", extra={"work": duty.kind})
         return 0
 
-    async def _beat(self, name: str, stop: asyncio.Event) -> None:
+    async def _beat(self, name: str) -> None:
         """Show that this worker is alive."""
-        while not stop.is_set():
+        while True:
             try:
                 await self.database.transact(lambda uow: uow.options.put(name, document(at=iso(self.clock.now()))))
             except StoreUnavailableError:

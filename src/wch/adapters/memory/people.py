@@ -145,9 +145,10 @@ class MemoryMessageRepository:
         ours = {row.id for row in self._conversations.where("phone", customer_phone)}
         return any(row.conversation_id in ours for row in self._rows.where("status", MessageStatus.SENDING))
 
-    def overdue(self, status: str, *, before: datetime, limit: int = 100) -> Sequence[Work]:
+    def overdue(self, status: str, *, before: datetime, after: int = 0, limit: int = 100) -> Sequence[Work]:
         rows = self._rows.where("status", status)
-        return [_work(row) for row in first(limit, (row for row in rows if row.updated_at <= before))]
+        overdue = (row for row in rows if row.id > after and row.updated_at <= before)
+        return [_work(row) for row in first(limit, overdue)]
 
     def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
         rows = self._rows.where("conversation", conversation_id)

@@ -210,10 +210,10 @@ class SqlMessageRepository:
         )
         return self._session.connection.execute(statement).first() is not None
 
-    def overdue(self, status: str, *, before: datetime, limit: int = 100) -> Sequence[Work]:
+    def overdue(self, status: str, *, before: datetime, after: int = 0, limit: int = 100) -> Sequence[Work]:
         statement = (
             select(*self._light)
-            .where(self._c.status == status, self._c.updated_at <= before)
+            .where(self._c.status == status, self._c.id > after, self._c.updated_at <= before)
             .order_by(self._c.id)
             .limit(limit)
         )

@@ -1,0 +1,183 @@
+"""Outcomes: what became of a call is written down, and the class of a refusal decides what follows."""
+
+import logging
+from datetime import datetime, timedelta
+
+import attrs
+
+from wch.application.breakers import Breakers
+from wch.application.consequences import bury, follow, stop_sending
+from wch.application.health import STOPPED
+from wch.application.ports import Clock, UnitOfWork
+from wch.application.statuses import code_in, learn_id, propagate
+from wch.domain.circuit_breaker import BreakerState, Permit
+from wch.domain.dead_letter import Reason
+from wch.domain.document import JsonObject, amended
+from wch.domain.errors import DuplicateError, LeaseLostError
+from wch.domain.lease import BACK_OFF, Work
+from wch.domain.message import RANK, Message, MessageStatus
+from wch.domain.moment import iso
+from wch.domain.send_failure import FailureClass, classify
+from wch.domain.send_result import Accepted, NotMade, Refused, SendResult
+
+log = logging.getLogger(__name__)
+
+PAUSES = (2, 4, 8, 16, 32, 60)
+"""Seconds that a number rests after being throttled, by how often in a row."""
+
+SPAM_PAUSE = timedelta(minutes=15)
+
+STOPS = frozenset({FailureClass.SIGN_IN, FailureClass.ACCOUNT})
+"""After these nothing is sent at all until a probe is taken."""
+
+
+@attrs.frozen(kw_only=True)
+class Parcel:
+    """One row in our hands, ready for its call.
+
+    Attributes:
+        permits: of the breakers that were asked.
+        leaves_in: seconds until its slot.
+        taken_at: by the boot clock.
+        is_probe: whether it is tried although all sending is stopped.
+    """
+
+    lease: Work
+    number: str
+    request: JsonObject
+    permits: tuple[Permit, ...]
+    leaves_in: float
+    taken_at: float
+    is_probe: bool
+
+
+def number_breaker(number: str) -> str:
+    """The breaker that is the pause of one number."""
+    return f"whatsapp:{number}"
+
+
+@attrs.frozen(kw_only=True)
+class Outcomes:
+    """Writes down what became of calls."""
+
+    clock: Clock
+    breakers: Breakers
+
+    def write(self, uow: UnitOfWork, parcel: Parcel, result: SendResult) -> None:
+        """The row moves as the answer says; one that comes after the lease counts for its attempt.
+
+        Raises:
+            LeaseLostError: the row is on another attempt, or gone.
+        """
+        now = self.clock.now()
+        lock_customer(uow, parcel.lease.id, now=now)
+        row = uow.messages.get(parcel.lease.id, lock=True)
+        if row is None or row.retry_count != parcel.lease.attempts:
+            raise LeaseLostError(row=parcel.lease.id)
+        if isinstance(result, Accepted):
+            self._accepted(uow, row, result, now=now)
+        elif RANK[row.status] > 0:
+            log.info("a status was faster than the answer", extra={"row": row.id})
+        elif isinstance(result, Refused):
+            self._refused(uow, parcel, row, result, now=now)
+        elif isinstance(result, NotMade):
+            self._back(uow, row, result.reason, now=now)
+        else:
+            end(uow, row.in_doubt(result.reason, now=now), now=now)
+        self._tell(uow, parcel, result)
+
+    def _tell(self, uow: UnitOfWork, parcel: Parcel, result: SendResult) -> None:
+        """The breakers hear of the service, and nothing of a caller's mistake."""
+        failure = result.failure if isinstance(result, Refused) else None
+        answered = isinstance(result, Accepted) or (failure is not None and not failure.blames_service)
+        for permit in parcel.permits:
+            is_pause = permit.service == number_breaker(parcel.number)
+            if not (is_pause and failure is FailureClass.WAIT_NUMBER):
+                self.breakers.tell_in(uow, permit, well=answered or is_pause)
+        if parcel.is_probe and answered and failure not in STOPS:
+            uow.options.remove(STOPPED)
+
+    def _accepted(self, uow: UnitOfWork, row: Message, result: Accepted, *, now: datetime) -> None:
+        """The id is known; a status that came first has left a placeholder under it."""
+        try:
+            accepted = self._knowing(uow, row, result.wa_message_id, now)
+        except DuplicateError:
+            # The placeholder was written between our look and our writing: now it is found.
+            accepted = self._knowing(uow, row, result.wa_message_id, now)
+        propagate(uow, accepted, now=now)
+        if accepted.status is MessageStatus.FAILED and row.status is not MessageStatus.FAILED:
+            code = code_in(accepted.error_message)
+            follow(uow, accepted, classify(code), code=code, now=now, by_status=True)
+
+    def _knowing(self, uow: UnitOfWork, row: Message, wa_message_id: str, now: datetime) -> Message:
+        accepted = learn_id(uow, row, wa_message_id, now=now).accepted(wa_message_id, now=now)
+        uow.messages.save(accepted)
+        return accepted
+
+    def _refused(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
+        """The class of the code decides."""
+        failure, error = result.failure, result.error.line
+        given_back = row.retry_count - 1
+        if failure is FailureClass.RETRY:
+            self._back(uow, row, error, now=now)
+        elif failure is FailureClass.WAIT_NUMBER:
+            self._pause_number(uow, parcel.number, result.retry_after, now=now)
+            uow.messages.save(row.waiting_again(error, now=now, attempts=given_back))
+        elif failure in {FailureClass.WAIT_PAIR, FailureClass.SPAM}:
+            self._hold(uow, row, error, failure, now=now)
+        elif failure in STOPS:
+            stop_sending(uow, failure.value, result.error.code, now=now)
+            uow.messages.save(row.waiting_again(error, now=now, attempts=given_back))
+        else:
+            failed = row.failed(error, now=now)
+            end(uow, failed, now=now)
+            follow(uow, failed, failure, code=result.error.code, now=now, by_status=False)
+
+    def _back(self, uow: UnitOfWork, row: Message, error: str, *, now: datetime) -> None:
+        """Again after its back-off; after the last attempt a dead letter."""
+        if row.retry_count > len(BACK_OFF):
+            end(uow, row.failed(error, now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
+        else:
+            uow.messages.save(row.waiting_again(error, now=now))
+
+    def _hold(self, uow: UnitOfWork, row: Message, error: str, failure: FailureClass, *, now: datetime) -> None:
+        """Only this row waits, longer each time; the attempt is given back."""
+        times = int(row.content.get("held", 0))
+        wait = SPAM_PAUSE if failure is FailureClass.SPAM else timedelta(seconds=4 ** min(times, 5))
+        content = amended(row.content, held=times + 1, not_before=iso(now + wait))
+        waiting = attrs.evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)
+        uow.messages.save(waiting)
+
+    def _pause_number(self, uow: UnitOfWork, number: str, retry_after: timedelta | None, *, now: datetime) -> None:
+        """The number rests for as long as WhatsApp asked, else longer each time in a row.
+
+        Calls that were on their way when it began to rest do not make it longer.
+        """
+        service = number_breaker(number)
+        breaker = uow.breakers.lock(service, now=now)
+        if breaker.state is BreakerState.OPEN:
+            return
+        wait = retry_after or timedelta(seconds=PAUSES[min(breaker.failures, len(PAUSES) - 1)])
+        opened_at = now + wait - self.breakers.rule(service).timeout
+        uow.breakers.save(attrs.evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
+
+
+def end(uow: UnitOfWork, row: Message, *, now: datetime, reason: str | None = None) -> None:
+    """Write a row that has moved, let its cause follow, and with a reason its dead letter."""
+    uow.messages.save(row)
+    propagate(uow, row, now=now)
+    if reason is not None:
+        bury(uow, row, reason, now=now)
+
+
+def lock_customer(uow: UnitOfWork, message_id: int, *, now: datetime) -> None:
+    """Hold the customer of this message, before the message itself is locked."""
+    seen = uow.messages.get(message_id)
+    thread = None if seen is None or seen.conversation_id is None else uow.conversations.get(seen.conversation_id)
+    if thread is not None:
+        uow.customers.lock(thread.customer_phone, now=now)
+
+
+def work_of(row: Message) -> Work:
+    """What a fence compares of a row."""
+    return Work(id=row.id, status=row.status.value, attempts=row.retry_count, stamp=row.updated_at)
