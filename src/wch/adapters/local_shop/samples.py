@@ -37,20 +37,20 @@ def fill(till: Till) -> None:
     products = till.tables.products
     if till.row(select(products.c.id).limit(1)) is not None:
         return
+    apply(till, rows_of(_PRODUCTS.encode(), units=lambda price: _units(till, price)).rows, replace=False)
+    fill_rules(till)
 
-    def units(price: str) -> int:
-        factor = 100 if places(till.currency) == 0 else 1
-        return Money.rounded(Decimal(price) * factor, till.currency).minor()
 
-    apply(till, rows_of(_PRODUCTS.encode(), units=units).rows, replace=False)
+def fill_rules(till: Till) -> None:
+    """Two ways of delivery, and the coupon WELCOME10."""
     till.connection.execute(
         insert(till.tables.shipping_methods),
         [
             {
                 "code": "standard",
                 "title": "Standard delivery",
-                "price": units("4.90"),
-                "free_from": units("50.00"),
+                "price": _units(till, "4.90"),
+                "free_from": _units(till, "50.00"),
                 "countries": [],
                 "eta": "3-5 working days",
                 "position": 1,
@@ -71,3 +71,8 @@ def fill(till: Till) -> None:
             code="WELCOME10", title="10 % off your first order", percent_hundredths=1000, uses_per_customer=1
         )
     )
+
+
+def _units(till: Till, price: str) -> int:
+    factor = 100 if places(till.currency) == 0 else 1
+    return Money.rounded(Decimal(price) * factor, till.currency).minor()
