@@ -23,6 +23,10 @@ from wch.domain.outgoing import Text
 Change = Callable[[UnitOfWork, Conversation, datetime], Conversation]
 
 
+class WindowClosedError(ConflictError):
+    """The 24-hour window is closed; only a template can be sent now."""
+
+
 @attrs.frozen(kw_only=True)
 class Thread:
     """A conversation with its latest messages, oldest first."""
@@ -65,12 +69,27 @@ class Conversations:
 
         return await self.database.read(work)
 
+    async def seen(self, conversation_id: int) -> Conversation:
+        """A person has opened the thread: nothing of it is unread any more.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+
+        def work(uow: UnitOfWork) -> Conversation:
+            now = self.clock.now()
+            opened = self._locked(uow, conversation_id, now).seen(now=now)
+            uow.conversations.save(opened)
+            return opened
+
+        return await self.database.transact(work)
+
     async def reply(self, conversation_id: int, text: str, *, agent: int, by: str) -> Message:
         """Write to the customer as a person: the thread is theirs from now on.
 
         Raises:
             NotFoundError: there is none of this id.
-            ConflictError: `window_closed`: the customer's last message is more than 24 hours old.
+            WindowClosedError: the customer's last message is more than 24 hours old; `code` is `window_closed`.
             MessageLimitError: the text is empty or too long.
         """
         message = Text(body=text)
@@ -79,13 +98,11 @@ class Conversations:
             now = self.clock.now()
             conversation = self._locked(uow, conversation_id, now)
             profile = uow.customers.lock(conversation.customer_phone, now=now)
-            latest = uow.messages.latest_inbound_at(profile.phone)
-            if latest is None or now >= latest + WINDOW:
-                raise ConflictError(
-                    "The 24-hour window is closed; only a template can be sent now.",
-                    code="window_closed",
-                    closed_at=None if latest is None else latest + WINDOW,
-                )
+            number = self.speaker.number_of(conversation)
+            latest = uow.messages.latest_inbound_at(profile.phone, number or None)
+            told = conversation.context.get("window_closed_at")
+            if latest is None or now >= latest + WINDOW or told is not None:
+                raise WindowClosedError(code="window_closed", closed_at=None if latest is None else latest + WINDOW)
             counted, row = self.speaker.say(
                 uow,
                 conversation,
@@ -104,17 +121,13 @@ class Conversations:
     async def assign(self, conversation_id: int, agent: int, *, by: str) -> Conversation:
         """Give the thread to a person; the dialogue falls silent."""
         return await self._change(
-            conversation_id, "assign", by=by, change=lambda uow, one, now: one.assigned(agent, now=now)
+            conversation_id, "assign", by=by, change=lambda _uow, one, now: one.assigned(agent, now=now)
         )
 
     async def resolve(self, conversation_id: int, *, by: str) -> Conversation:
-        """End the thread.
-
-        Raises:
-            ForbiddenEventError: it is resolved already.
-        """
+        """End the thread; what still waits of the customer's is answered all the same."""
         return await self._change(
-            conversation_id, "resolve", by=by, change=lambda uow, one, now: one.on(Event.RESOLVE, now=now)
+            conversation_id, "resolve", by=by, change=lambda _uow, one, now: one.on(Event.RESOLVE, now=now)
         )
 
     async def handoff(self, conversation_id: int, *, by: str) -> Conversation:
@@ -124,7 +137,7 @@ class Conversations:
             ForbiddenEventError: a person has it already.
         """
         return await self._change(
-            conversation_id, "handoff", by=by, change=lambda uow, one, now: one.escalated("operator", now=now)
+            conversation_id, "handoff", by=by, change=lambda _uow, one, now: one.escalated("operator", now=now)
         )
 
     async def handback(self, conversation_id: int, *, by: str) -> Conversation:

@@ -7,14 +7,17 @@ from typing import ClassVar
 import attrs
 
 from wch.application.ports import Clock, Database, UnitOfWork
+from wch.application.worker import HEARTBEAT
 from wch.domain.conversation import Conversation, ConversationStatus, Event, State
 from wch.domain.message import FOREIGN
-from wch.domain.moment import of_iso
+from wch.domain.moment import iso
 
 PAGE = 100
 AWAITING_PAYMENT_RESTS = timedelta(days=7)
 FOREIGN_KEPT = timedelta(days=7)
-WINDOWS_KEPT = timedelta(days=2)
+WINDOWS_KEPT = timedelta(hours=27)
+"""Longer than the longest window with its oldest part."""
+
 HEARTBEATS_KEPT = timedelta(hours=1)
 
 
@@ -89,10 +92,9 @@ class Housekeeping:
 
     def _heartbeats(self, uow: UnitOfWork, now: datetime) -> int:
         """Workers that died leave their heartbeat behind."""
+        kept_since = iso(now - HEARTBEATS_KEPT)
         old = [
-            name
-            for name, value in uow.options.named("worker.", limit=PAGE)
-            if of_iso(str(value.get("at"))) < now - HEARTBEATS_KEPT
+            name for name, value in uow.options.named(HEARTBEAT, limit=PAGE) if str(value.get("at", "")) < kept_since
         ]
         return sum(uow.options.remove(name) for name in old)
 

@@ -8,28 +8,48 @@ import attrs
 
 from wch.application.ports import Database, Finding, UnitOfWork
 from wch.application.statistics import INBOUND, OUTBOUND, WORDS
+from wch.domain.broadcast import RecipientStatus
 from wch.domain.cart import CartStatus, total_of
+from wch.domain.notification import NotificationStatus
 from wch.domain.placement import PLACEMENT
 from wch.domain.saga import Saga, SagaState
 
 PAGE = 500
+QUOTED = ("subtotal", "discount", "shipping", "tax", "fee", "rounding", "total")
 SHOWN = 20
 """So many findings of a check are listed; its counts tell how many there are."""
 
-STANDS: Mapping[str, str] = {
-    "inbound:received": "waiting",
-    "inbound:processing": "leased",
-    "inbound:processed": "done",
-    "inbound:dead": "dead",
-    "outbound:pending": "waiting",
-    "outbound:sending": "leased",
-    "outbound:unconfirmed": "waiting",
-    "outbound:sent": "done",
-    "outbound:delivered": "done",
-    "outbound:read": "done",
-    "outbound:failed": "done",
+STANDS: Mapping[str, Mapping[str, str]] = {
+    "messages": {
+        "inbound:received": "waiting",
+        "inbound:processing": "leased",
+        "inbound:processed": "done",
+        "inbound:dead": "dead",
+        "outbound:pending": "waiting",
+        "outbound:sending": "leased",
+        "outbound:unconfirmed": "waiting",
+        "outbound:sent": "done",
+        "outbound:delivered": "done",
+        "outbound:read": "done",
+        "outbound:failed": "done",
+    },
+    "broadcast_recipients": {
+        **{word.value: "done" for word in RecipientStatus},
+        "pending": "waiting",
+        "queued": "waiting",
+        "unconfirmed": "waiting",
+    },
+    "notification_log": {
+        **{word.value: "done" for word in NotificationStatus},
+        "pending": "waiting",
+        "queued": "waiting",
+        "unconfirmed": "waiting",
+    },
+    "sync_queue": {"pending": "waiting", "processing": "leased", "completed": "done", "failed": "dead"},
+    "saga_state": {"running": "waiting", "compensating": "waiting", "completed": "done", "failed": "done"},
+    "dead_letter_queue": {"pending": "dead", "replayed": "done", "dismissed": "done"},
 }
-"""Where each state of a message stands in the conservation law."""
+"""Where each state of each kind of work stands in the conservation law."""
 
 
 @attrs.frozen(kw_only=True)
@@ -53,18 +73,24 @@ class Verification:
         return {"ok": all(check["ok"] for check in checks), "checks": checks}
 
     def _conservation(self, uow: UnitOfWork) -> dict[str, Any]:
-        """Accepted = done + waiting + leased + dead-lettered, for every message there ever was."""
-        states = uow.census.states().get("messages", {})
-        counts = {"accepted": sum(states.values()), "done": 0, "waiting": 0, "leased": 0, "dead": 0}
-        unknown = 0
-        for word, rows in states.items():
-            if word in STANDS:
-                counts[STANDS[word]] += rows
-            else:
-                unknown += rows
-        balanced = counts["accepted"] == sum(counts[name] for name in ("done", "waiting", "leased", "dead"))
-        detail = "accepted = done + waiting + leased + dead" if balanced else f"{unknown} rows are in no known state"
-        return {"name": "conservation", "ok": balanced, "detail": detail, "counts": counts}
+        """Accepted = done + waiting + leased + dead-lettered, for every message there ever was.
+
+        The other kinds of work are counted beside it, under `<table>.<where>`.
+        """
+        states = uow.census.states()
+        counts: dict[str, int] = {}
+        lost: list[str] = []
+        for table, stands in STANDS.items():
+            prefix = "" if table == "messages" else f"{table}."
+            counts |= {f"{prefix}{where}": 0 for where in ("accepted", "done", "waiting", "leased", "dead")}
+            for word, rows in states.get(table, {}).items():
+                counts[f"{prefix}accepted"] += rows
+                if word in stands:
+                    counts[f"{prefix}{stands[word]}"] += rows
+                else:
+                    lost.append(f"{rows} rows of {table} are in no known state")
+        detail = "; ".join(lost) or "accepted = done + waiting + leased + dead"
+        return {"name": "conservation", "ok": not lost, "detail": detail, "counts": counts}
 
     def _words(self, uow: UnitOfWork) -> dict[str, Any]:
         """Every state is a word that somebody reads."""
@@ -117,13 +143,9 @@ class Verification:
 def _money(saga: Saga) -> list[Finding]:
     """The identities of one placement."""
     quote = saga.context.get("quote", {})
-    amounts = {
-        part: Decimal(quote[part]["amount"])
-        for part in ("subtotal", "discount", "shipping", "tax", "fee", "rounding", "total")
-        if part in quote
-    }
+    amounts = {part: Decimal(quote[part]["amount"]) for part in QUOTED if part in quote}
     findings = []
-    if len(amounts) == 7:
+    if len(amounts) == len(QUOTED):
         tax = Decimal(0) if quote.get("tax_included") else amounts["tax"]
         parts = amounts["subtotal"] - amounts["discount"] + amounts["shipping"] + amounts["fee"] + amounts["rounding"]
         if parts + tax != amounts["total"]:
