@@ -73,9 +73,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count what a marker left out, so that the summary can say so."""
+    """Count what `-m` left out, so that the summary can say so."""
     for item in items:
-        _left_out.update(name for name in LEFT_OUT if item.get_closest_marker(name))
+        if item.config.getoption("markexpr"):
+            _left_out.update(name for name in LEFT_OUT if item.get_closest_marker(name))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -84,7 +85,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     if report.skipped and os.environ.get("WCH_REQUIRE_ALL") == "1" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped though WCH_REQUIRE_ALL=1: {report.longreprtext}"
+        why = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longreprtext
+        report.longrepr = f"WCH_REQUIRE_ALL=1 and yet {why}"
     return report
 
 
