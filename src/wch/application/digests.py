@@ -5,6 +5,8 @@ import hmac
 
 import attrs
 
+from wch.domain.errors import SettingsError
+
 
 @attrs.frozen(kw_only=True)
 class Digests:
@@ -14,14 +16,21 @@ class Digests:
         keys: the secret keys; the first makes, all are tried when looking up.
     """
 
-    keys: tuple[str, ...] = attrs.field(repr=False, validator=attrs.validators.min_len(1))
+    keys: tuple[str, ...] = attrs.field(repr=False)
 
     def of(self, text: str) -> str:
-        """64 hex digits under the first key."""
+        """64 hex digits under the first key.
+
+        Raises:
+            SettingsError: there is no key, so nothing can be hidden.
+        """
+        if not self.keys:
+            raise SettingsError("WCH_SECRET_KEY is not set: without it nothing can be hidden; set it to a long random word.")
         return self._under(self.keys[0], text)
 
     def all(self, text: str) -> tuple[str, ...]:
-        """The digest under each key."""
+        """The digest under each key, the first in front."""
+        self.of(text)
         return tuple(self._under(key, text) for key in self.keys)
 
     def short(self, text: str) -> str:

@@ -104,7 +104,7 @@ class Notifications:
         language = self._language(uow, notice, profile)
         texts = Texts(language)
         template = TEMPLATES.get(kind, "order_status_update")
-        values = self._values(order, kind, profile, texts)
+        values = self._values(order, profile, texts)
         latest = uow.messages.latest_inbound_at(profile.phone)
         is_open = latest is not None and now < latest + WINDOW
         parameters = tuple(values[name] for name in _PARAMETERS.get(template, ("order_number", "status_text")))
@@ -152,7 +152,7 @@ class Notifications:
         known = uow.options.get(f"shop:order:{notice.order_id}") or {}
         return str(profile.language or known.get("language") or self.language)
 
-    def _values(self, order: Order, kind: str, profile: CustomerProfile, texts: Texts) -> dict[str, str]:
+    def _values(self, order: Order, profile: CustomerProfile, texts: Texts) -> dict[str, str]:
         """What the words of a notice may name; every template takes some of them."""
         parcel = order.tracking[-1] if order.tracking else None
         return {

@@ -57,7 +57,7 @@ def _due(saga: Saga) -> Money:
 
 def _fee(saga: Saga) -> Money | None:
     fee = money_from_json(saga.context["fee"])
-    return fee if fee else None
+    return fee or None
 
 
 @attrs.frozen(kw_only=True)
@@ -170,7 +170,7 @@ class PlacementSteps:
         cart = uow.carts.of(phone, lock=True)
         if cart is not None and cart.saga_id == saga.saga_id:
             if cart.was_reminded:
-                self._credit(uow, phone, order_id, due, cart.created_at, now)
+                self._credit(uow, phone, order_id, due, opened=cart.created_at, now=now)
             uow.carts.save(cart.ordered(order_id, due.report_figure(), now=now))
         if not uow.notifications.of_order(order_id, CONFIRMED):
             uow.notifications.add(
@@ -198,7 +198,9 @@ class PlacementSteps:
         )
         return {"order_id": order_id}
 
-    def _credit(self, uow: UnitOfWork, phone: str, order_id: int, due: Money, opened: datetime, now: datetime) -> None:
+    def _credit(
+        self, uow: UnitOfWork, phone: str, order_id: int, due: Money, *, opened: datetime, now: datetime
+    ) -> None:
         """The reminders of this cart brought the order."""
         newest = uow.reengagements.newest_of(phone, CampaignType.CART_REMINDER)
         if newest is None or newest.created_at < opened:

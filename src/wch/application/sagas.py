@@ -146,14 +146,13 @@ class SagaRunner:
             async with asyncio.timeout(step.limit.total_seconds()):
                 result = await _call_of(step)(begun)
         except Waiting as waiting:
+            until, because = waiting.until, waiting.because
             await self._write(
                 begun,
-                lambda uow, held, now: _kept(
-                    uow, held.waiting(step.name, waiting.until, now=now, because=waiting.because)
-                ),
+                lambda uow, held, now: _kept(uow, held.waiting(step.name, until, now=now, because=because)),
             )
             return None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a step raises decides what follows
             return await self._failed(definition, begun, step, error)
         self.failpoints("saga.after_call")
         done = await self._write(begun, lambda uow, held, now: _kept(uow, held.done(step.name, result, now=now)))
@@ -175,7 +174,7 @@ class SagaRunner:
             done = await self._write(saga, change, lock=definition.lock)
         except LeaseLostError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now)))
             return await self._failed(definition, begun, step, error)
         self.failpoints("saga.closed")
@@ -187,7 +186,7 @@ class SagaRunner:
         if isinstance(error, WchError):
             log.info("saga step failed", extra={"saga_id": saga.saga_id, "step": step.name, "code": code})
         else:
-            log.exception("saga step failed", extra={"saga_id": saga.saga_id, "step": step.name})
+            log.error("saga step failed", exc_info=error, extra={"saga_id": saga.saga_id, "step": step.name})
         final = isinstance(error, WchError) and not isinstance(error, IN_DOUBT)
         tried = saga.tries(step.name)
         forward_only = self._past_pivot(definition, saga)
@@ -225,13 +224,14 @@ class SagaRunner:
             self.failpoints("saga.undo_call")
             async with asyncio.timeout(step.limit.total_seconds()):
                 await step.undo(begun)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return await self._undo_failed(begun, step, error)
         done = await self._write(begun, lambda uow, held, now: _kept(uow, held.undone(name, now=now)))
         self.failpoints("saga.undone")
         return done
 
-    async def _undo_failed(self, saga: Saga, step: Step, error: Exception) -> None:
+    async def _undo_failed(self, saga: Saga, step: Step, error: Exception) -> Saga | None:
+        """Undoing did not work: again later, and parked after the last try."""
         code = _code_of(error)
         log.warning("saga undoing failed", extra={"saga_id": saga.saga_id, "step": step.name, "code": code})
         tried = saga.tries(step.name, Ev.UNDO)
@@ -243,13 +243,14 @@ class SagaRunner:
             return self._park(uow, held, "compensation_failed", step.name, ("resume", "retry-step", "skip-step"), now)
 
         await self._write(saga, wait_or_park)
+        return None
 
     def _undone(self, definition: Definition, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
         ended = saga.compensated(now=now)
         definition.undone(uow, ended, now)
         return _kept(uow, ended)
 
-    def _park(
+    def _park(  # noqa: PLR0917 - private, and called in lambdas
         self, uow: UnitOfWork, saga: Saga, reason: str, step: str | None, actions: tuple[str, ...], now: datetime
     ) -> Saga:
         """Nothing more by itself: an operator is called by a dead letter, in the same transaction."""

@@ -147,16 +147,11 @@ class SyncTasks:
                 one.id: {"price": money_to_json(one.price), "quantity": one.stock, "stock": not one.is_sold_out}
                 for one in sold
             }
-        checks = await self.shop.check(lines=(Line(product_id=task.entity_id, quantity=1),))
-        return {
-            task.entity_id: {
-                "price": money_to_json(check.price),
-                "quantity": check.available,
-                "stock": check.is_ok,
-            }
-            for check in checks
-            if check.price is not None
-        }
+        (check,) = await self.shop.check(lines=(Line(product_id=task.entity_id, quantity=1),))
+        if check.price is None:
+            return {}
+        facts = {"price": money_to_json(check.price), "quantity": check.available, "stock": check.is_ok}
+        return {task.entity_id: facts}
 
     def _facts_seen(self, uow: UnitOfWork, facts: dict[int, dict[str, object]]) -> None:
         """Renew the facts and keep what was in force before."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import attrs
 
@@ -23,6 +23,8 @@ LIVES = timedelta(hours=72)
 IDLE_BEFORE_ABANDONED = timedelta(hours=1)
 
 _CENT = Decimal("0.01")
+
+C = TypeVar("C", bound="Cart")
 
 
 class CartStatus(StrEnum):
@@ -183,21 +185,21 @@ class Cart:
         begun = self.touched(now=now)
         there = begun.line(*item.key)
         if there is None:
-            return begun._holding((*begun.items, item), most=most)
+            return _holding(begun, (*begun.items, item), most=most)
         grown = attrs.evolve(
             there.priced(item.price_at_add), quantity=there.quantity + item.quantity, product_name=item.product_name
         )
-        return begun._holding(begun._replaced(grown), most=most)
+        return _holding(begun, _replaced(begun, grown), most=most)
 
     def set_to(self, item: CartItem, *, now: datetime, most: int = MOST_PER_LINE) -> Self:
         """Make the line this quantity, whatever it was; setting twice is setting once."""
         begun = self.touched(now=now)
         there = begun.line(*item.key)
         if there is None:
-            return begun._holding((*begun.items, item), most=most)
+            return _holding(begun, (*begun.items, item), most=most)
         priced = there.priced(item.price_at_add)
         changed = attrs.evolve(priced, quantity=item.quantity, product_name=item.product_name)
-        return begun._holding(begun._replaced(changed), most=most)
+        return _holding(begun, _replaced(begun, changed), most=most)
 
     def with_quantity(
         self, product_id: int, variation_id: int | None, quantity: int, *, now: datetime, most: int = MOST_PER_LINE
@@ -212,14 +214,14 @@ class Cart:
         if there is None:
             raise CartRefusalError(code="not_found")
         if quantity == 0:
-            return begun._holding(tuple(item for item in begun.items if item is not there), most=most)
+            return _holding(begun, tuple(item for item in begun.items if item is not there), most=most)
         if not 0 < quantity <= most:
             raise CartRefusalError(code="limit", most=most)
-        return begun._holding(begun._replaced(attrs.evolve(there, quantity=quantity)), most=most)
+        return _holding(begun, _replaced(begun, attrs.evolve(there, quantity=quantity)), most=most)
 
     def cleared(self, *, now: datetime) -> Self:
         """Everything out, the coupon too; the address stays."""
-        return attrs.evolve(self.touched(now=now)._holding(()), coupon_code=None)
+        return attrs.evolve(_holding(self.touched(now=now), ()), coupon_code=None)
 
     def with_coupon(self, code: str | None, *, now: datetime) -> Self:
         """Set the one coupon, or take it off."""
@@ -232,12 +234,12 @@ class Cart:
     def priced(self, prices: Mapping[tuple[int, int | None], Decimal], *, now: datetime) -> Self:
         """Follow the shop's present prices; what went up waits for consent."""
         begun = self.touched(now=now)
-        return begun._holding(tuple(item.priced(prices.get(item.key, item.price_at_add)) for item in begun.items))
+        return _holding(begun, tuple(item.priced(prices.get(item.key, item.price_at_add)) for item in begun.items))
 
     def prices_accepted(self, *, now: datetime) -> Self:
         """The customer agrees to the prices shown."""
         begun = self.touched(now=now)
-        return begun._holding(tuple(attrs.evolve(item, agreed_price=None) for item in begun.items))
+        return _holding(begun, tuple(attrs.evolve(item, agreed_price=None) for item in begun.items))
 
     def touched(self, *, now: datetime, lives: timedelta = LIVES) -> Self:
         """The customer did something: an abandoned cart is active again, an ended one begins anew."""
@@ -317,18 +319,20 @@ class Cart:
             updated_at=max(self.updated_at, now),
         )
 
-    def _replaced(self, item: CartItem) -> tuple[CartItem, ...]:
-        return tuple(item if one.key == item.key else one for one in self.items)
 
-    def _holding(self, items: tuple[CartItem, ...], *, most: int = MOST_PER_LINE) -> Self:
-        """The limits of every cart, whatever changed it."""
-        if len(items) > MOST_LINES:
-            raise CartRefusalError(code="cart_full", most=MOST_LINES)
-        if any(not 0 < item.quantity <= most for item in items):
-            raise CartRefusalError(code="limit", most=most)
-        if len({item.currency for item in items}) > 1:
-            raise CartRefusalError(code="currency")
-        total = total_of(items)
-        if total > MOST_TOTAL:
-            raise CartRefusalError(code="amount_too_large", most=MOST_TOTAL)
-        return attrs.evolve(self, items=items, total=total)
+def _replaced(cart: Cart, item: CartItem) -> tuple[CartItem, ...]:
+    return tuple(item if one.key == item.key else one for one in cart.items)
+
+
+def _holding(cart: C, items: tuple[CartItem, ...], *, most: int = MOST_PER_LINE) -> C:
+    """The cart with these lines, within the limits of every cart."""
+    if len(items) > MOST_LINES:
+        raise CartRefusalError(code="cart_full", most=MOST_LINES)
+    if any(not 0 < item.quantity <= most for item in items):
+        raise CartRefusalError(code="limit", most=most)
+    if len({item.currency for item in items}) > 1:
+        raise CartRefusalError(code="currency")
+    total = total_of(items)
+    if total > MOST_TOTAL:
+        raise CartRefusalError(code="amount_too_large", most=MOST_TOTAL)
+    return attrs.evolve(cart, items=items, total=total)

@@ -98,7 +98,7 @@ class Phone:
 
     def listen(self) -> list[dict[str, Any]]:
         """Wait until the hub has answered and is silent for a moment."""
-        end = time.monotonic() + PATIENCE
+        end = quiet = time.monotonic() + PATIENCE
         fresh: list[dict[str, Any]] = []
         while time.monotonic() < end:
             got = self.web.get(f"/sandbox/api/customers/{CUSTOMER}/messages").json()["data"]

@@ -11,9 +11,9 @@ from rich.console import Console
 from wch.adapters.sql.schema import VERSION as SCHEMA_VERSION
 from wch.bootstrap import Installation, open_hub
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
+from wch.domain.errors import WchError
 from wch.domain.saga import Saga, SagaState
 from wch.entrypoints.cli.running import FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
-from wch.domain.errors import WchError
 
 BY = "cli"
 
@@ -279,7 +279,12 @@ async def letters_stats(run: Run) -> None:
     ]
     run.rows(
         rows,
-        {name: lambda one, key=name: one[key] for name in ("status", "hook", "reason", "count")},
+        {
+            "status": lambda one: one["status"],
+            "hook": lambda one: one["hook"],
+            "reason": lambda one: one["reason"],
+            "count": lambda one: one["count"],
+        },
         empty="No dead letters.",
     )
 

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from wch.domain.cart import Cart, CartStatus
+from wch.domain.catalogue import ProductCard
 from wch.domain.conversation import ConversationStatus
 from wch.domain.errors import NotFoundError
 from wch.domain.message import Message
@@ -91,7 +92,7 @@ async def products(run: Run, search: str | None, limit: int) -> None:
 
     Example: wch shop products --search lamp
     """
-    found = []
+    found: list[ProductCard] = []
     async with run.hub() as hub:
         cursor: str | None = None
         while len(found) < limit:
@@ -354,7 +355,7 @@ async def customers_show(run: Run, key: str) -> None:
     async with run.hub() as hub:
         found = await hub.customers.found(key)
     if not found:
-        raise NotFoundError(f"No customer answers to this key; list them with `wch customers list`.")
+        raise NotFoundError("No customer answers to this key; list them with `wch customers list`.")
     run.rows(
         found,
         {

@@ -1,22 +1,64 @@
 """The ASGI application: the webhook by hand, everything else through Litestar; it mounts in any host."""
 
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Protocol
 
 import attrs
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, MediaType, Request, Response, get
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, RedocRenderPlugin
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
 from litestar.params import Parameter
 
-from wch.application.hub import Hub
-from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError, WchError
-from wch.entrypoints.http.sandbox import SandboxPort, sandbox_routes
-from wch.entrypoints.http.webhooks import Receive, Scope, Send, WhatsAppWebhook, answer
-
-PROBLEM = "application/problem+json"
+from wch.domain.errors import WchError
+from wch.entrypoints.http import documentation, problems
+from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
+from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.sandbox import SandboxPort, StatisticsPort, sandbox_routes
+from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
 WEBHOOK = "/webhooks/whatsapp"
+MOST_BODY = 256 * 1024
+"""Bytes of a body on every route but the webhooks."""
+
+_ROOT = "wch.root"
+
+
+class HealthPort(Protocol):
+    """What `/readyz` asks."""
+
+    async def ready(self) -> tuple[str, ...]:
+        """What keeps the hub from its work."""
+        ...
+
+    async def ready_for_ingress(self) -> tuple[str, ...]:
+        """What keeps a delivery from being stored."""
+        ...
+
+
+class HubPort(Protocol):
+    """What HTTP asks of the hub."""
+
+    @property
+    def inbox(self) -> InboxPort:
+        """Takes deliveries."""
+        ...
+
+    @property
+    def limits(self) -> LimitsPort:
+        """Counts bad signatures."""
+        ...
+
+    @property
+    def health(self) -> HealthPort:
+        """Knows what is wrong."""
+        ...
+
+    @property
+    def statistics(self) -> StatisticsPort:
+        """Counts the rows."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +73,7 @@ class Doors:
 
     verify_token: str = attrs.field(repr=False)
     max_bytes: int = 4 * 1024 * 1024
-    read_seconds: int = 10
+    read_seconds: float = 10
 
 
 @attrs.frozen(kw_only=True)
@@ -42,103 +84,123 @@ class Readiness:
     problems: tuple[str, ...] = ()
 
 
-def asgi(hub: Hub, doors: Doors, *, sandbox: SandboxPort | None = None) -> "Application":
-    """The hub as an ASGI application."""
+def asgi(hub: HubPort, doors: Doors, *, sandbox: SandboxPort | None = None) -> "Application":
+    """The hub as an ASGI application; with a sandbox its routes too, else they are not there."""
     return Application(hub, doors, sandbox)
 
 
 class Application:
-    """Sends the webhook and `/livez` past the framework, the rest into it."""
+    """Answers the webhook, `/livez` and the simulated Graph API by hand, and the rest with the framework.
 
-    def __init__(self, hub: Hub, doors: Doors, sandbox: SandboxPort | None) -> None:
+    It needs no lifespan, so that hosts which mount it without one can.
+
+    Attributes:
+        leaving: set once the process is on its way out; `/readyz` says so at once.
+        framework: what answers the rest.
+    """
+
+    def __init__(self, hub: HubPort, doors: Doors, sandbox: SandboxPort | None) -> None:
+        self.leaving = False
         self._webhook = WhatsAppWebhook(
-            hub=hub,
+            inbox=hub.inbox,
+            limits=hub.limits,
             verify_token=doors.verify_token,
             most_bytes=doors.max_bytes,
-            read_seconds=float(doors.read_seconds),
+            read_seconds=doors.read_seconds,
         )
-        self.leaving = False
-        self._framework = _framework(hub, self, sandbox)
+        self._graph = None if sandbox is None else GraphDoor(sandbox)
+        self.framework = _framework(hub, self, sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, wherever this is mounted."""
-        if scope["type"] == "http":
-            path = _inner_path(scope)
-            if path == WEBHOOK:
-                await self._webhook(scope, receive, send)
-                return
-            if path == "/livez":
-                await answer(send, 200, b"alive")
-                return
-        await self._framework(scope, receive, send)  # type: ignore[arg-type]
+        if scope["type"] != "http":
+            await self.framework(scope, receive, send)  # type: ignore[arg-type] # plain mappings
+            return
+        begun = False
+
+        async def noticed(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, noticed)
+        except Exception as error:
+            problems.log_fault(error)
+            if begun:
+                raise
+            await answer_problem(send, problems.FAULT)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = inner_path(scope)
+        if path.rstrip("/") == WEBHOOK:
+            await self._webhook(scope, receive, send)
+        elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
+            await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
+        elif self._graph is not None and path.startswith(GRAPH):
+            await self._graph(scope, receive, send, path)
+        else:
+            policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
+            inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: str(scope.get("root_path") or "")}
+            await self.framework(inner, receive, with_security_headers(send, instead=policy))  # type: ignore[arg-type] # plain mappings
+
+    def openapi(self, *, root: str = "") -> dict[str, Any]:
+        """The OpenAPI document of all routes."""
+        return documentation.document_of(self.framework, root=root)
 
 
-def _inner_path(scope: Scope) -> str:
-    """The path below where the application is mounted."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path[len(root) :] if root and path.startswith(root) else path
+def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | None) -> Litestar:
+    ready = Example(summary="ready", value={"ready": True, "problems": []})
+    not_ready = ResponseSpec(
+        Readiness,
+        generate_examples=False,
+        description="It is not; the words say why.",
+        examples=[Example(summary="not ready", value={"ready": False, "problems": ["database"]})],
+    )
 
-
-def _framework(hub: Hub, application: Application, sandbox: SandboxPort | None) -> Litestar:
-    @get("/readyz", summary="Whether the hub is ready", tags=["health"], raises=[])
+    @get(
+        "/readyz",
+        summary="Whether the hub is ready",
+        tags=["health"],
+        responses={
+            200: ResponseSpec(Readiness, generate_examples=False, description="It is.", examples=[ready]),
+            503: not_ready,
+        },
+    )
     async def readyz(
-        for_: Annotated[str | None, Parameter(query="for", description="`ingress` asks for deliveries only")] = None,
+        for_: Annotated[
+            str | None, Parameter(query="for", description="`ingress` leaves out what only hinders sending.")
+        ] = None,
     ) -> Response[Readiness]:
+        """Tell a load balancer; the one of webhooks asks `?for=ingress`, so that a dead token costs no delivery."""
         if application.leaving:
             return Response(Readiness(ready=False, problems=("stopping",)), status_code=503)
-        problems = await (hub.health.ready_for_ingress() if for_ == "ingress" else hub.health.ready())
-        return Response(Readiness(ready=not problems, problems=problems), status_code=503 if problems else 200)
+        found = await (hub.health.ready_for_ingress() if for_ == "ingress" else hub.health.ready())
+        return Response(Readiness(ready=not found, problems=found), status_code=503 if found else 200)
 
-    routes: list[Any] = [readyz]
+    @get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+        document = application.openapi(root=_root(request.scope))
+        return Response(json.dumps(document).encode(), media_type=MediaType.JSON)
+
+    @get("/docs", include_in_schema=False)
+    async def docs(request: Request[Any, Any, Any]) -> Response[str]:
+        return Response(
+            documentation.page_of(application.openapi(root=_root(request.scope))), media_type=MediaType.HTML
+        )
+
+    routes: list[Any] = [readyz, openapi, docs]
     if sandbox is not None:
-        routes += sandbox_routes(sandbox)
+        routes += sandbox_routes(sandbox, hub.statistics)
     return Litestar(
         route_handlers=routes,
         logging_config=None,
-        openapi_config=OpenAPIConfig(
-            title="wch",
-            version="0.1.0",
-            summary="A WhatsApp Commerce Hub.",
-            path="/docs",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json"), RedocRenderPlugin()],
-        ),
-        exception_handlers={WchError: _refusal, HTTPException: _http_problem, Exception: _fault},
-        response_headers=_headers(),
+        openapi_config=documentation.configuration(),
+        request_max_body_size=MOST_BODY,
+        exception_handlers={WchError: problems.refused, HTTPException: problems.of_http, Exception: problems.fault},
     )
 
 
-def _headers() -> dict[str, str]:
-    return {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
-
-
-def problem(status: int, title: str, detail: str, *, code: str) -> Response[dict[str, Any]]:
-    """An answer of RFC 9457."""
-    return Response(
-        {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code},
-        status_code=status,
-        media_type=PROBLEM,
-    )
-
-
-def _refusal(_request: Request[Any, Any, Any], error: WchError) -> Response[dict[str, Any]]:
-    """What the hub refuses, in its own sentence."""
-    if isinstance(error, StoreUnavailableError):
-        refused = problem(503, "Not available now", str(error), code="store_unavailable")
-        refused.headers["Retry-After"] = "30"
-        return refused
-    if isinstance(error, NotFoundError):
-        return problem(404, "Not found", str(error), code="not_found")
-    if isinstance(error, ConflictError):
-        return problem(409, "Conflict", str(error), code=str(error.facts.get("code", "conflict")))
-    return problem(422, "Refused", str(error), code=type(error).__name__.removesuffix("Error").lower())
-
-
-def _http_problem(_request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
-    detail = (
-        "; ".join(str(one.get("message")) for one in error.extra) if isinstance(error.extra, list) else error.detail
-    )
-    return problem(error.status_code, error.detail or "Refused", detail, code=f"http_{error.status_code}")
-
-
-def _fault(_request: Request[Any, Any, Any], _error: Exception) -> Response[dict[str, Any]]:
-    return problem(500, "A fault of ours", "Something went wrong here; it has been logged.", code="fault")
+def _root(scope: Mapping[str, Any]) -> str:
+    """Where this is mounted."""
+    return str(scope.get(_ROOT, ""))

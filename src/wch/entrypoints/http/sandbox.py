@@ -1,47 +1,90 @@
-"""The sandbox's routes: the simulated Graph API, the customers, the faults and the clock."""
+"""The sandbox's routes: the customers, what the business sent, the faults, the clock."""
 
-import asyncio
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import attrs
-from litestar import Request, Response, delete, get, post
+from litestar import delete, get, post
+from litestar.openapi.spec import Example
+from litestar.params import Body, Parameter
 
+from wch.application.ports import Clock
+from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import iso
+from wch.entrypoints.http.graph import GraphPort
 
-_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
-CUT_AFTER = 120.0
-"""How long a call is left without an answer when its fault is a lost answer; every client gives up before."""
+LONGEST = timedelta(days=3650)
+
+_SPAN = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?\Z", re.ASCII)
 
 
-class SandboxPort(Protocol):
+class FaultsPort(Protocol):
+    """What the routes ask of the faults."""
+
+    def order(self, kind: str, *, calls: int, code: int, seconds: float, asynchronous: bool) -> JsonObject:
+        """Let it go wrong."""
+        ...
+
+    def listed(self) -> Sequence[JsonObject]:
+        """Those that are active."""
+        ...
+
+    def clear(self) -> None:
+        """Let it go right."""
+        ...
+
+
+class SandboxPort(GraphPort, Protocol):
     """What the routes ask of the sandbox."""
 
     @property
-    def faults(self) -> Any: ...
+    def faults(self) -> FaultsPort:
+        """What goes wrong."""
+        ...
 
     @property
-    def clock(self) -> Any: ...
+    def clock(self) -> Clock:
+        """The hub's clock."""
+        ...
 
-    async def say(self, wa_id: str, body: dict[str, Any]) -> dict[str, Any]: ...
+    async def say(self, wa_id: str, body: JsonObject) -> JsonObject:
+        """Say something as a customer."""
+        ...
 
-    def messages(self, wa_id: str) -> list[dict[str, Any]]: ...
+    def read(self, wa_id: str) -> JsonObject:
+        """Look at the phone."""
+        ...
 
-    def customers(self) -> list[dict[str, Any]]: ...
+    def messages(self, wa_id: str) -> Sequence[JsonObject]:
+        """What both sides said."""
+        ...
 
-    async def graph(
-        self, version: str, number: str, authorization: str | None, body: Any
-    ) -> tuple[int, dict[str, Any], float]: ...
+    def customers(self) -> Sequence[JsonObject]:
+        """The phones."""
+        ...
 
-    def graph_log(self) -> list[dict[str, Any]]: ...
+    def graph_log(self, *, after: int = 0) -> Sequence[JsonObject]:
+        """The calls."""
+        ...
 
-    async def advance(self, span: timedelta) -> datetime: ...
+    async def advance(self, span: timedelta) -> datetime:
+        """Move the clock."""
+        ...
+
+
+class StatisticsPort(Protocol):
+    """What the routes ask about the hub's rows."""
+
+    async def snapshot(self) -> JsonObject:
+        """Every table by state."""
+        ...
 
 
 class SpanError(WchError):
-    """A span is written like 90s, 5m, 6h, 2d or 1h30m."""
+    """A span is written like 90s, 5m, 6h, 2d or 1h30m, is longer than nothing and at most ten years."""
 
 
 def read_span(text: str) -> timedelta:
@@ -51,10 +94,13 @@ def read_span(text: str) -> timedelta:
         SpanError: it names none.
     """
     found = _SPAN.match(text)
-    if not text or found is None or not any(found.groups()):
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    if days > LONGEST.days:
         raise SpanError
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not timedelta() < span <= LONGEST:
+        raise SpanError
+    return span
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +111,7 @@ class FaultOrder:
     calls: int = 1
     code: int = 131000
     seconds: float = 2.0
+    asynchronous: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -74,57 +121,78 @@ class Advance:
     advance: str
 
 
-def sandbox_routes(sandbox: SandboxPort) -> list[Any]:
-    """Every route of the sandbox."""
+SAYINGS = [
+    Example(summary="a text", value={"type": "text", "text": {"body": "hi"}, "name": "Maria"}),
+    Example(summary="a tap on what was offered last", value={"tap": "categories"}),
+    Example(
+        summary="a button's reply",
+        value={
+            "type": "interactive",
+            "interactive": {"type": "button_reply", "button_reply": {"id": "checkout", "title": "Checkout"}},
+        },
+    ),
+    Example(summary="a place", value={"type": "location", "location": {"latitude": 40.4154, "longitude": -3.7074}}),
+]
 
-    @post("/sandbox/graph/{version:str}/{number:str}/messages", tags=["sandbox"], status_code=200)
-    async def graph(version: str, number: str, request: Request[Any, Any, Any]) -> Response[Any]:
-        status, answer, seconds = await sandbox.graph(
-            version, number, request.headers.get("authorization"), await request.json()
-        )
-        if seconds:
-            await asyncio.sleep(CUT_AFTER if seconds < 0 else seconds)
-        return Response(answer, status_code=status)
 
-    @post("/sandbox/api/customers/{wa_id:str}/messages", tags=["sandbox"], status_code=200)
-    async def say(wa_id: str, data: dict[str, Any]) -> dict[str, Any]:
-        return await sandbox.say(wa_id, data)
+def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any]:
+    """Every route of the sandbox but the Graph API's."""
 
-    @get("/sandbox/api/customers/{wa_id:str}/messages", tags=["sandbox"])
+    @post("/sandbox/api/customers/{wa_id:str}/messages", status_code=200, summary="Say something as a customer")
+    async def say(wa_id: str, data: Annotated[dict[str, Any], Body(examples=SAYINGS)]) -> dict[str, Any]:
+        """Take the body of a Cloud API message without its envelope, and bring it to the hub, signed, over HTTP."""
+        return dict(await sandbox.say(wa_id, data))
+
+    @get("/sandbox/api/customers/{wa_id:str}/messages", summary="What a customer and the business said, in order")
     async def said(wa_id: str) -> dict[str, Any]:
         return {"data": sandbox.messages(wa_id)}
 
-    @get("/sandbox/api/customers", tags=["sandbox"])
+    @post("/sandbox/api/customers/{wa_id:str}/read", status_code=200, summary="Look at a customer's phone")
+    async def look(wa_id: str) -> dict[str, Any]:
+        """Report everything on it as read."""
+        return dict(sandbox.read(wa_id))
+
+    @get("/sandbox/api/customers", summary="The customers that there are")
     async def customers() -> dict[str, Any]:
         return {"data": sandbox.customers()}
 
-    @get("/sandbox/api/graph-log", tags=["sandbox"])
-    async def graph_log() -> dict[str, Any]:
-        return {"data": sandbox.graph_log()}
+    @get("/sandbox/api/graph-log", summary="Every call to the simulated Graph API, the oldest first")
+    async def graph_log(
+        after: Annotated[int, Parameter(ge=0, description="Only calls after the one of this id.")] = 0,
+    ) -> dict[str, Any]:
+        return {"data": sandbox.graph_log(after=after)}
 
-    @post("/sandbox/api/faults", tags=["sandbox"], status_code=201)
-    async def order_fault(data: FaultOrder) -> dict[str, Any]:
-        return _plain(sandbox.faults.order(data.fault, calls=data.calls, code=data.code, seconds=data.seconds))
+    @post("/sandbox/api/faults", status_code=201, summary="Order a fault for the next calls")
+    async def order_fault(
+        data: Annotated[FaultOrder, Body(examples=[Example(value={"fault": "error", "calls": 3, "code": 131000})])],
+    ) -> dict[str, Any]:
+        ordered = sandbox.faults.order(
+            data.fault, calls=data.calls, code=data.code, seconds=data.seconds, asynchronous=data.asynchronous
+        )
+        return dict(ordered)
 
-    @get("/sandbox/api/faults", tags=["sandbox"])
+    @get("/sandbox/api/faults", summary="The faults that are active")
     async def faults() -> dict[str, Any]:
-        return {"data": [_plain(fault) for fault in sandbox.faults.listed()]}
+        return {"data": sandbox.faults.listed()}
 
-    @delete("/sandbox/api/faults", tags=["sandbox"], status_code=200)
-    async def clear_faults() -> dict[str, Any]:
+    @delete("/sandbox/api/faults", status_code=204, summary="Let nothing go wrong any more")
+    async def clear_faults() -> None:
         sandbox.faults.clear()
-        return {"data": []}
 
-    @post("/sandbox/api/clock", tags=["sandbox"], status_code=200)
-    async def move_clock(data: Advance) -> dict[str, Any]:
+    @post("/sandbox/api/clock", status_code=200, summary="Move the time forward")
+    async def move_clock(data: Annotated[Advance, Body(examples=[Example(value={"advance": "6h"})])]) -> dict[str, Any]:
+        """Move the clock of every process on the database; it goes forward only."""
         return {"now": iso(await sandbox.advance(read_span(data.advance)))}
 
-    @get("/sandbox/api/clock", tags=["sandbox"])
+    @get("/sandbox/api/clock", summary="What time it is")
     async def clock() -> dict[str, Any]:
         return {"now": iso(sandbox.clock.now())}
 
-    return [graph, say, said, customers, graph_log, order_fault, faults, clear_faults, move_clock, clock]
+    @get("/sandbox/api/stats", summary="The hub's rows by table and state")
+    async def stats() -> dict[str, Any]:
+        return dict(await statistics.snapshot())
 
-
-def _plain(fault: Any) -> dict[str, Any]:
-    return {"fault": fault.kind.value, "calls": fault.calls, "code": fault.code, "seconds": fault.seconds}
+    routes = [say, said, look, customers, graph_log, order_fault, faults, clear_faults, move_clock, clock, stats]
+    for route in routes:
+        route.tags = ["sandbox"]
+    return list(routes)

@@ -2,33 +2,55 @@
 
 import asyncio
 import hmac
-import json
-import logging
+import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
-from urllib.parse import parse_qsl
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
 import attrs
 
-from wch.application.hub import Hub
+from wch.application.inbox import Receipt
 from wch.domain.errors import StoreUnavailableError
-
-log = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from wch.domain.rate_limit import Admission
+from wch.entrypoints.http.answers import (
+    CLOSE,
+    BodyTooLargeError,
+    GoneError,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    read_body,
+    values_of,
+)
 
 SIGNATURE = b"x-hub-signature-256"
-RETRY_AFTER = b"30"
+RETRY_AFTER = (b"retry-after", b"30")
 
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")
-_HANDSHAKE = ("hub.mode", "hub.verify_token", "hub.challenge")
+UNSIGNED = "unsigned"
+LIMIT = "webhook"
+
+DRAINED = 4
+"""So many times the allowed size is read and thrown away before the connection is closed."""
+
+_CHALLENGE = re.compile(rb"[A-Za-z0-9_-]{1,256}\Z")
 
 
-class TooLargeError(Exception):
-    """The body is larger than any of WhatsApp's."""
+class InboxPort(Protocol):
+    """What the webhook asks of the inbox."""
+
+    async def receive(self, body: bytes, headers: Sequence[bytes]) -> Receipt:
+        """Take a delivery."""
+        ...
+
+
+class LimitsPort(Protocol):
+    """What the webhook asks of the limits."""
+
+    async def hit(self, name: str, identifier: str) -> Admission:
+        """Count one hit."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -37,11 +59,12 @@ class WhatsAppWebhook:
 
     Attributes:
         verify_token: what the handshake must bring.
-        most_bytes: the largest body that is read; the declared length is not believed.
+        most_bytes: the largest body that is taken.
         read_seconds: how long the whole body may take.
     """
 
-    hub: Hub
+    inbox: InboxPort
+    limits: LimitsPort
     verify_token: str = attrs.field(repr=False)
     most_bytes: int
     read_seconds: float
@@ -53,105 +76,63 @@ class WhatsAppWebhook:
         elif scope["method"] == "GET":
             await self._handshake(scope, send)
         else:
-            await answer(send, 405, b"", (b"allow", b"GET, POST"))
+            await answer(send, 405, b"method not allowed", (b"allow", b"GET, POST"))
 
     async def _handshake(self, scope: Scope, send: Send) -> None:
         """Meta's question whether this is the right place: the bare challenge comes back."""
-        pairs = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        asked: dict[str, list[str]] = {}
-        for name, value in pairs:
-            asked.setdefault(name, []).append(value)
-        if "hub.verify_token" not in asked and "hub_verify_token" not in asked:
-            await answer(send, 403 if "hub.mode" in asked else 400, b"")
-            return
-        if any(len(asked.get(name, ())) != 1 for name in _HANDSHAKE):
-            await answer(send, 400, b"")
-            return
-        mode, token, challenge = (asked[name][0] for name in _HANDSHAKE)
-        if not hmac.compare_digest(token.encode("utf-8", "surrogateescape"), self.verify_token.encode()):
-            await answer(send, 403, b"")
-        elif mode != "subscribe" or not _CHALLENGE.match(challenge):
-            await answer(send, 400, b"")
+        asked = list(_query(scope.get("query_string", b"")))
+        modes, tokens, challenges = (
+            [value for name, value in asked if name == word]
+            for word in (b"hub.mode", b"hub.verify_token", b"hub.challenge")
+        )
+        known = self.verify_token.encode()
+        if not tokens and any(name == b"hub_verify_token" for name, _ in asked):
+            await answer(send, 400, b"the names have dots: hub.mode, hub.verify_token, hub.challenge")
+        elif not tokens or not known or not all(hmac.compare_digest(token, known) for token in tokens):
+            await answer(send, 403, b"wrong token")
+        elif len(tokens) != 1 or modes != [b"subscribe"] or len(challenges) != 1 or not _CHALLENGE.match(challenges[0]):
+            await answer(send, 400, b"not a handshake")
         else:
-            await answer(send, 200, challenge.encode("ascii"))
+            await answer(send, 200, challenges[0])
 
     async def _delivery(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(self.read_seconds):
-                body = await self._body(receive)
-        except TooLargeError:
-            await answer(send, 413, b"", (b"connection", b"close"))
+                body = await read_body(receive, most=self.most_bytes, drained=DRAINED * self.most_bytes)
+        except GoneError:
+            return
+        except BodyTooLargeError:
+            await answer(send, 413, b"too large", CLOSE)
             return
         except TimeoutError:
-            await answer(send, 408, b"", (b"connection", b"close"))
+            await answer(send, 408, b"too slow", CLOSE)
             return
-        signatures = [value for name, value in scope["headers"] if name == SIGNATURE]
         try:
-            receipt = await self.hub.inbox.receive(body, signatures)
+            receipt = await self.inbox.receive(body, values_of(scope, SIGNATURE))
         except StoreUnavailableError:
-            await answer(send, 503, b"", (b"retry-after", RETRY_AFTER))
+            await answer(send, 503, b"not available now", RETRY_AFTER)
             return
-        if receipt.status == "unsigned":
+        if receipt.status == UNSIGNED:
             await self._unsigned(scope, send)
-            return
-        told = json.dumps({"events": receipt.events, "new": receipt.new, "dead_letters": receipt.dead})
-        await answer(send, 200, told.encode(), content_type=b"application/json")
+        else:
+            await answer(send, 200, b"ok")
 
     async def _unsigned(self, scope: Scope, send: Send) -> None:
-        """A bad signature; an address that keeps sending them is told to stop, a good one from there still passes."""
-        client = scope.get("client") or ("unknown", 0)
+        """Count a bad signature: an address that brings too many hears so, and a good one from there still passes."""
+        client = scope.get("client")
         try:
-            admission = await self.hub.limits.hit("webhook", f"signature:{client[0]}")
+            admission = await self.limits.hit(LIMIT, str(client[0]) if client else "unknown")
         except StoreUnavailableError:
-            await answer(send, 401, b"")
-            return
-        if admission.admitted:
-            await answer(send, 401, b"")
+            admission = None
+        if admission is None or admission.admitted:
+            await answer(send, 401, b"bad signature")
         else:
-            seconds = str(int(admission.retry_after.total_seconds())).encode()
-            await answer(send, 429, b"", (b"retry-after", seconds))
-
-    async def _body(self, receive: Receive) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise TimeoutError
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self.most_bytes:
-                raise TooLargeError
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
+            seconds = max(1, math.ceil(admission.retry_after.total_seconds()))
+            await answer(send, 429, b"too many bad signatures", (b"retry-after", b"%d" % seconds))
 
 
-async def answer(
-    send: Send,
-    status: int,
-    body: bytes,
-    *headers: tuple[bytes, bytes],
-    content_type: bytes = b"text/plain; charset=utf-8",
-) -> None:
-    """Send a whole answer; nothing in it is ever sniffed or kept."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", content_type),
-                (b"content-length", str(len(body)).encode()),
-                (b"x-content-type-options", b"nosniff"),
-                (b"cache-control", b"no-store"),
-                *headers,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
-
-
-def header(scope: Mapping[str, Any], name: bytes) -> str | None:
-    """The one value of a header."""
-    values = [value for key, value in scope["headers"] if key == name]
-    return values[0].decode("latin-1") if len(values) == 1 else None
+def _query(query: bytes) -> Iterable[tuple[bytes, bytes]]:
+    """Names and values of a query, as bytes, as often as they come."""
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        yield unquote_to_bytes(name.replace(b"+", b" ")), unquote_to_bytes(value.replace(b"+", b" "))

@@ -1,0 +1,643 @@
+"""Putting a hub together: resources are opened first, then everything is wired from them."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import punq
+from sqlalchemy.engine import make_url
+
+from wch.adapters.clock import ShiftedClock, SystemClock
+from wch.adapters.ids import SystemIds
+from wch.adapters.local_shop import LocalShop, create, drop, shop_metadata
+from wch.adapters.memory import MemoryDatabase
+from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
+from wch.adapters.sql import SqlDatabase, schema
+from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.arrivals import Arrivals
+from wch.application.assistant import Assistant, compose
+from wch.application.bell import Bell
+from wch.application.breakers import Breakers
+from wch.application.carts import Carts
+from wch.application.conversations import Conversations
+from wch.application.customers import Customers
+from wch.application.dead_letters import DeadLetters
+from wch.application.digests import Digests
+from wch.application.failpoints import Failpoints
+from wch.application.gathering import Gatherer
+from wch.application.handling import Handling
+from wch.application.health import Health
+from wch.application.housekeeping import Every, Housekeeping
+from wch.application.hub import Hub
+from wch.application.inbox import Inbox
+from wch.application.intake import Intake
+from wch.application.limits import Limits
+from wch.application.notifications import Notifications
+from wch.application.observers import Observers
+from wch.application.orders import Orders, PlacementSteps
+from wch.application.outbox import Outbox
+from wch.application.outcomes import Outcomes
+from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.saga_desk import SagaDesk
+from wch.application.sagas import SagaRunner
+from wch.application.settling import Settling
+from wch.application.speaking import Speaker
+from wch.application.statistics import Statistics
+from wch.application.statuses import Statuses
+from wch.application.sync_tasks import SyncTasks
+from wch.application.verification import Verification
+from wch.application.worker import Worker
+from wch.domain.catalogue import ShopFacts
+from wch.domain.circuit_breaker import BreakerRule
+from wch.domain.document import document
+from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError
+from wch.domain.money import Money
+from wch.domain.placement import PLACEMENT
+from wch.domain.rate_limit import RateLimit
+from wch.settings import Settings
+
+MEMORY = "memory://"
+TAG = "hub.tag"
+SANDBOX_CLOCK = "sandbox.clock"
+CLOCK_SECONDS = 60.0
+SANDBOX_CLOCK_SECONDS = 1.0
+
+
+# --- a hub
+
+
+@asynccontextmanager
+async def open_hub(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    whatsapp: WhatsApp | None = None,
+    shop: Shop | None = None,
+    payments: Payments | None = None,
+    database: Database | None = None,
+    observers: Sequence[Observer] = (),
+    install: bool = False,
+    sandbox: bool = False,
+) -> AsyncIterator[Hub]:
+    """Open a hub; everything is given back when the block ends.
+
+    Args:
+        settings: what can be set.
+        clock: the host's own clock.
+        ids: the host's own chance.
+        whatsapp: the host's own WhatsApp.
+        shop: the host's own shop.
+        payments: the host's own ways to pay.
+        database: the host's own store, such as a `SqlDatabase` over its engine.
+        observers: who hears facts after the commit.
+        install: make the tables in a database that has none yet.
+        sandbox: follow the sandbox's clock.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+        SchemaError: the tables are missing, or of another version.
+        StoreUnavailableError: the database does not answer.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        chance = ids if ids is not None else SystemIds()
+        system = SystemClock()
+        time: Clock = clock if clock is not None else system
+        shifted = ShiftedClock(time) if sandbox else None
+        time = shifted if shifted is not None else time
+        failpoints = Failpoints.read(settings.security.failpoints, testing=settings.security.testing)
+        store, shop_store = await _stores(settings, time, chance, failpoints, database, stack, install=install)
+        if isinstance(store, SqlDatabase):
+            system.correct(await store.clock_offset())
+            stack.push_async_callback(_stopped, asyncio.create_task(_keep_time(system, store)))
+        if shifted is not None:
+            await _read_shift(store, shifted)
+            stack.push_async_callback(_stopped, asyncio.create_task(_follow_shift(store, shifted)))
+        sold = shop if shop is not None else await _shop(settings, shop_store, time)
+        if whatsapp is None:
+            whatsapp = _whatsapp(settings, stack)
+        parts = Parts(
+            settings=settings,
+            database=store,
+            clock=time,
+            ids=chance,
+            whatsapp=whatsapp,
+            shop=sold,
+            payments=payments if payments is not None else _payments(settings),
+            observers=Observers(all=tuple(observers)),
+            failpoints=failpoints,
+            tag=await _tag(store, chance),
+        )
+        yield wired(parts)
+
+
+@attrs.frozen(kw_only=True)
+class Parts:
+    """The opened resources that a hub is made of."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    ids: Ids
+    whatsapp: WhatsApp
+    shop: Shop
+    payments: Payments
+    observers: Observers
+    failpoints: Failpoints
+    tag: str
+
+
+def wired(parts: Parts) -> Hub:
+    """Everything put together; nothing is opened here."""
+    settings = parts.settings
+    numbers = settings.whatsapp.phone_number_id or ("*",)
+    container = punq.Container()
+
+    def one(service: Any, /, **values: Any) -> None:
+        container.register(service, scope=punq.Scope.singleton, **values)
+
+    bell = Bell()
+    container.register(Database, instance=parts.database)
+    container.register(Clock, instance=parts.clock)
+    container.register(Ids, instance=parts.ids)
+    container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=settings.whatsapp.app_secret))
+    container.register(Shop, instance=parts.shop)
+    container.register(Payments, instance=parts.payments)
+    container.register(Failpoints, instance=parts.failpoints)
+    container.register(Bell, instance=bell)
+    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    one(Speaker, numbers=numbers)
+    one(Statuses, tag=parts.tag)
+    one(Gatherer)
+    one(Arrivals)
+    one(Intake, numbers=numbers)
+    one(Limits, rules=_limits(settings))
+    container.register(
+        Breakers, instance=Breakers(database=parts.database, clock=parts.clock, rules=_breakers(settings))
+    )
+    one(Outcomes)
+    one(Settling)
+    one(Inbox, wake=bell.ring, tell=parts.observers)
+    container.register(Assistant, instance=compose(settings_of(parts), shop=parts.shop, payments=parts.payments))
+    one(
+        Handling,
+        receipts=settings.conversation.read_receipts,
+        most_at_once=settings.worker.concurrency * 4,
+        tell=parts.observers,
+    )
+    one(
+        Outbox,
+        pause=asyncio.sleep,
+        tag=parts.tag,
+        number_rate=settings.whatsapp.number_rate,
+        most_at_once=settings.worker.concurrency,
+    )
+    one(PlacementSteps, currency=settings.general.currency)
+    one(
+        SagaRunner,
+        definitions={PLACEMENT: container.resolve(PlacementSteps).definition()},
+        failpoints=parts.failpoints,
+        most_at_once=settings.worker.concurrency,
+    )
+    one(Notifications, language=settings.general.language)
+    one(SyncTasks, most_at_once=50)
+    one(Carts, tell=parts.observers, idle=timedelta(minutes=settings.recovery.idle_minutes))
+    one(
+        Housekeeping,
+        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        rest=Every(parts.clock, 30.0),
+    )
+    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping)
+    one(
+        Worker,
+        duties=tuple(container.resolve(duty) for duty in duties),
+        poll_seconds=float(settings.worker.poll_seconds),
+        stop_seconds=float(settings.worker.stop_seconds),
+    )
+    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+        one(room)
+    one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
+    one(Hub)
+    hub: Hub = container.resolve(Hub)
+    return hub
+
+
+def settings_of(parts: Parts) -> "DialogueSettings":
+    """What the dialogue needs of the settings."""
+    settings = parts.settings
+    return DialogueSettings(
+        business_name=settings.general.business_name,
+        language=settings.general.language,
+        country=settings.general.country,
+        timezone=settings.general.timezone,
+        catalog_id=settings.whatsapp.catalog_id,
+        max_per_line=settings.cart.max_per_line,
+        is_on=settings.conversation.bot_enabled,
+        misses_to_handoff=settings.conversation.misses_to_handoff,
+        handback_after=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_handback_after=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
+        hours=settings.conversation.hours,
+    )
+
+
+# --- the resources
+
+
+async def _stores(
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    failpoints: Failpoints,
+    handed: Database | None,
+    stack: contextlib.AsyncExitStack,
+    *,
+    install: bool,
+) -> tuple[Database, SqlDatabase]:
+    """The hub's store, and where the built-in shop keeps its tables."""
+    if isinstance(handed, SqlDatabase):
+        return handed, handed
+    if handed is not None or settings.database.url.startswith(MEMORY):
+        beside = SqlDatabase.open(
+            "sqlite:///:memory:", prefix=settings.database.table_prefix, now=clock.now, token=ids.token, inline=True
+        )
+        stack.push_async_callback(beside.aclose)
+        return handed if handed is not None else MemoryDatabase(), beside
+    database = _sql(settings, clock, ids, failpoints)
+    stack.push_async_callback(database.aclose)
+    if install and await schema.version(database) is None:
+        await _install(settings, database, clock)
+    await schema.require(database)
+    return database, database
+
+
+def _sql(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints) -> SqlDatabase:
+    return SqlDatabase.open(
+        settings.database.url,
+        prefix=settings.database.table_prefix,
+        now=clock.now,
+        token=ids.token,
+        pool_size=settings.database.pool_size,
+        failpoint=failpoints,
+    )
+
+
+async def _shop(settings: Settings, database: SqlDatabase, clock: Clock) -> Shop:
+    if settings.shop.kind != "local":
+        raise SettingsError("WCH_SHOP: this version sells from its built-in shop only; set it to local.")
+    shop = _local_shop(settings, database, clock)
+    if settings.database.url.startswith(MEMORY):
+        await shop.install(with_samples=True)
+    return shop
+
+
+def _local_shop(settings: Settings, database: SqlDatabase, clock: Clock) -> LocalShop:
+    return LocalShop(
+        database=database,
+        clock=clock,
+        facts=ShopFacts(
+            name=settings.general.business_name,
+            currency=settings.general.currency,
+            country=settings.general.country,
+            sells_to=(),
+            timezone=settings.general.timezone,
+            prices_include_tax=False,
+        ),
+        secret=(settings.security.secret_key or ("",))[0].encode(),
+    )
+
+
+def _payments(settings: Settings) -> Payments:
+    unknown = [str(name) for name in settings.payments.enabled if name != "cod"]
+    if unknown:
+        raise SettingsError(f"WCH_PAYMENTS: this version takes cod only, not {', '.join(unknown)}.")
+    currency = settings.general.currency
+    return SwitchedOnPayments(
+        (
+            CashOnDelivery(
+                fee=Money.rounded(settings.cod.fee, currency) if settings.cod.fee else None,
+                max_total=Money.rounded(settings.cod.max_total, currency) if settings.cod.max_total else None,
+                excluded_countries=frozenset(settings.cod.excluded_countries),
+            ),
+        )
+        if settings.payments.enabled
+        else ()
+    )
+
+
+def _whatsapp(settings: Settings, stack: contextlib.AsyncExitStack) -> WhatsApp:
+    """The Cloud API; without the extra `http` nothing can be sent, and a call says so."""
+    try:
+        from wch.adapters.whatsapp.client import CloudApiWhatsApp  # noqa: PLC0415 - needs the extra `http`
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"Sending needs the package {missing.name}; install it with: pip install 'wch[http]', or hand over a WhatsApp."
+        ) from missing
+    client = CloudApiWhatsApp(
+        graph_url=settings.whatsapp.graph_url,
+        version=settings.whatsapp.graph_version,
+        access_token=settings.whatsapp.access_token,
+        timeout_seconds=float(settings.whatsapp.timeout_seconds),
+    )
+    stack.push_async_callback(client.aclose)
+    return client
+
+
+async def _tag(database: Database, ids: Ids) -> str:
+    """The word by which this hub's callback data is told from another's; drawn once."""
+    known = await database.read(lambda uow: uow.options.get(TAG))
+    if known is not None:
+        return str(known["tag"])
+    fresh = ids.token()[-8:]
+
+    def work(uow: UnitOfWork) -> str:
+        there = uow.options.get(TAG, lock=True)
+        if there is not None:
+            return str(there["tag"])
+        uow.options.put(TAG, document(tag=fresh))
+        return fresh
+
+    return await database.transact(work)
+
+
+def _keys(parts: Parts) -> tuple[str, ...]:
+    """The secret keys; a store that forgets needs none of its own."""
+    keys = parts.settings.security.secret_key
+    if keys or not parts.settings.database.url.startswith(MEMORY):
+        return keys
+    return (parts.ids.token(),)
+
+
+def _limits(settings: Settings) -> dict[str, RateLimit]:
+    return {
+        name: RateLimit(name=name, most=window.count, seconds=window.seconds)
+        for name in ("webhook", "api", "admin", "auth", "message_send", "broadcast", "export")
+        if (window := getattr(settings.limits, name)) is not None
+    }
+
+
+def _breakers(settings: Settings) -> dict[str, BreakerRule]:
+    return {
+        name: BreakerRule(failures=trip.failures, successes=trip.successes, timeout=timedelta(seconds=trip.seconds))
+        for name in ("whatsapp", "shop", "payments", "assistant")
+        if (trip := getattr(settings.breakers, name)) is not None
+    }
+
+
+def missing_for_serving(settings: Settings) -> tuple[str, ...]:
+    """The names of secrets that `serve` needs and that are not set."""
+    try:
+        settings.require_for_serving()
+    except SettingsError as error:
+        return tuple(str(fault) for fault in error.facts.get("faults", ("secrets",)))
+    return ()
+
+
+def _schema_check(database: Database) -> Callable[[], Awaitable[object]]:
+    async def nothing() -> None:
+        """A store in memory has no version."""
+
+    if isinstance(database, SqlDatabase):
+        held = database
+
+        async def check() -> None:
+            await schema.require(held)
+
+        return check
+    return nothing
+
+
+# --- time
+
+
+async def _keep_time(clock: SystemClock, database: SqlDatabase) -> None:
+    """Follow the clock of the database, which all hosts share."""
+    while True:
+        await asyncio.sleep(CLOCK_SECONDS)
+        with contextlib.suppress(StoreUnavailableError):
+            clock.correct(await database.clock_offset())
+
+
+async def _read_shift(database: Database, clock: ShiftedClock) -> None:
+    told = await database.read(lambda uow: uow.options.get(SANDBOX_CLOCK))
+    if told is not None:
+        clock.move_to(timedelta(seconds=int(told.get("seconds", 0))))
+
+
+async def _follow_shift(database: Database, clock: ShiftedClock) -> None:
+    """The sandbox's clock is moved in one process and followed by all."""
+    while True:
+        await asyncio.sleep(SANDBOX_CLOCK_SECONDS)
+        with contextlib.suppress(StoreUnavailableError):
+            await _read_shift(database, clock)
+
+
+async def advance_clock(hub: Hub, span: timedelta) -> None:
+    """Move the sandbox's clock forward, for every process on the database, and let due work be seen."""
+
+    def work(uow: UnitOfWork) -> int:
+        told = uow.options.get(SANDBOX_CLOCK, lock=True) or {}
+        seconds = int(told.get("seconds", 0)) + int(span.total_seconds())
+        uow.options.put(SANDBOX_CLOCK, document(seconds=seconds))
+        return seconds
+
+    seconds = await hub.database.transact(work)
+    if isinstance(hub.clock, ShiftedClock):
+        hub.clock.move_to(timedelta(seconds=seconds))
+    hub.worker.bell.ring()
+
+
+async def _stopped(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+# --- the tables
+
+
+@attrs.frozen(kw_only=True)
+class Installation:
+    """The tables of one database: what `wch db` does."""
+
+    settings: Settings
+    database: SqlDatabase
+    clock: Clock
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator["Installation"]:
+        """Connect to the database of these settings.
+
+        Raises:
+            SettingsError: it keeps nothing, so there is nothing to install.
+        """
+        if settings.database.url.startswith(MEMORY):
+            raise SettingsError("A database in memory has no tables to install; set WCH_DATABASE_URL to a real one.")
+        clock = SystemClock()
+        database = _sql(settings, clock, SystemIds(), Failpoints.disarmed())
+        try:
+            yield cls(settings=settings, database=database, clock=clock)
+        finally:
+            await database.aclose()
+
+    async def upgrade(self) -> str:
+        """Install all tables, or bring them to this version; a shop that is empty gets the sample products."""
+        return await _install(self.settings, self.database, self.clock)
+
+    async def check(self) -> tuple[schema.Difference, ...]:
+        """What is not as the data model has it."""
+        return await schema.check(self.database, (shop_metadata(self.database.prefix),))
+
+    async def drop(self) -> None:
+        """Remove everything."""
+        await schema.drop(self.database, (drop,))
+
+    async def version(self) -> str | None:
+        """The version that the tables have."""
+        return await schema.version(self.database)
+
+
+async def _install(settings: Settings, database: SqlDatabase, clock: Clock) -> str:
+    fresh = await schema.version(database) is None
+    version = await schema.upgrade(database, (create,))
+    await _local_shop(settings, database, clock).install(with_samples=fresh)
+    return version
+
+
+# --- the doctor
+
+
+@attrs.frozen(kw_only=True)
+class Ailment:
+    """Something that makes the hub unsafe or silent."""
+
+    severity: str
+    what: str
+    way_out: str
+
+
+async def examine(settings: Settings) -> tuple[Ailment, ...]:
+    """Look at settings, database and worker; what is found, the worst first."""
+    found = [
+        Ailment(severity="critical", what=fault, way_out="Set it in the environment or in wch.toml.")
+        for fault in missing_for_serving(settings)
+    ]
+    if settings.database.url.startswith(MEMORY):
+        found.append(
+            Ailment(
+                severity="warning", what="The store is in memory.", way_out="Set WCH_DATABASE_URL to keep anything."
+            )
+        )
+        return tuple(found)
+    async with Installation.open(settings) as installation:
+        try:
+            await schema.require(installation.database)
+        except SchemaError as error:
+            found.append(Ailment(severity="critical", what=str(error), way_out=""))
+            return tuple(found)
+        found += [
+            Ailment(severity="degraded", what=f"{one.table}: {one.what}.", way_out="Compare with `wch db check`.")
+            for one in await installation.check()
+        ]
+        found += await installation.database.run(_durability, write=False)
+        offset = await installation.database.clock_offset()
+        if abs(offset) > timedelta(seconds=2):
+            found.append(
+                Ailment(
+                    severity="warning",
+                    what=f"The database's clock is {offset.total_seconds():.0f} s off.",
+                    way_out="Let both hosts follow a time server.",
+                )
+            )
+        beats = await installation.database.read(lambda uow: uow.options.named("worker."))
+        if not beats:
+            found.append(
+                Ailment(severity="warning", what="No worker is alive.", way_out="Start `wch worker`, or `wch serve`.")
+            )
+        found += _disk(settings)
+    return tuple(found)
+
+
+def _durability(connection: Any) -> list[Ailment]:
+    """Settings of the engine that would lose what was acknowledged."""
+    found = []
+    if connection.dialect.name == "sqlite":
+        journal = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar()).lower()
+        synchronous = int(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+        if journal != "wal":
+            found.append(
+                Ailment(severity="degraded", what=f"journal_mode is {journal}.", way_out="PRAGMA journal_mode = WAL;")
+            )
+        if synchronous < 2:
+            found.append(
+                Ailment(severity="critical", what="synchronous is below FULL.", way_out="PRAGMA synchronous = FULL;")
+            )
+        return found
+    wanted = {"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1"}
+    for name, value in wanted.items():
+        told = str(connection.exec_driver_sql(f"SELECT @@GLOBAL.{name}").scalar())
+        if name == "sync_binlog" and str(connection.exec_driver_sql("SELECT @@GLOBAL.log_bin").scalar()) == "0":
+            continue
+        if told != value:
+            found.append(
+                Ailment(
+                    severity="critical",
+                    what=f"{name} is {told}: a crash of the server loses what was acknowledged.",
+                    way_out=f"SET GLOBAL {name} = {value};",
+                )
+            )
+    packet = int(connection.exec_driver_sql("SELECT @@GLOBAL.max_allowed_packet").scalar())
+    if packet < 16 * 1024 * 1024:
+        found.append(
+            Ailment(
+                severity="warning",
+                what="max_allowed_packet is below 16 MiB.",
+                way_out="SET GLOBAL max_allowed_packet = 16777216;",
+            )
+        )
+    return found
+
+
+def _disk(settings: Settings) -> list[Ailment]:
+    url = make_url(settings.database.url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return []
+    usage = shutil.disk_usage(Path(url.database).resolve().parent)
+    free = usage.free * 100 // usage.total
+    if free >= settings.health.disk_percent[0]:
+        return []
+    return [Ailment(severity="warning", what=f"{free} % of the disk is free.", way_out="Make room on the disk.")]
+
+
+@asynccontextmanager
+async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> AsyncIterator[Any]:
+    """The simulated WhatsApp around a hub; it posts to this address, signed."""
+    import httpx2  # noqa: PLC0415 - needs the extra `http`
+
+    from wch.adapters.sandbox import Sandbox  # noqa: PLC0415
+
+    async def advance(span: timedelta) -> None:
+        await advance_clock(hub, span)
+
+    numbers = settings.whatsapp.phone_number_id
+    world = Sandbox(
+        webhook_url=webhook_url,
+        secret=settings.whatsapp.app_secret[0],
+        token=settings.whatsapp.access_token,
+        number=next((number for number in numbers if number != "*"), "100000000000001"),
+        waba_id=settings.whatsapp.waba_id or "200000000000002",
+        clock=hub.clock,
+        ids=hub.ids,
+        http=httpx2.AsyncClient(timeout=30.0, trust_env=False),
+        advance=advance,
+    )
+    try:
+        yield world
+    finally:
+        await world.aclose()

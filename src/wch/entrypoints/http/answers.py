@@ -1,0 +1,114 @@
+"""Answers by hand, for the doors that do without the framework; and the headers that every answer bears."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+PROBLEM = "application/problem+json"
+
+SECURITY_HEADERS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+
+CLOSE: Header = (b"connection", b"close")
+
+
+class GoneError(Exception):
+    """Whoever asked has gone."""
+
+
+class BodyTooLargeError(Exception):
+    """More came than may come."""
+
+
+async def answer(
+    send: Send, status: int, body: bytes = b"", *headers: Header, content_type: bytes = b"text/plain; charset=utf-8"
+) -> None:
+    """Send a whole answer."""
+    own = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *SECURITY_HEADERS, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem_of(status: int, title: str, detail: str, *, code: str, errors: Iterable[Any] = ()) -> dict[str, Any]:
+    """The document of RFC 9457, with our word for the case and a line for each fault."""
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": list(errors),
+    }
+
+
+async def answer_problem(send: Send, document: Mapping[str, Any], *headers: Header) -> None:
+    """Send a problem."""
+    await answer(send, document["status"], json.dumps(document).encode(), *headers, content_type=PROBLEM.encode())
+
+
+def with_security_headers(send: Send, *, instead: Mapping[bytes, bytes]) -> Send:
+    """Send with the security headers that the answer has not set itself; some of them with other values."""
+
+    async def dressed(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            present = {name.lower() for name, _ in message.get("headers", ())}
+            missing = [(name, instead.get(name, value)) for name, value in SECURITY_HEADERS if name not in present]
+            message = {**message, "headers": [*message.get("headers", ()), *missing]}
+        await send(message)
+
+    return dressed
+
+
+async def read_body(receive: Receive, *, most: int, drained: int) -> bytes:
+    """The whole body, counted while it comes; the declared length is not believed.
+
+    What is too long is read on and thrown away up to `drained` bytes, so that a client
+    which writes before it reads hears the refusal instead of a broken connection.
+
+    Raises:
+        BodyTooLargeError: more than `most` bytes came.
+        GoneError: the client went away in the middle.
+    """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) > most:
+            raise BodyTooLargeError
+        return body
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise GoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= most:
+            parts.append(part)
+        elif size > drained or not message.get("more_body", False):
+            raise BodyTooLargeError
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+
+
+def values_of(scope: Scope, name: bytes) -> list[bytes]:
+    """Every value of a header, as bytes."""
+    return [value for key, value in scope["headers"] if key == name]
+
+
+def inner_path(scope: Scope) -> str:
+    """The path below where the application is mounted, whichever way the host tells it."""
+    path, root = str(scope["path"]), str(scope.get("root_path") or "").rstrip("/")
+    inside = path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
+    return inside or "/"

@@ -1,0 +1,220 @@
+"""What the routes are, for programs (OpenAPI 3.1) and for people (one page without any script)."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+
+from wch.entrypoints.http.webhooks import SIGNATURE
+
+TITLE = "wch"
+DESCRIPTION = "A WhatsApp Commerce Hub: it takes deliveries, holds conversations, fills carts and places orders."
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {"type": "array", "items": {}},
+    },
+}
+
+_DELIVERY = {
+    "object": "whatsapp_business_account",
+    "entry": [
+        {
+            "id": "102290129340398",
+            "changes": [
+                {
+                    "field": "messages",
+                    "value": {
+                        "messaging_product": "whatsapp",
+                        "metadata": {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"},
+                        "contacts": [{"profile": {"name": "Sheena Nelson"}, "wa_id": "16505551234"}],
+                        "messages": [
+                            {
+                                "from": "16505551234",
+                                "id": "wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTRBNjU5OUFFRTAzODEwMTQ0RgA=",
+                                "timestamp": "1749416383",
+                                "type": "text",
+                                "text": {"body": "hi"},
+                            }
+                        ],
+                    },
+                }
+            ],
+        }
+    ],
+}
+
+
+def _plain(description: str, example: str) -> dict[str, Any]:
+    content = {"text/plain": {"schema": {"type": "string"}, "example": example}}
+    return {"description": description, "content": content}
+
+
+def _asked(name: str, example: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": True, "schema": {"type": "string", **schema}, "example": example}
+
+
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "integer"}}
+}
+
+BY_HAND: Mapping[str, Any] = {
+    "/webhooks/whatsapp": {
+        "get": {
+            "tags": ["webhooks"],
+            "operationId": "WhatsAppHandshake",
+            "summary": "Meta's handshake",
+            "description": "Answers the bare challenge when the token is the one that was set.",
+            "parameters": [
+                _asked("hub.mode", "subscribe", const="subscribe"),
+                _asked("hub.verify_token", "a-word-of-yours"),
+                _asked("hub.challenge", "1158201444", pattern="^[A-Za-z0-9_-]{1,256}$"),
+            ],
+            "responses": {
+                "200": _plain("The challenge.", "1158201444"),
+                "400": _plain("Not a handshake.", "not a handshake"),
+                "403": _plain("The token is wrong or missing.", "wrong token"),
+            },
+        },
+        "post": {
+            "tags": ["webhooks"],
+            "operationId": "WhatsAppDelivery",
+            "summary": "A delivery of WhatsApp's",
+            "description": "Signed over the bytes as sent. Answered 200 once every event in it is durable; whatever "
+            "was not answered 200 can be sent again without harm.",
+            "parameters": [
+                {
+                    "name": SIGNATURE.decode().title(),
+                    "in": "header",
+                    "required": True,
+                    "schema": {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"},
+                    "description": "HMAC-SHA256 of the body under the app secret.",
+                }
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"type": "object"}, "example": _DELIVERY}},
+            },
+            "responses": {
+                "200": _plain("Every event is durable.", "ok"),
+                "401": _plain("The signature is missing, repeated or wrong; nothing is kept.", "bad signature"),
+                "408": _plain("The body took too long.", "too slow"),
+                "413": _plain("The body is over 4 MiB.", "too large"),
+                "429": {**_plain("Too many bad signatures from here.", "too many"), "headers": _RETRY_AFTER},
+                "503": {**_plain("The store cannot take it now.", "not available now"), "headers": _RETRY_AFTER},
+            },
+        },
+    },
+    "/livez": {
+        "get": {
+            "tags": ["health"],
+            "operationId": "Livez",
+            "summary": "Whether the process is alive",
+            "responses": {"200": _plain("It is.", "alive")},
+        }
+    },
+}
+"""The routes that the framework does not know, since they are answered by hand."""
+
+
+def configuration() -> OpenAPIConfig:
+    """What the framework writes into the document."""
+    return OpenAPIConfig(
+        title=TITLE, version=program_version(), description=DESCRIPTION, use_handler_docstrings=True, render_plugins=()
+    )
+
+
+def program_version() -> str:
+    """The version of the installed package."""
+    try:
+        return version("wch")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def document_of(app: Litestar, *, root: str) -> dict[str, Any]:
+    """The OpenAPI document of everything that is served below `root`."""
+    document: dict[str, Any] = dict(app.openapi_schema.to_schema())
+    document["servers"] = [{"url": root or "/"}]
+    document["paths"] = {**BY_HAND, **document.get("paths", {})}
+    for operation in _operations(document["paths"]):
+        responses = operation.setdefault("responses", {})
+        for status, response in responses.items():
+            if status[0] in "45" and "application/json" in response.get("content", {}):
+                response["content"] = {"application/problem+json": {"schema": _PROBLEM}}
+        responses.setdefault(
+            "default", {"description": "A problem.", "content": {"application/problem+json": {"schema": _PROBLEM}}}
+        )
+    return json.loads(json.dumps(document, default=str))  # type: ignore[no-any-return] # what went in
+
+
+def _operations(paths: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for path in paths.values():
+        for method, operation in path.items():
+            if method in {"get", "post", "put", "patch", "delete"}:
+                yield operation
+
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f23;"
+    "background:#fff}h2{font:600 1rem/1.5 ui-monospace,monospace;margin:2rem 0 .25rem;padding-top:1rem;"
+    "border-top:1px solid #d0d7de}b{display:inline-block;min-width:4rem}pre{background:#f6f8fa;padding:.75rem;"
+    "overflow:auto}dt{font:600 .9rem ui-monospace,monospace}dd{margin:0 0 .25rem 1.5rem}"
+)
+
+PAGE_POLICY = (
+    "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    + "'"
+)
+"""What the page may load: its own style, and nothing else."""
+
+
+def page_of(document: Mapping[str, Any]) -> str:
+    """The document as a page to read."""
+    info = document["info"]
+    blocks = [
+        _block(method, path, operation)
+        for path, methods in sorted(document["paths"].items())
+        for method, operation in methods.items()
+        if isinstance(operation, Mapping)
+    ]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head><body>'
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info.get('description', ''))}</p>"
+        f'<p>For programs: <a href="openapi.json">openapi.json</a>.</p>{"".join(blocks)}</body></html>'
+    )
+
+
+def _block(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    parts = [f"<h2><b>{escape(method.upper())}</b>{escape(path)}</h2>"]
+    parts += [f"<p>{escape(str(operation[key]))}</p>" for key in ("summary", "description") if operation.get(key)]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        parts += [f"<pre>{escape(json.dumps(example, indent=2))}</pre>" for example in _examples(content)]
+    answers = operation.get("responses", {})
+    lines = (
+        f"<dt>{escape(str(status))}</dt><dd>{escape(str(one.get('description', '')))}</dd>"
+        for status, one in answers.items()
+    )
+    return "".join([*parts, "<dl>", *lines, "</dl>"])
+
+
+def _examples(content: Mapping[str, Any]) -> Iterable[Any]:
+    if "example" in content:
+        yield content["example"]
+    for example in content.get("examples", {}).values():
+        yield example.get("value")

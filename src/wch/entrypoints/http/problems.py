@@ -1,0 +1,65 @@
+"""Errors as the routes tell them: RFC 9457, a sentence for people, and nothing of a person in it."""
+
+import logging
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError, WchError
+from wch.entrypoints.http.answers import PROBLEM, problem_of
+
+log = logging.getLogger(__name__)
+
+_Request = Request[Any, Any, Any]
+_Problem = Response[dict[str, Any]]
+
+FAULT = problem_of(500, "Internal Server Error", "Something went wrong here; it has been logged.", code="fault")
+
+
+def problem(
+    status: int, detail: str, *, code: str, errors: Any = (), headers: dict[str, str] | None = None
+) -> _Problem:
+    """An answer that tells a problem."""
+    document = problem_of(status, HTTPStatus(status).phrase, detail, code=code, errors=errors)
+    return Response(document, status_code=status, media_type=PROBLEM, headers=headers)
+
+
+def refused(_request: _Request, error: WchError) -> _Problem:
+    """What the hub refuses, in its own sentence."""
+    if isinstance(error, StoreUnavailableError):
+        return problem(503, str(error), code="store_unavailable", headers={"Retry-After": "30"})
+    if isinstance(error, NotFoundError):
+        return problem(404, str(error), code="not_found")
+    if isinstance(error, ConflictError):
+        return problem(409, str(error), code=str(error.facts.get("code", "conflict")))
+    return problem(422, str(error), code=_word(type(error).__name__))
+
+
+def of_http(_request: _Request, error: HTTPException) -> _Problem:
+    """What the framework refuses: a route that is not there, a body that does not fit."""
+    errors = error.extra if isinstance(error.extra, list) else []
+    headers = {str(name): str(value) for name, value in (error.headers or {}).items()}
+    detail = error.detail or HTTPStatus(error.status_code).phrase
+    return problem(error.status_code, detail, code=_word(type(error).__name__), errors=errors, headers=headers)
+
+
+def fault(_request: _Request, error: Exception) -> _Problem:
+    """What nobody foresaw; the log says what and where, the answer does not."""
+    log_fault(error)
+    return Response(dict(FAULT), status_code=500, media_type=PROBLEM)
+
+
+def log_fault(error: Exception) -> None:
+    """Write down the class of an error and where it was; its words may hold what a customer wrote."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error("an answer failed", extra={"error": type(error).__qualname__, "places": places})
+
+
+def _word(name: str) -> str:
+    """`NotFoundException` as `not_found`."""
+    stem = name.removesuffix("Exception").removesuffix("Error")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in stem).lstrip("_")
