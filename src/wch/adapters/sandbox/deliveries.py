@@ -3,44 +3,68 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
 
-def body_of(value: dict[str, Any], *, waba_id: str, field: str = "messages") -> bytes:
-    """A delivery's bytes, escaped the way Meta's servers do: slashes, and all that is not ASCII."""
-    envelope = {
-        "object": "whatsapp_business_account",
-        "entry": [{"id": waba_id, "changes": [{"value": value, "field": field}]}],
-    }
-    return json.dumps(envelope, separators=(",", ":")).replace("/", "\\/").encode("ascii")
+from wch.domain.document import JsonObject
+
+DISPLAY = "15550001111"
+"""The business's number as people read it."""
 
 
-def sign(body: bytes, secret: str) -> str:
+@attrs.frozen(kw_only=True)
+class Business:
+    """Who is written to.
+
+    Attributes:
+        number: the phone number id.
+    """
+
+    number: str
+
+    def value(self, **more: Any) -> JsonObject:
+        """The frame around messages or statuses."""
+        return {
+            "messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": DISPLAY, "phone_number_id": self.number},
+            **more,
+        }
+
+
+def body_of(values: Sequence[JsonObject], *, waba_id: str) -> bytes:
+    """One delivery of these values, escaped the way Meta's servers do: slashes, at signs, all that is not ASCII."""
+    changes = [{"value": value, "field": "messages"} for value in values]
+    envelope = {"object": "whatsapp_business_account", "entry": [{"id": waba_id, "changes": changes}]}
+    text = json.dumps(envelope, separators=(",", ":"))
+    return text.replace("/", "\\/").replace("@", "\\u0040").encode("ascii")
+
+
+def signature(body: bytes, secret: str) -> str:
     """The value of `X-Hub-Signature-256`."""
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
 
 
+def user_id_of(wa_id: str) -> str:
+    """The business-scoped id of this number; the same one every time, so that it outlives the sandbox."""
+    digest = hashlib.sha256(f"sandbox:{wa_id}".encode()).digest()
+    return f"US.{int.from_bytes(digest[:8], 'big'):020d}"
+
+
 def message_value(
-    message: dict[str, Any], *, number: str, display: str, wa_id: str, name: str, user_id: str | None
-) -> dict[str, Any]:
-    """The value of one message of a customer; with a user id it comes without the number."""
-    contact: dict[str, Any] = {"profile": {"name": name}}
-    if user_id is None:
+    business: Business, message: JsonObject, *, wa_id: str, name: str, without_number: bool
+) -> JsonObject:
+    """The value of one message of a customer; if wanted, the person is known by the user id alone."""
+    user_id = user_id_of(wa_id)
+    contact: dict[str, Any] = {"profile": {"name": name}, "user_id": user_id}
+    sender = {"from_user_id": user_id}
+    if not without_number:
         contact["wa_id"] = wa_id
-        message = {"from": wa_id, **message}
-    else:
-        contact["user_id"] = user_id
-        message = {"from_user_id": user_id, **message}
-    return {**_frame(number, display), "contacts": [contact], "messages": [message]}
+        sender["from"] = wa_id
+    return business.value(contacts=[contact], messages=[{**sender, **message}])
 
 
-def status_value(status: dict[str, Any], *, number: str, display: str) -> dict[str, Any]:
+def status_value(business: Business, status: Mapping[str, Any]) -> JsonObject:
     """The value of one status."""
-    return {**_frame(number, display), "statuses": [status]}
-
-
-def _frame(number: str, display: str) -> dict[str, Any]:
-    return {
-        "messaging_product": "whatsapp",
-        "metadata": {"display_phone_number": display, "phone_number_id": number},
-    }
+    return business.value(statuses=[status])

@@ -135,7 +135,7 @@ SAYINGS = [
 ]
 
 
-def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any]:
+def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any]:  # noqa: C901 - a list of routes
     """Every route of the sandbox but the Graph API's."""
 
     @post("/sandbox/api/customers/{wa_id:str}/messages", status_code=200, summary="Say something as a customer")

@@ -1,189 +1,281 @@
-"""Serving: HTTP and, unless told not to, the worker in the same process; a stop loses nothing."""
+"""`wch serve`: HTTP and the worker in one process, or in several on one listening socket."""
 
 import asyncio
-import contextlib
 import errno
 import logging
-import multiprocessing
 import os
-import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import AsyncExitStack, closing, contextmanager
+from signal import SIGINT, SIGTERM
+from typing import Any, Protocol
 
+import attrs
 import uvicorn
+import uvloop
 
-from wch.application.hub import Hub
-from wch.bootstrap import open_hub, open_sandbox
-from wch.domain.errors import SettingsError, WchError
+from wch.domain.errors import SettingsError
+from wch.entrypoints.http import overseeing
 from wch.entrypoints.http.application import Application, Doors, asgi
 from wch.entrypoints.logs import configure_logs
 from wch.settings import Settings
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024
-LEAVING_SECONDS = 0.2
-"""How long readiness says no before the doors close, so that a load balancer has seen it."""
+BACKLOG = 2_048
+MOST_CONNECTIONS = 1_000
+"""Connections and requests at a time; further ones get 503, which every provider tries again."""
+
+KEEP_ALIVE_SECONDS = 75
+LAST_ANSWERS_SECONDS = 3
+"""How long answers under way may take once the worker has handed back."""
+
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
-def serve(settings: Settings, *, host: str, port: int, sandbox: bool, with_worker: bool, processes: int) -> int:
-    """Serve until told to stop; the exit code.
+class WorkerPort(Protocol):
+    """What serving asks of the worker."""
 
-    Args:
-        settings: what can be set.
-        host: the address to listen on.
-        port: the port; 0 takes a free one.
-        sandbox: whether WhatsApp and its customers are stood in for.
-        with_worker: whether the work is done here too.
-        processes: how many processes answer HTTP on the one port.
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop, then hand back."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What is to be served.
+
+    Attributes:
+        address: where this server is reached from this machine.
+        sandbox: whether it stands in for WhatsApp too.
+        with_worker: whether the worker runs beside it.
+    """
+
+    settings: Settings
+    address: str
+    sandbox: bool
+    with_worker: bool
+
+
+def serve(
+    settings: Settings, *, host: str, port: int, sandbox: bool = False, with_worker: bool = True, processes: int = 1
+) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    With several processes each has a hub, and a worker unless there shall be none; they
+    share the socket, and one that dies is started anew.
 
     Raises:
-        SettingsError: the port is taken, with the way out.
+        SettingsError: the port is taken or not ours to take, the host is not on this
+            machine, or what is asked for does not go together.
+        WchError: the hub could not be opened.
     """
     configure_logs(level=settings.log.level, as_json=settings.log.format == "json" or not sys.stderr.isatty())
-    listener = _listen(host, port)
-    address = f"http://{host if host not in {'0.0.0.0', '::'} else '127.0.0.1'}:{listener.getsockname()[1]}"  # noqa: S104
-    if sandbox:
-        settings = settings.for_sandbox(graph_url=f"{address}/sandbox/graph")
-    others = [
-        multiprocessing.get_context("fork").Process(
-            target=_child, args=(settings, listener, address, sandbox, with_worker), daemon=True
+    _refuse_contradictions(settings, sandbox=sandbox, with_worker=with_worker, processes=processes)
+    with closing(listening(host, port)) as listener:
+        address = reached_at(host, listener.getsockname()[1])
+        plan = Plan(settings=settings, address=address, sandbox=sandbox, with_worker=with_worker)
+        if processes == 1:
+            return _run(_serve_one(plan, listener, announce=lambda: _announce(plan), life_line=None))
+        return overseeing.oversee(
+            lambda ready, life_line: _run(_serve_one(plan, listener, announce=ready, life_line=life_line)),
+            processes=processes,
+            announce=lambda: _announce(plan),
         )
-        for _ in range(processes - 1)
-    ]
-    for other in others:
-        other.start()
+
+
+def _refuse_contradictions(settings: Settings, *, sandbox: bool, with_worker: bool, processes: int) -> None:
+    if processes > 1 and sandbox:
+        message = "The sandbox keeps its phones in one process: leave out --workers, or --sandbox."
+        raise SettingsError(message)
+    if settings.database.url.startswith("memory:") and (processes > 1 or not with_worker):
+        message = (
+            "A database in memory belongs to one process, which must do the work too: leave out --workers and "
+            "--no-worker, or set WCH_DATABASE_URL to one on disk."
+        )
+        raise SettingsError(message)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there, before anything else is opened.
+
+    Raises:
+        SettingsError: it cannot be; the sentence says why and what to do.
+    """
     try:
-        return asyncio.run(_serve(settings, listener, address, sandbox=sandbox, with_worker=with_worker, says=True))
-    finally:
-        for other in others:
-            if other.pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(other.pid, signal.SIGTERM)
-        for other in others:
-            other.join(timeout=30)
-        listener.close()
-
-
-def _child(settings: Settings, listener: socket.socket, address: str, sandbox: bool, with_worker: bool) -> None:  # noqa: FBT001
-    raise SystemExit(
-        asyncio.run(_serve(settings, listener, address, sandbox=sandbox, with_worker=with_worker, says=False))
-    )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """The one socket that all processes share."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        family, kind, protocol, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        message = f"There is no host named {host!r}: give --host an address of this machine, such as 127.0.0.1."
+        raise SettingsError(message) from error
+    listener = socket.socket(family, kind, protocol)
     try:
-        listener.bind((host, port))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise SettingsError(
-                f"Port {port} on {host} is taken by another program; stop it, or choose another with --port."
-            ) from error
-        raise SettingsError(
-            f"Cannot listen on {host}:{port}: {error.strerror}; choose another with --host or --port."
-        ) from error
-    listener.listen(BACKLOG)
-    listener.set_inheritable(True)
+        raise SettingsError(_why(error, host, port)) from error
+    listener.setblocking(False)  # noqa: FBT003 - positional only
     return listener
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but the signals are ours: readiness goes first."""
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is taken: stop the program that listens there, or choose another with --port."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights than this user has: choose one from 1024 up with --port."
+    return (
+        f"Cannot listen on {host} port {port} ({os.strerror(error.errno or 0)}): choose others with --host and --port."
+    )
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
+
+def reached_at(host: str, port: int) -> str:
+    """The server's address as this machine sees it."""
+    near = "127.0.0.1" if host in _EVERYWHERE else host
+    return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
+
+
+def _run(serving: Coroutine[Any, Any, int]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serving)
+
+
+async def _serve_one(
+    plan: Plan, listener: socket.socket, *, announce: Callable[[], None], life_line: int | None
+) -> int:
+    """Open the hub, attend to it until a signal comes or the overseer is gone, and close it."""
+    from wch.bootstrap import open_hub, open_sandbox  # noqa: PLC0415 - a taken port is told without loading all that
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal in (SIGTERM, SIGINT):
+        loop.add_signal_handler(signal, stop.set)
+    if life_line is not None:
+        loop.add_reader(life_line, stop.set)
+    settings = plan.settings
+    if plan.sandbox:
+        settings = settings.for_sandbox(graph_url=f"{plan.address}/sandbox/graph")
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(open_hub(settings, install=True, sandbox=plan.sandbox))
+        sandbox = None
+        if plan.sandbox:
+            webhook = f"{plan.address}/webhooks/whatsapp"
+            sandbox = await stack.enter_async_context(open_sandbox(settings, hub, webhook_url=webhook))
+        doors = Doors(
+            verify_token=settings.whatsapp.verify_token,
+            max_bytes=settings.ingress.max_bytes,
+            read_seconds=settings.ingress.read_seconds,
+        )
+        return await attend(
+            asgi(hub, doors, sandbox=sandbox),
+            listener,
+            worker=hub.worker if plan.with_worker else None,
+            stop=stop,
+            stop_seconds=settings.worker.stop_seconds,
+            trusted_proxies=settings.security.trusted_proxies,
+            announce=announce,
+        )
+
+
+async def attend(
+    application: Application,
+    listener: socket.socket,
+    *,
+    worker: WorkerPort | None,
+    stop: asyncio.Event,
+    stop_seconds: float,
+    trusted_proxies: tuple[str, ...] = (),
+    announce: Callable[[], None] = lambda: None,
+) -> int:
+    """Answer and work until `stop`; then `/readyz` says so first, the worker hands back, and HTTP ends last.
+
+    Returns:
+        0 when it was told to stop; 1 when the worker or the server ended by itself.
+    """
+    server = _Server(_config(application, trusted_proxies))
+    rest = asyncio.Event()
+    asked = asyncio.create_task(stop.wait())
+    answering = asyncio.create_task(server.answering.wait())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    working = None if worker is None else asyncio.create_task(worker.run(rest))
+    parts: set[asyncio.Task[Any]] = {serving, asked} if working is None else {serving, asked, working}
+    try:
+        await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
+        if server.started:
+            announce()
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        application.leaving = True
+        rest.set()
+        failed = not asked.done()
+        if working is not None:
+            failed |= await _over(working, stop_seconds + LAST_ANSWERS_SECONDS)
+        server.should_exit = True
+        failed |= await _over(serving, 2 * LAST_ANSWERS_SECONDS)
+        for waiting in (asked, answering):
+            waiting.cancel()
+    return int(failed)
+
+
+async def _over(task: asyncio.Task[None], seconds: float) -> bool:
+    """Wait for a part's end, and end it when the time is over; whether it failed."""
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=LAST_ANSWERS_SECONDS)
+        return False
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("a part of the server failed", exc_info=error)
+    return error is not None
+
+
+def _config(application: Application, trusted_proxies: tuple[str, ...]) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        backlog=BACKLOG,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signals: who stops it, and in which order, is decided here.
+
+    Attributes:
+        answering: set once it listens.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin, and say so."""
+        await super().startup(sockets)
+        self.answering.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
         """Leave them alone."""
         yield
 
 
-async def _serve(
-    settings: Settings,
-    listener: socket.socket,
-    address: str,
-    *,
-    sandbox: bool,
-    with_worker: bool,
-    says: bool,
-) -> int:
-    stop = asyncio.Event()
-    for word in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(word, stop.set)
-    try:
-        async with (
-            open_hub(settings, install=True, sandbox=sandbox) as hub,
-            _world(settings, hub, address, sandbox=sandbox) as world,
-        ):
-            application = asgi(
-                hub,
-                Doors(
-                    verify_token=settings.whatsapp.verify_token,
-                    max_bytes=settings.ingress.max_bytes,
-                    read_seconds=settings.ingress.read_seconds,
-                ),
-                sandbox=world,
-            )
-            server = _Server(_config(application))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            working = asyncio.create_task(_work(hub, stop)) if with_worker else None
-            if says:
-                _say(address, sandbox=sandbox)
-            await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-            application.leaving = True
-            await asyncio.sleep(LEAVING_SECONDS)
-            server.should_exit = True
-            stop.set()
-            await asyncio.gather(serving, *([working] if working is not None else []), return_exceptions=True)
-    except WchError as error:
-        sys.stderr.write(f"wch: {error}\n")
-        return 1
-    return 0
-
-
-def _config(application: Application) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        loop="none",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=20,
-        limit_concurrency=2000,
-    )
-
-
-@asynccontextmanager
-async def _world(settings: Settings, hub: Hub, address: str, *, sandbox: bool) -> AsyncIterator[Any]:
-    """The simulated WhatsApp, if it is wanted."""
-    if not sandbox:
-        yield None
-        return
-    async with open_sandbox(settings, hub, webhook_url=f"{address}/webhooks/whatsapp") as world:
-        yield world
-
-
-async def _work(hub: Hub, stop: asyncio.Event) -> None:
-    try:
-        await hub.worker.run(stop)
-    except Exception:
-        log.exception("the worker ended")
-        raise
-
-
-def _say(address: str, *, sandbox: bool) -> None:
-    """The addresses to open."""
-    lines = [f"wch serves on {address}", f"  webhook   {address}/webhooks/whatsapp", f"  routes    {address}/docs"]
-    if sandbox:
-        lines.append(f"  sandbox   {address}/sandbox/api/customers")
+def _announce(plan: Plan) -> None:
+    """Say on standard output where to go."""
+    places = {"webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
+    if plan.sandbox:
+        places |= {"customers": "/sandbox/api/customers", "sends": "/sandbox/api/graph-log"}
+    lines = [f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
