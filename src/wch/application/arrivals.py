@@ -120,15 +120,21 @@ class Arrivals:
     def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
         """The same id again: nothing new, but a call goes on, and other content is kept aside."""
         if there.type == "call" and event.type == "call":
-            row = uow.messages.get(there.id, lock=True)
-            merged = amended(there.content, **event.content)
-            if row is None or merged == there.content:
-                return Arrived(is_new=False)
-            uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
-            return Arrived(is_new=True)
+            return self._call_goes_on(uow, there, event, now=now)
         same = there.type == event.type and _says(there.content) == _says(event.content)
         changed = "edits" in there.content or "revoked_at" in there.content
         return Arrived(is_new=False, conflict=not same and not changed)
+
+    def _call_goes_on(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
+        """A further event of a call changes its row, each event once."""
+        row = uow.messages.get(there.id, lock=True)
+        word = event.content.get("event")
+        if row is None or word in row.content.get("events", (row.content.get("event"),)):
+            return Arrived(is_new=False)
+        events = [*row.content.get("events", (row.content.get("event"),)), word]
+        merged = amended(row.content, **{**event.content, "events": events})
+        uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
+        return Arrived(is_new=True)
 
     def _conversation(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Conversation:
         """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""

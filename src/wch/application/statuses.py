@@ -52,9 +52,7 @@ class Statuses:
         if before is None:
             return self._placeholder(uow, event, phone, now=now)
         row = learn_id(uow, before, event.wa_message_id, now=now)
-        told = row.told(event.status, event.at, now=now, error=_error(event))
-        if event.pricing is not None and "pricing" not in told.content:
-            told = attrs.evolve(told, content=amended(told.content, pricing=dict(event.pricing)))
+        told = _told(row, event, now=now)
         if told == before:
             return False
         uow.messages.save(told)
@@ -100,7 +98,7 @@ class Statuses:
             created_at=now,
             updated_at=now,
         )
-        uow.messages.add(row.told(event.status, event.at, now=now, error=_error(event)))
+        uow.messages.add(_told(row, event, now=now))
         return True
 
     def _note_conversation(self, uow: UnitOfWork, conversation_id: int, wa_conversation_id: str) -> None:
@@ -112,8 +110,12 @@ class Statuses:
             uow.conversations.save(attrs.evolve(held, wa_conversation_id=wa_conversation_id[:255]))
 
 
-def _error(event: StatusUpdate) -> str | None:
-    return event.errors[0].line if event.errors else None
+def _told(row: Message, event: StatusUpdate, *, now: datetime) -> Message:
+    """The row after this status; the first price stays."""
+    told = row.told(event.status, event.at, now=now, error=event.errors[0].line if event.errors else None)
+    if event.pricing is None or "pricing" in told.content:
+        return told
+    return attrs.evolve(told, content=amended(told.content, pricing=dict(event.pricing)))
 
 
 def code_in(line: str | None) -> int | None:
