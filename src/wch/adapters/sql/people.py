@@ -1,12 +1,14 @@
 """The repositories about people: threads, messages, carts, customers, what they looked at."""
 
+# ruff: noqa: D102 - what each method promises stands in the port
+
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
-from wch.adapters.sql.rows import Rows, Session, work_of
+from wch.adapters.sql.rows import PAGE, Condition, Rows, Session, work_of
 from wch.adapters.sql.tables import Tables
 from wch.adapters.sql.types import Broken
 from wch.application.ports import Candidate, LineRow
@@ -21,8 +23,6 @@ from wch.domain.reengagement import CampaignType, Reengagement
 SHUT = ("reaction", "edit", "revoke", "system", "group")
 """Inbound types that open no 24-hour window."""
 
-PAGE = 200
-
 
 class SqlConversationRepository:
     """See `wch.application.ports.ConversationRepository`."""
@@ -32,7 +32,7 @@ class SqlConversationRepository:
         self._c = tables.conversations.c
 
     def add(self, conversation: Conversation) -> Conversation:
-        return self._rows.add(conversation)  # type: ignore[no-any-return]
+        return self._rows.add(conversation)
 
     def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
         return self._rows.get(conversation_id, lock=lock)
@@ -41,7 +41,7 @@ class SqlConversationRepository:
         self._rows.save(conversation)
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
-        ids = self._rows.session.connection.execute(
+        ids = self._rows.session.execute(
             select(self._c.id, self._c.status)
             .where(self._c.customer_phone == customer_phone)
             .order_by(self._c.id.desc())
@@ -59,7 +59,7 @@ class SqlConversationRepository:
         before: tuple[datetime, int] | None = None,
         limit: int = 50,
     ) -> Sequence[Conversation]:
-        where = [self._c.last_message_at.is_not(None)]
+        where: list[Condition] = [self._c.last_message_at.is_not(None)]
         if status is not None:
             where.append(self._c.status == status)
         if customer_phone is not None:
@@ -67,10 +67,7 @@ class SqlConversationRepository:
         if before is not None:
             at, last = before
             where.append(
-                and_(
-                    self._c.last_message_at <= at,
-                    or_(self._c.last_message_at < at, self._c.id < last),
-                )
+                and_(self._c.last_message_at <= at, or_(self._c.last_message_at < at, self._c.id < last)),
             )
         order = [self._c.last_message_at.desc(), self._c.id.desc()]
         return self._rows.many(*where, order=order, limit=limit)
@@ -95,7 +92,7 @@ class SqlMessageRepository:
         self._light = (self._c.id, self._c.conversation_id, self._c.status, self._c.retry_count, self._c.updated_at)
 
     def add(self, message: Message) -> Message:
-        return self._rows.add(message)  # type: ignore[no-any-return]
+        return self._rows.add(message)
 
     def get(self, message_id: int, *, lock: bool = False) -> Message | None:
         return self._rows.get(message_id, lock=lock)
@@ -107,7 +104,7 @@ class SqlMessageRepository:
         self._rows.save(message)
 
     def remove(self, message_id: int) -> None:
-        self._rows.remove(self._c.id == message_id)
+        self._rows.remove(message_id)
 
     def move(self, before: Work, after: Work) -> None:
         self._rows.move(before, after, attempts="retry_count", stamp="updated_at")
@@ -121,7 +118,7 @@ class SqlMessageRepository:
         working = select(*self._light).where(
             self._c.status == MessageStatus.PROCESSING, self._c.conversation_id.is_not(None)
         )
-        for row in self._session.connection.execute(working.order_by(self._c.id)):
+        for row in self._session.execute(working.order_by(self._c.id)):
             if row.conversation_id in seen:
                 continue
             seen.add(row.conversation_id)
@@ -129,7 +126,7 @@ class SqlMessageRepository:
                 found.append(self._line_row(row))
         after = 0
         while len(found) < limit:
-            page = self._session.connection.execute(
+            page = self._session.execute(
                 select(*self._light)
                 .where(
                     self._c.status == MessageStatus.RECEIVED,
@@ -150,25 +147,21 @@ class SqlMessageRepository:
         return found[:limit]
 
     def line(self, customer_phone: str) -> Sequence[LineRow]:
-        threads = (
-            self._session.connection.execute(
-                select(self._threads.id).where(self._threads.customer_phone == customer_phone)
-            )
-            .scalars()
-            .all()
-        )
-        if not threads:
+        threads = select(self._threads.id).where(self._threads.customer_phone == customer_phone)
+        mine = self._session.execute(threads).scalars().all()
+        waiting = select(self._c.id).where(self._c.conversation_id.in_(mine), _in_line(self._c.status))
+        ids = self._session.execute(waiting).scalars().all() if mine else []
+        if not ids:
             return []
-        found: list[Any] = []
-        for status in (MessageStatus.RECEIVED, MessageStatus.PROCESSING):
-            statement = select(*self._light).where(self._c.status == status, self._c.conversation_id.in_(threads))
-            found += self._session.connection.execute(self._session.locking(statement)).all()
+        # By primary key only: a lock by status would wait for the lines of others.
+        locked = select(*self._light).where(self._c.id.in_(ids), _in_line(self._c.status)).order_by(self._c.id)
+        found = self._session.execute(self._session.locking(locked)).all()
         for row in found:
             self._rows.note_locked(row.id)
-        return [self._line_row(row) for row in sorted(found, key=lambda row: row.id)]
+        return [self._line_row(row) for row in found]
 
     def leaving(self, *, after: int = 0, limit: int = 200) -> Sequence[Candidate]:
-        page = self._session.connection.execute(
+        page = self._session.execute(
             select(*self._light, self._c.content)
             .where(self._c.status == MessageStatus.PENDING, self._c.id > after, self._c.conversation_id.is_not(None))
             .order_by(self._c.id)
@@ -178,7 +171,7 @@ class SqlMessageRepository:
         phones: dict[int, str] = {}
         if threads:
             known = select(self._threads.id, self._threads.customer_phone).where(self._threads.id.in_(threads))
-            phones = {row.id: row.customer_phone for row in self._session.connection.execute(known)}
+            phones = {row.id: row.customer_phone for row in self._session.execute(known)}
         return [self._candidate(row, phones.get(row.conversation_id, "")) for row in page]
 
     def _candidate(self, row: Any, phone: str) -> Candidate:
@@ -208,7 +201,7 @@ class SqlMessageRepository:
             .where(self._c.status == MessageStatus.SENDING, self._threads.customer_phone == customer_phone)
             .limit(1)
         )
-        return self._session.connection.execute(statement).first() is not None
+        return self._session.execute(statement).first() is not None
 
     def overdue(self, status: str, *, before: datetime, after: int = 0, limit: int = 100) -> Sequence[Work]:
         statement = (
@@ -217,7 +210,7 @@ class SqlMessageRepository:
             .order_by(self._c.id)
             .limit(limit)
         )
-        return [work_of(row, "retry_count", "updated_at") for row in self._session.connection.execute(statement)]
+        return [work_of(row, "retry_count", "updated_at") for row in self._session.execute(statement)]
 
     def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
         where = [self._c.conversation_id == conversation_id]
@@ -235,13 +228,22 @@ class SqlMessageRepository:
                 self._c.type.not_in(SHUT),
                 self._c.sent_at.is_not(None),
             )
-            .order_by(self._c.sent_at.desc())
-            .limit(1 if number is None else PAGE)
+            .order_by(self._c.sent_at.desc(), self._c.id.desc())
         )
-        for row in self._session.connection.execute(statement):
-            if number is None or (not isinstance(row.content, Broken) and row.content.get("number") == number):
-                return row.sent_at  # type: ignore[no-any-return]
-        return None
+        if number is None:
+            newest: datetime | None = self._session.execute(statement.limit(1)).scalar()
+            return newest
+        offset = 0
+        while True:
+            page = self._session.execute(statement.limit(PAGE).offset(offset)).all()
+            for row in page:
+                content = {} if isinstance(row.content, Broken) or row.content is None else row.content
+                if content.get("number") == number:
+                    told: datetime = row.sent_at
+                    return told
+            if len(page) < PAGE:
+                return None
+            offset += PAGE
 
     def waiting_campaign(self, limit: int = 500) -> int:
         found = after = 0
@@ -260,10 +262,15 @@ class SqlMessageRepository:
             .order_by(self._c.id)
             .limit(limit)
         )
-        return self._session.connection.execute(statement).scalars().all()
+        return self._session.execute(statement).scalars().all()
 
     def _line_row(self, row: Any) -> LineRow:
         return LineRow(work=work_of(row, "retry_count", "updated_at"), conversation_id=row.conversation_id)
+
+
+def _in_line(status: Any) -> Condition:
+    """Whether an inbound row is still to be handled."""
+    return or_(status == MessageStatus.RECEIVED, status == MessageStatus.PROCESSING)
 
 
 class SqlCartRepository:
@@ -274,7 +281,7 @@ class SqlCartRepository:
         self._c = tables.carts.c
 
     def add(self, cart: Cart) -> Cart:
-        return self._rows.add(cart)  # type: ignore[no-any-return]
+        return self._rows.add(cart)
 
     def get(self, cart_id: int, *, lock: bool = False) -> Cart | None:
         return self._rows.get(cart_id, lock=lock)
@@ -340,17 +347,7 @@ class SqlCustomerRepository:
         return self._rows.one(self._c.phone == phone)
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
-        found = self._rows.one(self._c.phone == phone, lock=True)
-        if found is not None:
-            return found
-        made = self._rows.ensure(CustomerProfile.met(phone, now=now), unique="phone")
-        if made is not None:
-            return made  # type: ignore[no-any-return]
-        there = self._rows.one(self._c.phone == phone, lock=True)
-        if there is None:
-            message = "a row that was just made is gone"
-            raise LookupError(message)
-        return there
+        return self._rows.lock_or_add(CustomerProfile.met(phone, now=now), self._c.phone == phone, unique="phone")
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
         return self._rows.one(self._c.phone == phone, lock=True, skip=True)
@@ -370,7 +367,7 @@ class SqlProductViewRepository:
         self._c = tables.views.c
 
     def add(self, view: ProductView) -> ProductView:
-        return self._rows.add(view)  # type: ignore[no-any-return]
+        return self._rows.add(view)
 
     def latest(self, customer_phone: str, product_id: int) -> ProductView | None:
         order = [self._c.viewed_at.desc(), self._c.id.desc()]
@@ -394,7 +391,7 @@ class SqlReengagementRepository:
         self._c = tables.reengagements.c
 
     def add(self, contact: Reengagement) -> Reengagement:
-        return self._rows.add(contact)  # type: ignore[no-any-return]
+        return self._rows.add(contact)
 
     def get(self, contact_id: int, *, lock: bool = False) -> Reengagement | None:
         return self._rows.get(contact_id, lock=lock)
@@ -413,9 +410,3 @@ class SqlReengagementRepository:
 
     def of(self, customer_phone: str, *, since: datetime, limit: int = 100) -> Sequence[Reengagement]:
         return self._rows.many(self._c.customer_phone == customer_phone, self._c.created_at >= since, limit=limit)
-
-
-def counted(session: Session, column: Any) -> dict[Any, int]:
-    """How many rows stand in each value of a column."""
-    statement = select(column, func.count()).group_by(column)
-    return {row[0]: int(row[1]) for row in session.connection.execute(statement)}

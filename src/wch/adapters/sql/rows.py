@@ -1,25 +1,42 @@
 """Rows of a table: one gateway that knows how a row is read, added and saved."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Generic, NoReturn, TypeVar
 
 import attrs
-from sqlalchemy import Connection, Row, Select, Table, UniqueConstraint, and_, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, CursorResult, Executable, Row, Select, Table, and_, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.sql.elements import ColumnElement
 
-from wch.adapters.sql.types import Broken, insert_or_leave
-from wch.domain.errors import DuplicateError, LeaseLostError, NotLockedError, ReadOnlyError, UndecodableError
+from wch.adapters.sql.types import Broken, Encoded, insert_or_leave, insert_or_replace
+from wch.domain.errors import (
+    DuplicateError,
+    LeaseLostError,
+    NotLockedError,
+    ReadOnlyError,
+    StoreMisusedError,
+    StoreUnavailableError,
+    UndecodableError,
+    WchError,
+)
 from wch.domain.lease import Work
 
 T = TypeVar("T")
 
 Condition = ColumnElement[bool]
 
+PAGE = 200
+"""Rows that are looked at together, where one after another is looked at until there are enough."""
+
 
 class Session:
-    """One transaction: its connection, whether it may write, and what it has locked."""
+    """One transaction: its connection, whether it may write, and what it has locked.
+
+    Attributes:
+        locks_rows: whether the engine locks rows; where it locks the whole file, nothing need be said.
+        failed: an error after which this transaction must not be committed, whoever caught it.
+    """
 
     def __init__(
         self,
@@ -34,6 +51,26 @@ class Session:
         self.locks_rows = locks_rows
         self.duplicate_of = duplicate_of
         self.locked: set[tuple[str, Any]] = set()
+        self.failed: BaseException | None = None
+
+    def execute(self, statement: Executable) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement; a value that its column cannot keep is told as what it is.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        try:
+            return self.connection.execute(statement)
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            self.failed = error
+            raise
+        except StatementError as error:
+            raise _told(error) from None
+        except OverflowError:
+            message = "A number is larger than any column takes."
+            raise StoreMisusedError(message) from None
 
     def must_write(self) -> None:
         """Refuse to write inside a read.
@@ -50,6 +87,11 @@ class Session:
         return statement.with_for_update(skip_locked=skip) if self.locks_rows else statement
 
 
+def _told(error: StatementError) -> WchError:
+    """What our own column types said; the statement around it would show values."""
+    return error.orig if isinstance(error.orig, WchError) else StoreMisusedError()
+
+
 class Rows(Generic[T]):
     """One table as one transaction sees it."""
 
@@ -60,7 +102,7 @@ class Rows(Generic[T]):
         self.table = table
         self.key = key
         self._row = row
-        self._all = select(table)
+        self._counted = key == ("id",)
 
     # --- reading
 
@@ -74,100 +116,159 @@ class Rows(Generic[T]):
 
     def one(self, *where: Condition, lock: bool = False, skip: bool = False) -> T | None:
         """The one row that fits."""
-        statement = self._all.where(*where)
+        statement = select(self.table).where(*where)
         if lock:
             statement = self.session.locking(statement, skip=skip)
-        found = self.session.connection.execute(statement).first()
+        found = self.session.execute(statement).first()
         if found is None:
             return None
+        row = self._read(found)
         if lock:
             self.session.locked.add(self._name(found._mapping))  # noqa: SLF001 - its public name for mappings
-        return self.read(found)
+        return row
 
     def many(
-        self,
-        *where: Condition,
-        order: Sequence[Any] | None = None,
-        limit: int | None = None,
-        lock: bool = False,
-        skip: bool = False,
+        self, *where: Condition, order: Sequence[ColumnElement[Any]] | None = None, limit: int | None = None
     ) -> list[T]:
-        """The rows that fit, by key unless said otherwise; a row that cannot be read is passed over."""
+        """The rows that fit, by key unless said otherwise.
+
+        One that cannot be read is passed over, and does not count: it must never stop the others.
+        """
         by = order if order is not None else [self.table.c[name] for name in self.key]
-        statement = self._all.where(*where).order_by(*by)
-        if limit is not None:
-            statement = statement.limit(limit)
-        if lock:
-            statement = self.session.locking(statement, skip=skip)
-        rows = self.session.connection.execute(statement).all()
-        found = []
-        for row in rows:
-            try:
-                found.append(self.read(row))
-            except UndecodableError:
-                continue
-            if lock:
-                self.session.locked.add(self._name(row._mapping))  # noqa: SLF001
+        statement = select(self.table).where(*where).order_by(*by)
+        if limit is None:
+            return list(self._readable(self.session.execute(statement).all()))
+        found: list[T] = []
+        offset = 0
+        while len(found) < limit:
+            wanted = limit - len(found)
+            page = self.session.execute(statement.limit(wanted).offset(offset)).all()
+            found += self._readable(page)
+            offset += len(page)
+            if len(page) < wanted:
+                break
         return found
 
-    def read(self, row: Row[Any]) -> T:
+    def take(self, keys: Iterable[Any], *where: Condition, limit: int) -> list[T]:
+        """Of the rows with these keys the first that are free and still fit, locked.
+
+        The keys come from a select without locks, and a lock is asked for by primary key only:
+        so no row is locked, or waited for, that will not be taken.
+        """
+        found: list[T] = []
+        column = self.table.c[self.key[0]]
+        ahead = iter(keys)
+        while len(found) < limit:
+            chosen = list(islice(ahead, limit - len(found)))
+            if not chosen:
+                break
+            statement = self.session.locking(select(self.table).where(column.in_(chosen), *where), skip=True)
+            free = {row._mapping[self.key[0]]: row for row in self.session.execute(statement)}  # noqa: SLF001 - see `one`
+            for key in chosen:
+                row = next(self._readable([free[key]]), None) if key in free else None
+                if row is not None:
+                    self.note_locked(key)
+                    found.append(row)
+        return found
+
+    def keys(self, *where: Condition, order: Sequence[ColumnElement[Any]]) -> Iterator[Any]:
+        """The first column of the key of every row that fits, page by page."""
+        statement = select(self.table.c[self.key[0]]).where(*where).order_by(*order).limit(PAGE)
+        offset = 0
+        while True:
+            page = self.session.execute(statement.offset(offset)).scalars().all()
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+    def _readable(self, rows: Iterable[Row[Any]]) -> Iterator[T]:
+        for row in rows:
+            try:
+                yield self._read(row)
+            except UndecodableError:
+                continue
+
+    def _read(self, row: Row[Any]) -> T:
         """A row as the aggregate it is."""
-        values = dict(row._mapping)  # noqa: SLF001
+        values = dict(row._mapping)  # noqa: SLF001 - its public name for mappings
         for name, value in values.items():
             if isinstance(value, Broken):
-                raise UndecodableError(table=self.table.name, column=name, row=values.get("id"))
-        return self._row(**_without_absent(values))
+                raise UndecodableError(table=self.table.name, column=name, row=values[self.key[0]])
+            if value is None and name in _NEVER_ABSENT:
+                values[name] = _NEVER_ABSENT[name]()
+        try:
+            return self._row(**values)
+        except (TypeError, ValueError) as error:
+            raise UndecodableError(table=self.table.name, row=values[self.key[0]]) from error
 
     # --- writing
 
-    def add(self, row: Any) -> Any:
-        """Write a new row; it counts as locked. The row with its id.
+    def add(self, row: T) -> T:
+        """Write a new row; it counts as locked. The row as it is stored, with its id.
 
         Raises:
             DuplicateError: a unique key is taken.
+            StoreMisusedError: a value does not fit into its column.
         """
         self.session.must_write()
-        values = _values(row)
-        if self.key == ("id",):
+        values = self._fitting(row)
+        if self._counted:
             values.pop("id")
         try:
-            result = self.session.connection.execute(insert(self.table).values(**values))
+            result = self.session.execute(insert(self.table).values(**values))
         except IntegrityError as error:
-            raise self._duplicate(error) from error
-        stored = row
-        if self.key == ("id",):
-            stored = attrs.evolve(row, id=int(result.inserted_primary_key[0]))  # type: ignore[index]
-        self.session.locked.add(self._name(_values(stored)))
+            self._raise_duplicate(error)
+        changed = {name: self._as_read(name, value) for name, value in values.items()}
+        if self._counted:
+            changed["id"] = int(_first_key(result))
+        stored = attrs.evolve(row, **changed)  # type: ignore[misc]  # every row is an attrs class
+        self.session.locked.add(self._name(_plain(stored)))
         return stored
 
-    def ensure(self, row: Any, *, unique: str) -> Any | None:
-        """Make a row that may be there by now; None when it has to be read again, locked.
+    def lock_or_add(self, row: T, *where: Condition, unique: str) -> T:
+        """The row that fits, locked; made first if there is none.
 
-        `SELECT ... FOR UPDATE`, this, `SELECT ... FOR UPDATE` is the one order in which new
-        rows are made by many at once without dead locks.
+        Select, insert or leave, select: the one order in which new rows are made by many at once
+        without dead locks.
+
+        Args:
+            row: what is written if there is none.
+            where: what the row is found by.
+            unique: a column of the unique key by which an insert notices that it is there.
         """
-        if not self.session.locks_rows:
+        found = self.one(*where, lock=True)
+        if found is None and not self.session.locks_rows:
             return self.add(row)
-        self.session.must_write()
-        values = _values(row)
-        if self.key == ("id",):
-            values.pop("id")
-        self.session.connection.execute(insert_or_leave(self.table, values, unique))
-        return None
+        if found is None:
+            values = self._fitting(row)
+            if self._counted:
+                values.pop("id")
+            self.session.execute(insert_or_leave(self.table, values, unique))
+            found = self.one(*where, lock=True)
+        if found is None:
+            raise StoreUnavailableError
+        return found
 
-    def save(self, row: Any) -> None:
+    def put(self, row: T) -> None:
+        """Write a row whether it was there or not; it counts as locked."""
+        self.session.must_write()
+        name = self.session.connection.dialect.name
+        self.session.execute(insert_or_replace(name, self.table, self._fitting(row), self.key[0]))
+        self.session.locked.add(self._name(_plain(row)))
+
+    def save(self, row: T) -> None:
         """Write a locked row whole.
 
         Raises:
             NotLockedError: this transaction has not locked it.
             DuplicateError: a unique key is taken.
+            StoreMisusedError: a value does not fit into its column.
         """
         self.session.must_write()
-        values = _values(row)
-        if self._name(values) not in self.session.locked:
-            raise NotLockedError(table=self.table.name)
-        changed = self._write(values, self._is([values[name] for name in self.key]))
-        if changed != 1:
+        values = self._fitting(row)
+        key = [values[name] for name in self.key]
+        if not self.holds(*key) or self._write(values, self._is(key)) != 1:
             raise NotLockedError(table=self.table.name)
 
     def move(self, before: Work, after: Work, *, attempts: str, stamp: str, **more: Any) -> None:
@@ -179,40 +280,67 @@ class Rows(Generic[T]):
         self.session.must_write()
         values = {"status": after.status, attempts: after.attempts, stamp: after.stamp, **more}
         statement = update(self.table).where(self._stands(before, attempts, stamp)).values(**values)
-        if self.session.connection.execute(statement).rowcount != 1:
+        if self.session.execute(statement).rowcount != 1:
             raise LeaseLostError(row=before.id)
 
-    def finish(self, lease: Work, row: Any, *, attempts: str, stamp: str) -> None:
+    def finish(self, lease: Work, row: T, *, attempts: str, stamp: str) -> None:
         """Write a row whole that still stands as `lease` says.
 
         Raises:
             LeaseLostError: it does not.
+            DuplicateError: a unique key is taken.
         """
         self.session.must_write()
-        if self._write(_values(row), self._stands(lease, attempts, stamp)) != 1:
+        if self._write(self._fitting(row), self._stands(lease, attempts, stamp)) != 1:
             raise LeaseLostError(row=lease.id)
 
-    def remove(self, *where: Condition) -> int:
-        """Delete the rows that fit; how many."""
+    def remove(self, *key: Any) -> None:
+        """Delete a locked row.
+
+        Raises:
+            NotLockedError: this transaction has not locked it.
+        """
         self.session.must_write()
-        return self.session.connection.execute(delete(self.table).where(*where)).rowcount
+        if not self.holds(*key):
+            raise NotLockedError(table=self.table.name)
+        self.forget(self._is(key))
+        self.session.locked.discard((self.table.name, key))
+
+    def forget(self, *where: Condition) -> int:
+        """Delete the rows that fit, locked or not; how many."""
+        self.session.must_write()
+        return self.session.execute(delete(self.table).where(*where)).rowcount
 
     def holds(self, *key: Any) -> bool:
         """Whether this transaction has locked the row of this key."""
-        return (self.table.name, tuple(key)) in self.session.locked
+        return (self.table.name, key) in self.session.locked
 
     def note_locked(self, *key: Any) -> None:
         """Remember a lock that was taken by a statement of its own."""
-        self.session.locked.add((self.table.name, tuple(key)))
+        self.session.locked.add((self.table.name, key))
 
     # --- parts
+
+    def _fitting(self, row: T) -> dict[str, Any]:
+        """The row's values as their columns take them, refused before a statement is made of them."""
+        values = _plain(row)
+        for name, value in values.items():
+            fit = getattr(self.table.c[name].type, "fit", None)
+            if fit is not None:
+                values[name] = fit(value, name)
+        return values
+
+    def _as_read(self, name: str, value: Any) -> Any:
+        if isinstance(value, Encoded):
+            return self.table.c[name].type.process_result_value(value.text, None)  # type: ignore[attr-defined]  # Json
+        return value
 
     def _write(self, values: Mapping[str, Any], where: Condition) -> int:
         changed = {name: value for name, value in values.items() if name not in self.key}
         try:
-            return self.session.connection.execute(update(self.table).where(where).values(**changed)).rowcount
+            return self.session.execute(update(self.table).where(where).values(**changed)).rowcount
         except IntegrityError as error:
-            raise self._duplicate(error) from error
+            self._raise_duplicate(error)
 
     def _stands(self, work: Work, attempts: str, stamp: str) -> Condition:
         columns = self.table.c
@@ -222,42 +350,51 @@ class Rows(Generic[T]):
     def _is(self, key: Iterable[Any]) -> Condition:
         return and_(*(self.table.c[name] == value for name, value in zip(self.key, key, strict=True)))
 
-    def _name(self, values: Mapping[str, Any]) -> tuple[str, Any]:
+    def _name(self, values: Mapping[Any, Any]) -> tuple[str, Any]:
         return self.table.name, tuple(values[name] for name in self.key)
 
-    def _duplicate(self, error: IntegrityError) -> Exception:
-        """Only the duplicate-key error is one; anything else stays what it is."""
+    def _raise_duplicate(self, error: IntegrityError) -> NoReturn:
+        """Only a key that is taken is a duplicate; anything else stays what it is.
+
+        The driver's error is not kept as the cause: it holds the key, and that a person's number.
+        """
         told = self.session.duplicate_of(error)
         if told is None:
-            return error
-        for constraint in self.table.constraints:
-            if not isinstance(constraint, UniqueConstraint):
-                continue
-            columns = {f"{self.table.name}.{column.name}" for column in constraint.columns}
-            if told == constraint.name or set(told.split(", ")) == columns:
-                return DuplicateError(key=constraint.info["documented"])
-        return DuplicateError(key="PRIMARY")
+            self.session.failed = error
+            raise error
+        raise DuplicateError(key=_documented(self.table, told)) from None
 
 
-_DOCUMENTS = frozenset({"content", "context", "preferences", "args", "metadata", "detail"})
-_LISTS = frozenset({"items", "saved_addresses", "tags", "log"})
+def _documented(table: Table, told: str) -> str:
+    """The key's documented name: engines tell either its name or its columns."""
+    for constraint in table.constraints:
+        name = constraint.info.get("documented")
+        if name is None:
+            continue
+        columns = {f"{table.name}.{column.name}" for column in constraint.columns}  # type: ignore[attr-defined]  # unique
+        if told == constraint.name or set(told.split(", ")) == columns:
+            return str(name)
+    return "PRIMARY"
 
 
-def _without_absent(values: dict[str, Any]) -> dict[str, Any]:
-    """Columns that are NULL although the aggregate always has a value: an empty object or list."""
-    for name, value in values.items():
-        if value is None and name in _DOCUMENTS:
-            values[name] = {"v": 1}
-        elif value is None and name in _LISTS:
-            values[name] = ()
-    return values
+# NULL in a column where the aggregate always has a value, as imported rows have it.
+_NEVER_ABSENT: Mapping[str, Callable[[], Any]] = {
+    **dict.fromkeys(("content", "context", "preferences", "args", "metadata", "detail", "value"), lambda: {"v": 1}),
+    **dict.fromkeys(("items", "saved_addresses", "tags", "log"), tuple),
+}
 
 
-def _values(row: Any) -> dict[str, Any]:
+def _first_key(result: CursorResult[*tuple[Any, ...]]) -> int:
+    made = result.inserted_primary_key
+    if made is None:
+        raise StoreMisusedError
+    return int(made[0])
+
+
+def _plain(row: Any) -> dict[str, Any]:
     return {field.name: getattr(row, field.name) for field in attrs.fields(type(row))}
 
 
 def work_of(row: Any, attempts: str, stamp: str) -> Work:
     """A row of a light select as the work it is."""
-    held: datetime | None = getattr(row, stamp)
-    return Work(id=row.id, status=str(row.status), attempts=getattr(row, attempts), stamp=held)
+    return Work(id=row.id, status=str(row.status), attempts=getattr(row, attempts), stamp=getattr(row, stamp))

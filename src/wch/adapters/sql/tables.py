@@ -1,5 +1,7 @@
 """The tables as the data model has them: every documented column, type and index, no more and no fewer."""
 
+from typing import Any
+
 import attrs
 from sqlalchemy import (
     BigInteger,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 
 from wch.adapters.sql.types import (
     Flag,
@@ -42,7 +45,7 @@ from wch.domain.saga import SagaState
 from wch.domain.sync import EntityType, SyncAction, SyncStatus
 from wch.domain.widths import OPTION_NAME, PHONE
 
-_MYSQL = {
+_MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mariadb_engine": "InnoDB",
@@ -104,8 +107,8 @@ def tables(prefix: str, *, names_per_table: bool) -> Tables:
     def index_name(table: str, documented: str) -> str:
         return documented if names_per_table else f"{prefix}{table}_{documented}"
 
-    def make(name: str, *columns: object, indexes: dict[str, tuple[str, ...]] | None = None) -> Table:
-        table = Table(f"{prefix}{name}", metadata, *columns, **_MYSQL)  # type: ignore[arg-type]
+    def make(name: str, *columns: SchemaItem, indexes: dict[str, tuple[str, ...]] | None = None) -> Table:
+        table: Table = Table(f"{prefix}{name}", metadata, *columns, **_MYSQL)
         for index, over in (indexes or {}).items():
             made = Index(index_name(name, index), *(table.c[column] for column in over))
             made.info["documented"] = index
@@ -138,7 +141,7 @@ def tables(prefix: str, *, names_per_table: bool) -> Tables:
         _id(),
         Column("conversation_id", BigInteger),
         Column("direction", Side(Direction), nullable=False),
-        Column("type", Words(50), nullable=False),
+        Column("type", Key(50), nullable=False),
         Column("wa_message_id", Key(255)),
         Column("content", Json()),
         Column("raw_payload", Json()),
@@ -295,7 +298,7 @@ def tables(prefix: str, *, names_per_table: bool) -> Tables:
     )
     limits = make(
         "rate_limits",
-        Column("identifier_hash", Key(64), nullable=False),
+        Column("identifier_hash", Key(64, fixed=True), nullable=False),
         Column("limit_type", Key(50), nullable=False),
         Column("request_count", unsigned(), nullable=False, server_default=text("0")),
         _required("window_start"),
@@ -332,9 +335,9 @@ def tables(prefix: str, *, names_per_table: bool) -> Tables:
         "audit_log",
         _id(),
         _required("at"),
-        Column("actor", Words(100), nullable=False),
+        Column("actor", Key(100), nullable=False),
         Column("role", Words(50)),
-        Column("action", Words(100), nullable=False),
+        Column("action", Key(100), nullable=False),
         Column("object", Words(255)),
         Column("reason", LongText(long=False)),
         Column("detail", Json()),

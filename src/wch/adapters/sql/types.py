@@ -13,18 +13,23 @@ from typing import Any
 
 import attrs
 import cattrs
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Table, Text
+from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, String, Table, Text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from wch.domain.cart import CartItem
 from wch.domain.errors import StoreMisusedError
-from wch.domain.moment import iso, of_iso
+from wch.domain.moment import iso, whole
+from wch.domain.money import decimal_of
 
 MYSQL = frozenset({"mysql", "mariadb"})
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _CENT = Decimal("0.01")
+_MOST = Decimal(100_000_000)
+
+TEXT_KEEPS = 16_000
+"""How many characters of words about an error a TEXT column keeps; the end is cut."""
 
 
 def clean(text: str) -> str:
@@ -32,15 +37,11 @@ def clean(text: str) -> str:
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def fits(text: str, width: int) -> str:
-    """The text, cleaned.
-
-    Raises:
-        StoreMisusedError: it is longer than its column; SQLite would keep it silently.
-    """
+def _fitting(text: str, width: int, column: str | None) -> str:
+    """The text, cleaned; refused when longer than its column, since SQLite would keep it silently."""
     cleaned = clean(text)
     if len(cleaned) > width:
-        raise StoreMisusedError(width=width)
+        raise StoreMisusedError(column=column, width=width)
     return cleaned
 
 
@@ -51,6 +52,23 @@ class Broken:
     why: str
 
 
+@attrs.frozen
+class Encoded:
+    """A JSON value that is its text already."""
+
+    text: str
+
+
+class _SqliteSeconds(UserDefinedType[Any]):
+    """DATETIME as a text of 19 characters."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """As the data model has it."""
+        return "DATETIME"
+
+
 class UtcSeconds(TypeDecorator[datetime]):
     """An aware moment in UTC, in whole seconds; 19 characters on SQLite, so that texts compare as times."""
 
@@ -59,52 +77,68 @@ class UtcSeconds(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """DATETIME on every engine."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(
-                sqlite.DATETIME(
-                    storage_format="%(year)04d-%(month)02d-%(day)02d %(hour)02d:%(minute)02d:%(second)02d",
-                    regexp=r"(\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+)",
-                )
-            )
-        return dialect.type_descriptor(DateTime())
+        return dialect.type_descriptor(DateTime() if dialect.name in MYSQL else _SqliteSeconds())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Naive UTC goes in; a finer moment than a second is refused, since engines cut it differently."""
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """UTC goes in; a finer moment than a second is refused, since engines cut it differently."""
         if value is None:
             return None
         if value.tzinfo is None or value.microsecond:
-            raise StoreMisusedError("A moment must be aware and a whole second.")
-        return value.astimezone(UTC).replace(tzinfo=None)
+            message = "A moment must be aware and a whole second."
+            raise StoreMisusedError(message)
+        plain = value.astimezone(UTC).replace(tzinfo=None)
+        return plain if dialect.name in MYSQL else plain.isoformat(sep=" ")
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Aware UTC comes out."""
-        return None if value is None else value.replace(tzinfo=UTC)
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Aware UTC comes out, or `Broken`."""
+        if value is None:
+            return None
+        try:
+            plain = datetime.fromisoformat(value) if isinstance(value, str) else value
+            return plain.replace(tzinfo=UTC, microsecond=0)
+        except (AttributeError, ValueError):
+            return Broken("not a moment")
 
 
 class Key(TypeDecorator[str]):
-    """A text that is compared letter by letter, trailing blanks included."""
+    """A text that is compared letter by letter, trailing blanks included.
+
+    Args:
+        width: how many characters it takes.
+        fixed: whether every value has all of them.
+    """
 
     impl = String
     cache_ok = True
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, fixed: bool = False) -> None:
         super().__init__(width)
         self.width = width
+        self.fixed = fixed
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """A collation that neither folds nor pads; which one is known once connected."""
         if dialect.name in MYSQL:
-            collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
-            return dialect.type_descriptor(mysql.VARCHAR(self.width, charset="utf8mb4", collation=collation))
-        return dialect.type_descriptor(String(self.width))
+            kind = mysql.CHAR if self.fixed else mysql.VARCHAR
+            return dialect.type_descriptor(kind(self.width, charset="utf8mb4", collation=_collation(dialect)))
+        return dialect.type_descriptor(CHAR(self.width) if self.fixed else String(self.width))
+
+    def fit(self, value: str | None, column: str | None = None) -> str | None:
+        """Cleaned, and refused when too long."""
+        return None if value is None else _fitting(str(value), self.width, column)
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Cleaned, and refused when too long."""
-        return None if value is None else fits(str(value), self.width)
+        """As it fits."""
+        return self.fit(value)
+
+
+def _collation(dialect: Dialect) -> str:
+    """MariaDB and MySQL speak one protocol, but have no such collation in common."""
+    return "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
 
 
 class Words(TypeDecorator[str]):
-    """A text for people, in any script."""
+    """A text for people, in any script; it is never looked up by."""
 
     impl = String
     cache_ok = True
@@ -119,9 +153,13 @@ class Words(TypeDecorator[str]):
             return dialect.type_descriptor(mysql.VARCHAR(self.width, charset="utf8mb4"))
         return dialect.type_descriptor(String(self.width))
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def fit(self, value: str | None, column: str | None = None) -> str | None:
         """Cleaned, and refused when too long."""
-        return None if value is None else fits(value, self.width)
+        return None if value is None else _fitting(value, self.width, column)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """As it fits."""
+        return self.fit(value)
 
 
 class Word(TypeDecorator[StrEnum]):
@@ -141,20 +179,15 @@ class Word(TypeDecorator[StrEnum]):
 
     def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """The word."""
-        return None if value is None else str(value)
+        return None if value is None else _fitting(str(value), self.width, None)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        """The member of this word."""
-        if value is None:
-            return None
-        try:
-            return self.words(value)
-        except ValueError:
-            return Broken(f"{self.words.__name__} has no word {value!r}")
+        """The member of this word, or `Broken`."""
+        return None if value is None else _member(self.words, value)
 
 
 class Side(TypeDecorator[StrEnum]):
-    """One of a few words that the engine itself checks."""
+    """One of a few words that the engine itself checks, where it can."""
 
     impl = String
     cache_ok = True
@@ -174,12 +207,23 @@ class Side(TypeDecorator[StrEnum]):
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        """The member."""
-        return None if value is None else self.words(value)
+        """The member, or `Broken`."""
+        return None if value is None else _member(self.words, value)
+
+
+def _member(words: type[StrEnum], value: str) -> StrEnum | Broken:
+    try:
+        return words(value)
+    except ValueError:
+        return Broken(f"{words.__name__} has no word {value!r}")
 
 
 class LongText(TypeDecorator[str]):
-    """A text without a width that matters."""
+    """A text without a width that matters.
+
+    Args:
+        long: LONGTEXT; TEXT otherwise, which holds words about an error and keeps their beginning.
+    """
 
     impl = Text
     cache_ok = True
@@ -195,12 +239,15 @@ class LongText(TypeDecorator[str]):
             return dialect.type_descriptor(kind(charset="utf8mb4"))
         return dialect.type_descriptor(Text())
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Cleaned; a TEXT column takes 65,535 bytes and its end is cut, since it holds words about an error."""
+    def fit(self, value: str | None, column: str | None = None) -> str | None:  # noqa: ARG002
+        """Cleaned; the end of a TEXT is cut, since it takes 65,535 bytes."""
         if value is None:
             return None
-        cleaned = clean(value)
-        return cleaned if self.long else cleaned[:16_000]
+        return clean(value) if self.long else clean(value)[:TEXT_KEEPS]
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """As it fits."""
+        return self.fit(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -218,15 +265,26 @@ class Json(TypeDecorator[Any]):
         """LONGTEXT."""
         return LongText().load_dialect_impl(dialect)
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def fit(self, value: Any, column: str | None = None) -> Encoded | None:
         """One text for one value; NUL and lone surrogates cannot be kept, not even escaped."""
         if value is None:
             return None
-        plain = self.write(value) if self.write is not None else value
-        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), default=_plain)
-        return clean(_ESCAPED_NUL.sub("\N{REPLACEMENT CHARACTER}", text))
+        try:
+            plain = self.write(value) if self.write is not None else value
+            text = _json(plain)
+            if "\\u0000" in text:
+                text = _json(_clean_deeply(json.loads(text)))
+        except (TypeError, ValueError, RecursionError) as error:
+            message = "A value is no JSON."
+            raise StoreMisusedError(message, column=column) from error
+        return Encoded(clean(text))
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Its text."""
+        fitting = value if isinstance(value, Encoded) else self.fit(value)
+        return None if fitting is None else fitting.text
+
+    def process_result_value(self, value: str | None, dialect: Dialect | None) -> Any:  # noqa: ARG002
         """What was written, or `Broken`."""
         if value is None:
             return None
@@ -237,7 +295,8 @@ class Json(TypeDecorator[Any]):
             return Broken(type(error).__name__)
 
 
-_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -247,7 +306,17 @@ def _plain(value: Any) -> Any:
     raise TypeError(message)
 
 
+def _clean_deeply(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(name): _clean_deeply(one) for name, one in value.items()}
+    return [_clean_deeply(one) for one in value] if isinstance(value, list) else value
+
+
 def _object(value: Any) -> Any:
+    if value == []:
+        return {}  # how PHP writes an empty object, in rows that were imported
     if not isinstance(value, dict):
         message = "not an object"
         raise TypeError(message)
@@ -255,25 +324,32 @@ def _object(value: Any) -> Any:
 
 
 class MoneyColumn(TypeDecorator[Decimal]):
-    """decimal(10,2); on SQLite a number whose ten digits survive exactly."""
+    """decimal(10,2).
+
+    SQLite keeps a number of at most ten digits, which a double gives back exactly and compares
+    by its worth; a text would compare 9.00 above 10.00.
+    """
 
     impl = String
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """DECIMAL(10,2)."""
-        if dialect.name in MYSQL:
-            return dialect.type_descriptor(mysql.DECIMAL(10, 2))
-        return dialect.type_descriptor(_SqliteDecimal())
+        return dialect.type_descriptor(mysql.DECIMAL(10, 2) if dialect.name in MYSQL else _SqliteDecimal())
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | Decimal | None:
-        """Two places; more digits than the column has are refused."""
+    def fit(self, value: Decimal | None, column: str | None = None) -> Decimal | None:
+        """Two places, rounded half up; more digits than the column has are refused."""
         if value is None:
             return None
         rounded = value.quantize(_CENT, rounding=ROUND_HALF_UP)
-        if abs(rounded) >= Decimal(100_000_000):
-            raise StoreMisusedError("An amount does not fit into decimal(10,2).")
-        return rounded if dialect.name in MYSQL else str(rounded)
+        if abs(rounded) >= _MOST:
+            raise StoreMisusedError(column=column, places="decimal(10,2)")
+        return rounded
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """As it fits."""
+        rounded = self.fit(value)
+        return str(rounded) if rounded is not None and dialect.name not in MYSQL else rounded
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         """Exact, in two places."""
@@ -319,41 +395,63 @@ def insert_or_leave(table: Table, values: Mapping[str, Any], column: str) -> Any
     return mysql.insert(table).values(**values).on_duplicate_key_update({column: table.c[column]})
 
 
+def insert_or_replace(dialect_name: str, table: Table, values: Mapping[str, Any], key: str) -> Any:
+    """Write the row of this key, whether it was there or not, in one statement."""
+    changed = {name: value for name, value in values.items() if name != key}
+    if dialect_name in MYSQL:
+        return mysql.insert(table).values(**values).on_duplicate_key_update(changed)
+    return sqlite.insert(table).values(**values).on_conflict_do_update(index_elements=[key], set_=changed)
+
+
 def row_id() -> TypeEngine[int]:
     """bigint; on SQLite the integer that counts by itself."""
     return BigInteger().with_variant(Integer, "sqlite")
 
 
 def unsigned() -> TypeEngine[int]:
-    """bigint unsigned."""
+    """BIGINT UNSIGNED where there is one."""
     return BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
 
 
 def _converter() -> cattrs.Converter:
     """How the lines of a cart are written and read; unknown keys of imported rows are left aside."""
-    converter = cattrs.Converter(omit_if_default=False)
+    converter = cattrs.Converter()
     converter.register_unstructure_hook(Decimal, str)
-    converter.register_structure_hook(Decimal, lambda value, _: Decimal(str(value)))
+    converter.register_structure_hook(Decimal, lambda value, _: decimal_of(str(value)))
     converter.register_unstructure_hook(datetime, iso)
-    converter.register_structure_hook(datetime, lambda value, _: of_iso(value))
+    converter.register_structure_hook(datetime, lambda value, _: _moment(value))
     return converter
+
+
+def _moment(value: Any) -> datetime:
+    """A moment as `iso` writes it; one without a zone, from an imported row, is UTC."""
+    moment = datetime.fromisoformat(value)
+    return whole(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
 
 
 _CONVERTER = _converter()
 
 
 def write_items(items: tuple[CartItem, ...]) -> list[dict[str, Any]]:
-    """The lines of a cart as JSON has them."""
+    """The lines of a cart as JSON has them; a price nobody has to agree to is left out."""
     written = []
     for item in items:
         plain = _CONVERTER.unstructure(item)
-        written.append({name: value for name, value in plain.items() if name != "agreed_price" or value is not None})
+        if plain["agreed_price"] is None:
+            del plain["agreed_price"]
+        written.append(plain)
     return written
 
 
 def read_items(value: Any) -> tuple[CartItem, ...]:
-    """The lines of a cart; readers accept a number for the price and rows without currency."""
-    return tuple(_CONVERTER.structure({"currency": "", **one}, CartItem) for one in value)
+    """The lines of a cart; readers accept a number for the price, no currency and unknown keys."""
+    lines = []
+    for one in value:
+        line = {"currency": "", **one}
+        if not line.get("variant_attributes"):
+            line["variant_attributes"] = {}  # PHP writes an empty object as a list
+        lines.append(_CONVERTER.structure(line, CartItem))
+    return tuple(lines)
 
 
 def read_objects(value: Any) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """One transaction's view of the tables."""
 
+from functools import cached_property
+
 from wch.adapters.sql.census import SqlCensus
 from wch.adapters.sql.people import (
     SqlCartRepository,
@@ -26,23 +28,93 @@ from wch.adapters.sql.work import (
 
 
 class SqlUnitOfWork:
-    """The repositories over one connection."""
+    """The repositories over one connection, each made when it is first asked for."""
 
     def __init__(self, session: Session, tables: Tables) -> None:
-        self.conversations = SqlConversationRepository(session, tables)
-        self.messages = SqlMessageRepository(session, tables)
-        self.carts = SqlCartRepository(session, tables)
-        self.customers = SqlCustomerRepository(session, tables)
-        self.recipients = SqlRecipientRepository(session, tables)
-        self.sync = SqlSyncRepository(session, tables)
-        self.notifications = SqlNotificationRepository(session, tables)
-        self.views = SqlProductViewRepository(session, tables)
-        self.reengagements = SqlReengagementRepository(session, tables)
-        self.dead_letters = SqlDeadLetterRepository(session, tables)
-        self.claims = SqlClaimRepository(session, tables)
-        self.limits = SqlRateLimitRepository(session, tables)
-        self.breakers = SqlBreakerRepository(session, tables)
-        self.sagas = SqlSagaRepository(session, tables)
-        self.options = SqlOptionRepository(session, tables)
-        self.audit = SqlAuditRepository(session, tables)
-        self.census = SqlCensus(session, tables)
+        self._session = session
+        self._tables = tables
+
+    @cached_property
+    def conversations(self) -> SqlConversationRepository:
+        """See `wch.application.ports.ConversationRepository`."""
+        return SqlConversationRepository(self._session, self._tables)
+
+    @cached_property
+    def messages(self) -> SqlMessageRepository:
+        """See `wch.application.ports.MessageRepository`."""
+        return SqlMessageRepository(self._session, self._tables)
+
+    @cached_property
+    def carts(self) -> SqlCartRepository:
+        """See `wch.application.ports.CartRepository`."""
+        return SqlCartRepository(self._session, self._tables)
+
+    @cached_property
+    def customers(self) -> SqlCustomerRepository:
+        """See `wch.application.ports.CustomerRepository`."""
+        return SqlCustomerRepository(self._session, self._tables)
+
+    @cached_property
+    def recipients(self) -> SqlRecipientRepository:
+        """See `wch.application.ports.RecipientRepository`."""
+        return SqlRecipientRepository(self._session, self._tables)
+
+    @cached_property
+    def sync(self) -> SqlSyncRepository:
+        """See `wch.application.ports.SyncRepository`."""
+        return SqlSyncRepository(self._session, self._tables)
+
+    @cached_property
+    def notifications(self) -> SqlNotificationRepository:
+        """See `wch.application.ports.NotificationRepository`."""
+        return SqlNotificationRepository(self._session, self._tables)
+
+    @cached_property
+    def views(self) -> SqlProductViewRepository:
+        """See `wch.application.ports.ProductViewRepository`."""
+        return SqlProductViewRepository(self._session, self._tables)
+
+    @cached_property
+    def reengagements(self) -> SqlReengagementRepository:
+        """See `wch.application.ports.ReengagementRepository`."""
+        return SqlReengagementRepository(self._session, self._tables)
+
+    @cached_property
+    def dead_letters(self) -> SqlDeadLetterRepository:
+        """See `wch.application.ports.DeadLetterRepository`."""
+        return SqlDeadLetterRepository(self._session, self._tables)
+
+    @cached_property
+    def claims(self) -> SqlClaimRepository:
+        """See `wch.application.ports.ClaimRepository`."""
+        return SqlClaimRepository(self._session, self._tables)
+
+    @cached_property
+    def limits(self) -> SqlRateLimitRepository:
+        """See `wch.application.ports.RateLimitRepository`."""
+        return SqlRateLimitRepository(self._session, self._tables)
+
+    @cached_property
+    def breakers(self) -> SqlBreakerRepository:
+        """See `wch.application.ports.BreakerRepository`."""
+        return SqlBreakerRepository(self._session, self._tables)
+
+    @cached_property
+    def sagas(self) -> SqlSagaRepository:
+        """See `wch.application.ports.SagaRepository`."""
+        return SqlSagaRepository(self._session, self._tables)
+
+    @cached_property
+    def options(self) -> SqlOptionRepository:
+        """See `wch.application.ports.OptionRepository`."""
+        return SqlOptionRepository(self._session, self._tables)
+
+    @cached_property
+    def audit(self) -> SqlAuditRepository:
+        """See `wch.application.ports.AuditRepository`."""
+        return SqlAuditRepository(self._session, self._tables)
+
+    @cached_property
+    def census(self) -> SqlCensus:
+        """See `wch.application.ports.Census`."""
+        return SqlCensus(self._session, self._tables)

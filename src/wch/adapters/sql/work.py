@@ -1,11 +1,12 @@
 """The repositories about work: queues, letters, claims, limits, breakers, sagas, options."""
 
+# ruff: noqa: D102 - what each method promises stands in the port
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import attrs
-from sqlalchemy import case, func, or_, select, update
-
+from sqlalchemy import case, func, select, update
 
 from wch.adapters.sql.rows import Rows, Session, work_of
 from wch.adapters.sql.tables import Tables
@@ -33,7 +34,7 @@ class SqlRecipientRepository:
 
     def add(self, recipient: BroadcastRecipient) -> BroadcastRecipient | None:
         try:
-            return self._rows.add(recipient)  # type: ignore[no-any-return]
+            return self._rows.add(recipient)
         except DuplicateError:
             return None
 
@@ -44,20 +45,16 @@ class SqlRecipientRepository:
         self._rows.save(recipient)
 
     def take_pending(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
-        return self._rows.many(
-            self._c.campaign_id == campaign_id,
-            self._c.id > after,
-            self._c.status == RecipientStatus.PENDING,
-            limit=limit,
-            lock=True,
-            skip=True,
-        )
+        pending = self._c.status == RecipientStatus.PENDING
+        self._session.must_write()
+        ids = self._rows.keys(self._c.campaign_id == campaign_id, self._c.id > after, pending, order=[self._c.id])
+        return self._rows.take(ids, pending, limit=limit)
 
     def counts(self, campaign_id: int) -> Mapping[str, int]:
         statement = (
             select(self._c.status, func.count()).where(self._c.campaign_id == campaign_id).group_by(self._c.status)
         )
-        return {str(row[0]): int(row[1]) for row in self._session.connection.execute(statement)}
+        return {str(row[0]): int(row[1]) for row in self._session.execute(statement)}
 
     def listed(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
         return self._rows.many(self._c.campaign_id == campaign_id, self._c.id > after, limit=limit)
@@ -72,19 +69,16 @@ class SqlSyncRepository:
         self._c = tables.sync.c
 
     def enqueue(self, entity_type: EntityType, entity_id: int, action: SyncAction, *, now: datetime) -> SyncTask:
-        where = (self._c.entity_type == entity_type, self._c.entity_id == entity_id, self._c.action == action)
-        there = self._rows.one(*where, lock=True)
-        if there is None:
-            fresh = SyncTask(entity_type=entity_type, entity_id=entity_id, action=action, created_at=now)
-            made = self._rows.ensure(fresh, unique="entity_id")
-            if made is not None:
-                return made  # type: ignore[no-any-return]
-            there = self._rows.one(*where, lock=True)
-        if there is None:
-            message = "a row that was just made is gone"
-            raise LookupError(message)
+        there = self._rows.lock_or_add(
+            SyncTask(entity_type=entity_type, entity_id=entity_id, action=action, created_at=now),
+            self._c.entity_type == entity_type,
+            self._c.entity_id == entity_id,
+            self._c.action == action,
+            unique="entity_id",
+        )
         armed = there.armed(now=now)
-        self._rows.save(armed)
+        if armed != there:
+            self._rows.save(armed)
         return armed
 
     def get(self, task_id: int, *, lock: bool = False) -> SyncTask | None:
@@ -107,7 +101,7 @@ class SqlSyncRepository:
             .order_by(self._c.id)
             .limit(limit)
         )
-        return [work_of(row, "attempts", "processed_at") for row in self._session.connection.execute(statement)]
+        return [work_of(row, "attempts", "processed_at") for row in self._session.execute(statement)]
 
     def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[SyncTask]:
         where = [self._c.id > after]
@@ -125,7 +119,7 @@ class SqlNotificationRepository:
         self._c = tables.notifications.c
 
     def add(self, notification: Notification) -> Notification:
-        return self._rows.add(notification)  # type: ignore[no-any-return]
+        return self._rows.add(notification)
 
     def get(self, notification_id: int, *, lock: bool = False) -> Notification | None:
         return self._rows.get(notification_id, lock=lock)
@@ -146,7 +140,7 @@ class SqlNotificationRepository:
             .order_by(self._c.id)
             .limit(limit)
         )
-        return self._session.connection.execute(statement).scalars().all()
+        return self._session.execute(statement).scalars().all()
 
     def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[Notification]:
         where = [self._c.id > after]
@@ -164,7 +158,7 @@ class SqlDeadLetterRepository:
         self._c = tables.dead_letters.c
 
     def add(self, letter: DeadLetter) -> DeadLetter:
-        return self._rows.add(letter)  # type: ignore[no-any-return]
+        return self._rows.add(letter)
 
     def get(self, letter_id: int, *, lock: bool = False) -> DeadLetter | None:
         return self._rows.get(letter_id, lock=lock)
@@ -190,10 +184,10 @@ class SqlDeadLetterRepository:
     def counts(self) -> Mapping[tuple[str, str, str], int]:
         columns = (self._c.status, self._c.hook, self._c.reason)
         statement = select(*columns, func.count()).group_by(*columns)
-        return {(str(row[0]), row[1], row[2]): int(row[3]) for row in self._session.connection.execute(statement)}
+        return {(str(row[0]), row[1], row[2]): int(row[3]) for row in self._session.execute(statement)}
 
     def purge(self, *, decided_before: datetime) -> int:
-        return self._rows.remove(
+        return self._rows.forget(
             self._c.status != DeadLetterStatus.PENDING,
             func.coalesce(self._c.replayed_at, self._c.dismissed_at) < decided_before,
         )
@@ -205,31 +199,37 @@ class SqlClaimRepository:
     def __init__(self, session: Session, tables: Tables) -> None:
         self._session = session
         self._rows = Rows(session, tables.claims, Claim, key=("message_id", "scope"))
-        self._table = tables.claims
         self._c = tables.claims.c
 
     def claim(self, key: str, scope: str, *, now: datetime, expires_at: datetime) -> bool:
         try:
             self._rows.add(Claim(message_id=key, scope=scope, processed_at=now, expires_at=expires_at))
         except DuplicateError:
-            over = (
-                update(self._table)
-                .where(self._c.message_id == key, self._c.scope == scope, self._c.expires_at <= now)
-                .values(processed_at=now, expires_at=expires_at)
-            )
-            return self._session.connection.execute(over).rowcount == 1
+            # Looked at without a lock first: a live claim is the common case, and many who lose
+            # at once would each wait for the lock that the others hold by having asked.
+            return not self.is_claimed(key, scope, now=now) and self._take_over(key, scope, now, expires_at)
         return True
 
+    def _take_over(self, key: str, scope: str, now: datetime, expires_at: datetime) -> bool:
+        statement = (
+            update(self._rows.table)
+            .where(self._c.message_id == key, self._c.scope == scope, self._c.expires_at <= now)
+            .values(processed_at=now, expires_at=expires_at)
+        )
+        return self._session.execute(statement).rowcount == 1
+
     def is_claimed(self, key: str, scope: str, *, now: datetime) -> bool:
-        return self._rows.one(self._c.message_id == key, self._c.scope == scope, self._c.expires_at > now) is not None
+        statement = select(self._c.scope).where(
+            self._c.message_id == key, self._c.scope == scope, self._c.expires_at > now
+        )
+        return self._session.execute(statement).first() is not None
 
     def purge(self, *, now: datetime, limit: int = 500) -> int:
-        statement = select(self._c.message_id, self._c.scope).where(self._c.expires_at <= now).limit(limit)
-        gone = self._session.connection.execute(statement).all()
-        return sum(
-            self._rows.remove(self._c.message_id == key, self._c.scope == scope, self._c.expires_at <= now)
-            for key, scope in gone
-        )
+        expired = self._c.expires_at <= now
+        keys = (self._c.message_id, self._c.scope)
+        # Found without locks and deleted by key: the table has no index on its times.
+        gone = self._session.execute(select(*keys).where(expired).order_by(*keys).limit(limit)).all()
+        return sum(self._rows.forget(self._c.message_id == key, self._c.scope == scope, expired) for key, scope in gone)
 
 
 class SqlRateLimitRepository:
@@ -240,15 +240,16 @@ class SqlRateLimitRepository:
         self._rows = Rows(
             session, tables.limits, RateLimitWindow, key=("identifier_hash", "limit_type", "window_start")
         )
-        self._table = tables.limits
         self._c = tables.limits.c
 
     def lock(self, identifier_hash: str, limit_type: str) -> None:
-        if self._rows.get(identifier_hash, limit_type, ANCHOR, lock=True) is not None:
-            return
-        anchor = RateLimitWindow(identifier_hash=identifier_hash, limit_type=limit_type, window_start=ANCHOR)
-        if self._rows.ensure(anchor, unique="request_count") is None:
-            self._rows.get(identifier_hash, limit_type, ANCHOR, lock=True)
+        self._rows.lock_or_add(
+            RateLimitWindow(identifier_hash=identifier_hash, limit_type=limit_type, window_start=ANCHOR),
+            self._c.identifier_hash == identifier_hash,
+            self._c.limit_type == limit_type,
+            self._c.window_start == ANCHOR,
+            unique="request_count",
+        )
 
     def since(self, identifier_hash: str, limit_type: str, oldest: datetime) -> Sequence[RateLimitWindow]:
         return self._rows.many(
@@ -260,7 +261,7 @@ class SqlRateLimitRepository:
 
     def hit(self, identifier_hash: str, limit_type: str, part: datetime, hits: int = 1) -> None:
         if not self._rows.holds(identifier_hash, limit_type, ANCHOR):
-            raise NotLockedError(table=self._table.name)
+            raise NotLockedError(table=self._rows.table.name)
         there = self._rows.get(identifier_hash, limit_type, part, lock=True)
         if there is None:
             self._rows.add(
@@ -284,10 +285,10 @@ class SqlRateLimitRepository:
             where.append(self._c.identifier_hash == identifier_hash)
         if limit_type is not None:
             where.append(self._c.limit_type == limit_type)
-        return self._rows.remove(*where)
+        return self._rows.forget(*where)
 
     def purge(self, *, before: datetime) -> int:
-        return self._rows.remove(self._c.window_start > ANCHOR, self._c.window_start < before)
+        return self._rows.forget(self._c.window_start > ANCHOR, self._c.window_start < before)
 
 
 class SqlBreakerRepository:
@@ -295,16 +296,11 @@ class SqlBreakerRepository:
 
     def __init__(self, session: Session, tables: Tables) -> None:
         self._rows = Rows(session, tables.breakers, CircuitBreaker, key=("service",))
+        self._c = tables.breakers.c
 
     def lock(self, service: str, *, now: datetime) -> CircuitBreaker:
-        there = self._rows.get(service, lock=True)
-        if there is None:
-            made = self._rows.ensure(CircuitBreaker(service=service, updated_at=now), unique="service")
-            there = made if made is not None else self._rows.get(service, lock=True)
-        if there is None:
-            message = "a row that was just made is gone"
-            raise LookupError(message)
-        return there
+        closed = CircuitBreaker(service=service, updated_at=now)
+        return self._rows.lock_or_add(closed, self._c.service == service, unique="service")
 
     def of(self, service: str) -> CircuitBreaker | None:
         return self._rows.get(service)
@@ -324,7 +320,7 @@ class SqlSagaRepository:
         self._c = tables.sagas.c
 
     def add(self, saga: Saga) -> Saga:
-        return self._rows.add(saga)  # type: ignore[no-any-return]
+        return self._rows.add(saga)
 
     def get(self, saga_id: str, *, lock: bool = False) -> Saga | None:
         return self._rows.get(saga_id, lock=lock)
@@ -333,14 +329,14 @@ class SqlSagaRepository:
         self._rows.save(saga)
 
     def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
-        return self._rows.many(
-            or_(*(self._c.state == state for state in sorted(OPEN))),
-            self._c.updated_at <= now,
-            order=[self._c.updated_at, self._c.saga_id],
-            limit=limit,
-            lock=True,
-            skip=True,
-        )
+        self._rows.session.must_write()
+        due = self._c.updated_at <= now
+        order = [self._c.updated_at, self._c.saga_id]
+        found: list[Saga] = []
+        for state in sorted(OPEN):
+            open_ = self._c.state == state
+            found += self._rows.take(self._rows.keys(open_, due, order=order), open_, due, limit=limit)
+        return sorted(found, key=lambda saga: (saga.updated_at, saga.saga_id))[:limit]
 
     def listed(
         self,
@@ -386,19 +382,30 @@ class SqlOptionRepository:
         return None if row is None else row.value
 
     def put(self, name: str, value: JsonObject) -> None:
-        option = _Option(name=name, value=value)
-        if self._rows.get(name, lock=True) is None and self._rows.ensure(option, unique="name") is not None:
-            return
-        self._rows.get(name, lock=True)
-        self._rows.save(option)
+        self._rows.put(_Option(name=name, value=value))
 
     def remove(self, name: str) -> bool:
-        return self._rows.remove(self._c.name == name) > 0
+        return self._rows.forget(self._c.name == name) > 0
 
     def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
-        where = [self._c.name >= prefix, self._c.name < prefix + "\U0010ffff"] if prefix else []
-        found = self._rows.many(*where, self._c.name > after, limit=limit)
-        return [(row.name, row.value) for row in found]
+        # A range and not LIKE, which folds case on one engine and would need escaping on both.
+        where = [self._c.name > after]
+        if prefix:
+            where.append(self._c.name >= prefix)
+        if beyond := _beyond(prefix):
+            where.append(self._c.name < beyond)
+        return [(row.name, row.value) for row in self._rows.many(*where, limit=limit)]
+
+
+def _beyond(prefix: str) -> str:
+    """The first name after all that begin so; empty when there is none."""
+    rest, last = prefix[:-1], prefix[-1:]
+    if not last:
+        return ""
+    if last == "\U0010ffff":
+        return _beyond(rest)
+    following = chr(ord(last) + 1)
+    return rest + ("\ue000" if "\ud800" <= following <= "\udfff" else following)
 
 
 class SqlAuditRepository:
@@ -409,7 +416,7 @@ class SqlAuditRepository:
         self._c = tables.audit.c
 
     def add(self, entry: AuditEntry) -> AuditEntry:
-        return self._rows.add(entry)  # type: ignore[no-any-return]
+        return self._rows.add(entry)
 
     def listed(
         self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50

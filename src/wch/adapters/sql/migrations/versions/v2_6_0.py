@@ -1,6 +1,7 @@
 """The whole data model, as it was at the beginning."""
 
 from alembic import context, op
+from sqlalchemy import inspect
 
 revision = "2.6.0"
 down_revision = None
@@ -9,8 +10,16 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make every table that is not there yet; a step that was cut off is run again."""
-    context.config.attributes["metadata"].create_all(op.get_bind(), checkfirst=True)
+    """Make every table and index that is not there yet; a step that was cut off is run again."""
+    connection = op.get_bind()
+    metadata = context.config.attributes["metadata"]
+    metadata.create_all(connection, checkfirst=True)
+    inspector = inspect(connection)
+    for table in metadata.sorted_tables:
+        there = {index["name"] for index in inspector.get_indexes(table.name)}
+        for index in table.indexes:
+            if index.name not in there:
+                index.create(connection)
 
 
 def downgrade() -> None:

@@ -1,0 +1,371 @@
+"""Transactions: begun, run in one hop, committed, and redone by the rules of each engine."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import attrs
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from wch.adapters.sql.database import engines, faults
+from wch.adapters.sql.rows import Session
+from wch.adapters.sql.tables import Tables, tables
+from wch.adapters.sql.unit_of_work import SqlUnitOfWork
+from wch.application.ports import UnitOfWork
+from wch.domain.claim import Scope
+from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
+
+R = TypeVar("R")
+
+DEADLINE = timedelta(seconds=8)
+"""How long a transaction is redone before the store counts as away: what a webhook's sender may be kept waiting."""
+
+POOL_SIZE = 5
+OPERATION_KEPT = timedelta(hours=1)
+FIRST_PAUSE = 0.005
+MOST_DOUBLINGS = 8
+ROUND_TRIPS = 5
+OFFSET_BELOW_WHICH_CLOCKS_AGREE = timedelta(seconds=1.5)
+"""A clock that tells whole seconds cannot be compared more finely than this."""
+
+
+@attrs.define
+class _Try:
+    """One transaction over all its tries.
+
+    Attributes:
+        operation: the random id that every try of it inserts first.
+        in_doubt: COMMIT was sent, and no answer has said what became of it.
+        result: what the work returned in the try that reached COMMIT.
+        tries: how often it was begun.
+    """
+
+    operation: str = ""
+    in_doubt: bool = False
+    result: Any = None
+    tries: int = 0
+
+
+class _CommittedError(Exception):
+    """The operation's id is there already: the try whose answer was lost had committed."""
+
+
+class SqlDatabase:
+    """SQLite, MySQL or MariaDB, by the URL.
+
+    Attributes:
+        prefix: in front of every table's name.
+        dialect_name: `sqlite`, `mysql` or `mariadb`.
+        tables: the tables under that prefix.
+        redone: how many transactions were begun again so far.
+    """
+
+    def __init__(
+        self,
+        engine: Engine | AsyncEngine,
+        *,
+        prefix: str = "wch_",
+        now: Callable[[], datetime],
+        token: Callable[[], str],
+        host_now: Callable[[], datetime] | None = None,
+        inline: bool = False,
+        pool_size: int = POOL_SIZE,
+        deadline: timedelta = DEADLINE,
+        failpoint: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._engine = engine
+        self.prefix = prefix
+        self._now = now
+        self._token = token
+        self._host_now = host_now or now
+        self._fineness = timedelta(0) if host_now is not None else OFFSET_BELOW_WHICH_CLOCKS_AGREE
+        self._deadline = deadline.total_seconds()
+        self._failpoint = failpoint
+        self.dialect_name = engine.dialect.name
+        self.is_sqlite = not faults.speaks_mysql(self.dialect_name)
+        self.tables: Tables = tables(prefix, names_per_table=not self.is_sqlite)
+        self.redone = 0
+        # SQLite takes one writer at a time; a server takes as many as there are connections, whatever they do.
+        self._writers = asyncio.Semaphore(1 if self.is_sqlite else pool_size)
+        self._readers = asyncio.Semaphore(pool_size) if self.is_sqlite else self._writers
+        self._threads = (
+            None
+            if isinstance(engine, AsyncEngine) or inline
+            else ThreadPoolExecutor(max_workers=pool_size + self.is_sqlite, thread_name_prefix="wch-database")
+        )
+        self._running: set[asyncio.Task[Any]] = set()
+        self._has_operations = False
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        prefix: str = "wch_",
+        now: Callable[[], datetime],
+        token: Callable[[], str],
+        host_now: Callable[[], datetime] | None = None,
+        inline: bool = False,
+        pool_size: int = POOL_SIZE,
+        deadline: timedelta = DEADLINE,
+        failpoint: Callable[[str], None] = lambda _name: None,
+    ) -> Self:
+        """Prepare a database; nothing is connected to, and nothing is created, before it is used.
+
+        Args:
+            url: where the tables are.
+            prefix: in front of every table's name.
+            now: the clock.
+            token: chance, for the ids of operations and for jitter.
+            host_now: this host's clock as it is, uncorrected and in fractions of a second, which
+                `clock_offset` compares with the database's; without it the comparison is coarse.
+            inline: run on the caller's thread, for an SQLite that lives in memory.
+            pool_size: connections at once.
+            deadline: how long a transaction is redone.
+            failpoint: called at the named places of a transaction.
+
+        Raises:
+            SettingsError: the URL names no database that is supported, or its driver is not installed.
+        """
+        return cls(
+            engines.engine_of(url, pool_size=pool_size, inline=inline),
+            prefix=prefix,
+            now=now,
+            token=token,
+            host_now=host_now,
+            inline=inline,
+            pool_size=pool_size,
+            deadline=deadline,
+            failpoint=failpoint,
+        )
+
+    # --- the port
+
+    async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
+        """Run `work` whole: commit when it returns, roll everything back when it raises."""
+        self._must_be_there()
+        return await self._apart(self._with_unit(work, read_only=False), write=True)
+
+    async def read(self, work: Callable[[UnitOfWork], R]) -> R:
+        """Run `work` on one snapshot; whatever writes raises."""
+        self._must_be_there()
+        return await self._apart(self._with_unit(work, read_only=True), write=False)
+
+    async def run(self, work: Callable[[Connection], R], *, write: bool) -> R:
+        """Run `work` on a connection, as one transaction of its own, in a task that nobody can cancel.
+
+        Raises:
+            StoreUnavailableError: the database did not answer before the deadline.
+            StoreMisusedError: it refused what it was asked for.
+        """
+        if not write:
+            self._must_be_there()
+        return await self._apart(work, write=write)
+
+    async def clock_offset(self) -> timedelta:
+        """How far the database's clock is ahead: the middle of the fastest of five round trips; zero on SQLite."""
+        if self.is_sqlite:
+            return timedelta(0)
+        asked = [await self.run(self._ask_the_time, write=False) for _ in range(ROUND_TRIPS)]
+        _, offset = min(asked)
+        return timedelta(0) if abs(offset) < self._fineness else offset
+
+    async def aclose(self) -> None:
+        """Let what runs come to its end, then give the connections back."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+        if isinstance(self._engine, AsyncEngine):
+            await self._engine.dispose()
+        else:
+            self._engine.dispose()
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    @property
+    def connections_out(self) -> int:
+        """Connections that are in use at this moment."""
+        checked_out = getattr(self._engine.pool, "checkedout", None)
+        return int(checked_out()) if checked_out is not None else 0
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether this is an SQLite file that nobody has made yet; looking at it must not make it."""
+        url = self._engine.url
+        if not self.is_sqlite or url.database is None or engines.is_in_memory(url) or url.database.startswith("file:"):
+            return False
+        return not Path(url.database).exists()
+
+    def forget_schema(self) -> None:
+        """The tables were installed or dropped."""
+        self._has_operations = False
+
+    # --- one transaction
+
+    def _must_be_there(self) -> None:
+        if self.is_absent:
+            raise StoreUnavailableError(faults.NO_TABLES)
+
+    def _ask_the_time(self, connection: Connection) -> tuple[timedelta, timedelta]:
+        """How long asking took, and how far ahead the answer was of the middle of that."""
+        before = self._host_now()
+        there: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
+        took = self._host_now() - before
+        return took, there.replace(tzinfo=UTC) - (before + took / 2)
+
+    def _with_unit(self, work: Callable[[UnitOfWork], R], *, read_only: bool) -> Callable[[Connection], R]:
+        def on(connection: Connection) -> R:
+            session = Session(
+                connection, read_only=read_only, locks_rows=not self.is_sqlite, duplicate_of=faults.duplicate_of
+            )
+            result = work(SqlUnitOfWork(session, self.tables))
+            if session.failed is not None:
+                # The work went on after an error that undid some of it: to commit would keep the other half.
+                raise session.failed
+            return result
+
+        return on
+
+    async def _apart(self, work: Callable[[Connection], R], *, write: bool) -> R:
+        """A task of its own behind a shield: a cancelled caller leaves, the transaction comes to its end."""
+        task = asyncio.create_task(self._redo(work, write=write))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _redo(self, work: Callable[[Connection], R], *, write: bool) -> R:
+        """Try until it is through, the error is final, or the deadline is over."""
+        deadline = asyncio.get_running_loop().time() + self._deadline
+        gate = self._writers if write else self._readers
+        try:
+            async with asyncio.timeout_at(deadline):
+                await gate.acquire()
+        except TimeoutError:
+            raise StoreUnavailableError from None
+        this = _Try()
+        try:
+            while True:
+                this.tries += 1
+                try:
+                    return await self._hop(work, this, write=write)
+                except _CommittedError:
+                    return this.result  # type: ignore[no-any-return]  # what this very work returned
+                except (DBAPIError, sqlite3.Error) as error:
+                    await self._pause_after(error, this, deadline)
+                except StatementError as error:
+                    raise (error.orig if isinstance(error.orig, WchError) else StoreMisusedError()) from None
+        finally:
+            gate.release()
+
+    async def _pause_after(self, error: faults.Fault, this: _Try, deadline: float) -> None:
+        """Wait a little longer each time before the next try.
+
+        Raises:
+            StoreUnavailableError: the deadline is over, or the engine cannot take it.
+            StoreMisusedError: it would be refused again.
+        """
+        if this.in_doubt:
+            self._failpoint("transact.in_doubt")
+        elif not faults.may_redo(error):
+            raise faults.final(error) from (error if faults.may_show(error) else None)
+        jitter = 0.5 + int(self._token()[:4], 16) / 0xFFFF
+        pause = FIRST_PAUSE * 2 ** min(this.tries, MOST_DOUBLINGS) * jitter
+        if asyncio.get_running_loop().time() + pause >= deadline:
+            told = faults.final(error)
+            raise (told if isinstance(told, StoreUnavailableError) else StoreUnavailableError()) from error
+        self.redone += 1
+        await asyncio.sleep(pause)
+
+    async def _hop(self, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:
+        """The whole try at once: where the driver waits for itself, in one hop to a thread."""
+        engine = self._engine
+        if isinstance(engine, AsyncEngine):
+            async with engine.connect() as outer:
+                return await outer.run_sync(lambda inner: self._whole(inner, work, this, write=write))
+
+        def there() -> R:
+            with engine.connect() as connection:
+                return self._whole(connection, work, this, write=write)
+
+        if self._threads is None:
+            return there()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, there)
+
+    def _whole(self, connection: Connection, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:
+        """BEGIN, the work, COMMIT; on any error ROLLBACK, and a connection in doubt is not given back."""
+        self._failpoint("transact.begin")
+        at_commit = False
+        try:
+            self._begin(connection, write=write)
+            if write and not self.is_sqlite:
+                self._mark(connection, this)
+            result = work(connection)
+            self._failpoint("transact.work")
+            if write:
+                self._failpoint("transact.commit")
+                this.result, at_commit = result, True
+                this.in_doubt = self._has_operations
+            connection.exec_driver_sql("COMMIT")
+            this.in_doubt = False
+        except BaseException as error:
+            undone = _roll_back(connection)
+            if at_commit and self.is_sqlite and not undone and isinstance(error, (DBAPIError, sqlite3.Error)):
+                # No transaction was open any more, so nobody knows what became of it: not to be done twice.
+                raise StoreUnavailableError from error
+            raise
+        self._failpoint("transact.after_commit")
+        return result
+
+    def _begin(self, connection: Connection, *, write: bool) -> None:
+        if self.is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        elif write:
+            connection.exec_driver_sql("START TRANSACTION")
+        else:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+    def _mark(self, connection: Connection, this: _Try) -> None:
+        """Insert the operation's id: if a COMMIT's answer was lost, doing so again tells what became of it.
+
+        Never looked up: the server may still be committing, and only an insert waits for that.
+        """
+        if not self._has_operations:
+            # They are missing only while the tables are being installed.
+            self._has_operations = connection.dialect.has_table(connection, self.tables.claims.name)
+            if not self._has_operations:
+                return
+        this.operation = this.operation or self._token()
+        now = self._now()
+        mark = self.tables.claims.insert().values(
+            message_id=this.operation, scope=Scope.OPERATION, processed_at=now, expires_at=now + OPERATION_KEPT
+        )
+        try:
+            connection.execute(mark)
+        except IntegrityError as error:
+            if this.in_doubt and faults.duplicate_of(error) is not None:
+                raise _CommittedError from None
+            raise
+        this.in_doubt = False
+
+
+def _roll_back(connection: Connection) -> bool:
+    """Undo; whether there was a transaction to undo. A connection that cannot is closed."""
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not used again
+        with contextlib.suppress(Exception):
+            connection.invalidate()
+        return False
+    return True
