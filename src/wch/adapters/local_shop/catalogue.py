@@ -31,7 +31,7 @@ VARIANTS_ON_A_PAGE = 100
 _BATCH = 60
 
 
-def search(  # noqa: PLR0913 - what is asked for, and where the page begins
+def search(
     till: Till, text: str | None, category_id: int | None, cursor: str | None, limit: int, *, in_stock: bool
 ) -> Page[ProductCard]:
     """A page of cards in menu order, then by name."""
@@ -347,6 +347,6 @@ def _position(cursor: str) -> tuple[int, str, int]:
     try:
         position, name, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         return int(position), str(name), int(row_id)
-    except ValueError:
+    except (TypeError, ValueError):
         code = "cursor"
         raise ShopRefusedError(code) from None

@@ -252,6 +252,8 @@ def _attributes(value: Any) -> dict[str, str]:
         return {str(name).strip(): str(text).strip() for name, text in value.items()}
     found = {}
     for part in _split(value, "|"):
+        if not part.strip():
+            continue
         name, *rest = _split(part, "=")
         if not rest or not name.strip():
             message = f"{part!r} is not like Size=M"
@@ -270,7 +272,7 @@ def _split(value: Any, border: str) -> list[str]:
             continue
         parts[-1] += sign
         marked = sign == "\\" and not marked
-    return [part for part in parts if part.strip()]
+    return parts
 
 
 def _plain(part: str) -> str:

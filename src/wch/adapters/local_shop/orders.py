@@ -60,9 +60,7 @@ def accept(till: Till, order_id: int) -> Order:
     return _order(till, row)
 
 
-def mark_paid(  # noqa: PLR0913 - what was paid, where, when
-    till: Till, order_id: int, amount: Money, *, gateway: str, payment_id: str, at: datetime
-) -> Order:
+def mark_paid(till: Till, order_id: int, amount: Money, *, gateway: str, payment_id: str, at: datetime) -> Order:
     """The money for exactly this order is there."""
     row = _by_id(till, order_id, lock=True)
     if amount.currency != row.currency or amount.minor() != row.total:
@@ -124,7 +122,7 @@ def complete(till: Till, order_id: int) -> Order:
     return _moved(till, row, status=OrderStatus.COMPLETED.value)
 
 
-def record_refund(  # noqa: PLR0913 - what was given back, and why
+def record_refund(
     till: Till, order_id: int, amount: Money, *, key: str, reason: str, lines: Sequence[Line], restock: bool
 ) -> Order:
     """Book a refund once for its key."""

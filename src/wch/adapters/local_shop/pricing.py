@@ -92,7 +92,7 @@ def served_countries(till: Till) -> frozenset[str] | None:
     return frozenset(served)
 
 
-def quote(  # noqa: PLR0913 - everything that decides on a price
+def quote(
     till: Till,
     lines: Sequence[Line],
     *,

@@ -153,7 +153,7 @@ class LocalShop:
         """The ways to bring these lines there."""
         return await self.work(lambda till: pricing.shipping_methods(till, lines, address, coupon), write=False)
 
-    async def quote(  # noqa: PLR0913 - everything that decides on a price
+    async def quote(
         self,
         *,
         lines: Sequence[Line],
@@ -213,7 +213,7 @@ class LocalShop:
         """The order goes to work."""
         return await self.work(lambda till: orders.accept(till, order_id), write=True)
 
-    async def mark_paid(  # noqa: PLR0913 - what was paid, where, when
+    async def mark_paid(
         self,
         *,
         order_id: int,
@@ -240,7 +240,7 @@ class LocalShop:
 
         return await self.work(cancel, write=True)
 
-    async def record_refund(  # noqa: PLR0913 - what was given back, and why
+    async def record_refund(
         self, *, order_id: int, key: str, amount: Money, reason: str, lines: Sequence[Line] = (), restock: bool = False
     ) -> Order:
         """Book a refund once for its key."""
