@@ -153,7 +153,7 @@ class Rooms:
         return True
 
 
-def rooms(  # noqa: PLR0913 - each is what a test may want otherwise
+def rooms(
     *,
     twice: bool = False,
     numbers: tuple[str, ...] = ("*",),
