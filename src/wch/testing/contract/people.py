@@ -1,0 +1,342 @@
+"""Threads, carts, customers, and what they looked at."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+
+import attrs
+import pytest
+
+from wch.application.ports import Database, UnitOfWork
+from wch.domain.cart import CartStatus
+from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.errors import DuplicateError, NotLockedError, StoreMisusedError
+from wch.domain.product_view import ProductView
+from wch.domain.reengagement import CampaignType
+from wch.testing.contract.samples import OTHER, PHONE, cart, contact, item, later, thread, write
+from wch.testing.doubles import NOON
+
+
+class TestConversations:
+    """`ConversationRepository`."""
+
+    async def test_the_open_thread_is_the_latest(self, database: Database) -> None:
+        """Open before resolved, then the highest id."""
+        resolved = ConversationStatus.RESOLVED
+        _, open_one, _, foreign = await database.transact(
+            write(thread(status=resolved), thread(), thread(status=resolved), thread(OTHER))
+        )
+
+        assert await database.read(lambda uow: uow.conversations.latest_of(PHONE)) == open_one
+        assert await database.read(lambda uow: uow.conversations.latest_of(OTHER)) == foreign
+        assert await database.read(lambda uow: uow.conversations.latest_of("1")) is None
+
+    async def test_of_resolved_threads_the_newest_is_the_latest(self, database: Database) -> None:
+        """By id, whatever their times say."""
+        resolved = ConversationStatus.RESOLVED
+        _, newest = await database.transact(
+            write(thread(status=resolved, created_at=later(9)), thread(status=resolved, created_at=NOON))
+        )
+
+        assert await database.read(lambda uow: uow.conversations.latest_of(PHONE)) == newest
+
+    async def test_an_escalated_thread_is_open(self, database: Database) -> None:
+        """A person has it; the customer's next message belongs there."""
+        escalated, _ = await database.transact(
+            write(thread(status=ConversationStatus.ESCALATED), thread(status=ConversationStatus.RESOLVED))
+        )
+
+        assert await database.read(lambda uow: uow.conversations.latest_of(PHONE)) == escalated
+
+    async def test_the_latest_thread_can_be_locked_and_saved(self, database: Database) -> None:
+        """As `get` with a lock."""
+        await database.transact(write(thread()))
+
+        def work(uow: UnitOfWork) -> None:
+            row = uow.conversations.latest_of(PHONE, lock=True)
+            assert row is not None
+            uow.conversations.save(row.counted(now=later(1)))
+
+        await database.transact(work)
+
+        after = await database.read(lambda uow: uow.conversations.latest_of(PHONE))
+        assert after is not None
+        assert after.message_count == 1
+
+    async def test_threads_are_listed_newest_first(self, database: Database) -> None:
+        """By the latest message, then by id; those without any message are left out."""
+        a, b, c, _, e = await database.transact(
+            write(
+                thread(last_message_at=later(1)),
+                thread(last_message_at=later(2)),
+                thread(OTHER, last_message_at=later(2), status=ConversationStatus.RESOLVED),
+                thread(),
+                thread(OTHER, last_message_at=later(-1)),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.conversations.listed())) == [c, b, a, e]
+        assert list(await database.read(lambda uow: uow.conversations.listed(customer_phone=OTHER))) == [c, e]
+        active = await database.read(lambda uow: uow.conversations.listed(status=ConversationStatus.ACTIVE))
+        assert list(active) == [b, a, e]
+
+    async def test_pages_of_threads_meet_without_gap_or_overlap(self, database: Database) -> None:
+        """`before` is time and id of the last row of the page before."""
+        rows = await database.transact(write(*(thread(last_message_at=later(place // 3)) for place in range(10))))
+
+        seen: list[Conversation] = []
+        before: tuple[datetime, int] | None = None
+        while page := await database.read(partial(_page, before=before)):
+            seen += page
+            last = page[-1]
+            assert last.last_message_at is not None
+            before = (last.last_message_at, last.id)
+
+        assert seen == sorted(rows, key=lambda row: (row.last_message_at, row.id), reverse=True)
+
+    async def test_quiet_threads_are_active_ones(self, database: Database) -> None:
+        """With a last message at or before the moment, by id, strictly after `after`, so many."""
+        a, b, *_ = await database.transact(
+            write(
+                thread(last_message_at=later(0)),
+                thread(last_message_at=later(-5)),
+                thread(last_message_at=later(1)),
+                thread(last_message_at=later(-5), status=ConversationStatus.ESCALATED),
+                thread(),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.conversations.quiet_since(NOON))) == [a, b]
+        assert list(await database.read(lambda uow: uow.conversations.quiet_since(NOON, after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.conversations.quiet_since(NOON, limit=1))) == [a]
+
+
+def _page(uow: UnitOfWork, before: tuple[datetime, int] | None) -> Sequence[Conversation]:
+    return uow.conversations.listed(before=before, limit=3)
+
+
+class TestCarts:
+    """`CartRepository`."""
+
+    async def test_a_customer_has_one_row(self, database: Database) -> None:
+        """The second is refused."""
+        (mine,) = await database.transact(write(cart()))
+
+        with pytest.raises(DuplicateError) as caught:
+            await database.transact(write(cart()))
+
+        assert caught.value.key == "customer_phone"  # type: ignore[attr-defined]  # facts are attributes
+        assert await database.read(lambda uow: uow.carts.of(PHONE)) == mine
+        assert await database.read(lambda uow: uow.carts.of(OTHER)) is None
+
+    async def test_idle_carts_are_active_with_lines(self, database: Database) -> None:
+        """Last touched at or before the moment, by id; an empty cart is nobody's to remind of."""
+        a, b, *_ = await database.transact(
+            write(
+                cart("1"),
+                cart("2", updated_at=later(-9)),
+                cart("3", updated_at=later(1)),
+                cart("4", items=(), total=Decimal("0.00")),
+                cart("5", status=CartStatus.ABANDONED),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.carts.idle_since(NOON))) == [a, b]
+        assert list(await database.read(lambda uow: uow.carts.idle_since(NOON, after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.carts.idle_since(NOON, limit=1))) == [a]
+
+    async def test_a_page_of_idle_carts_is_full_behind_empty_ones(self, database: Database) -> None:
+        """Empty carts take no place in a page."""
+        empty = [cart(str(place), items=(), total=Decimal("0.00")) for place in range(1, 6)]
+        *_, kept = await database.transact(write(*empty, cart("9")))
+
+        assert list(await database.read(lambda uow: uow.carts.idle_since(NOON, limit=1))) == [kept]
+
+    async def test_expiring_carts_are_active_or_abandoned(self, database: Database) -> None:
+        """At their moment or past it, by id across both states."""
+        a, b, *_ = await database.transact(
+            write(
+                cart("1", status=CartStatus.ABANDONED, expires_at=NOON),
+                cart("2", expires_at=later(-1)),
+                cart("3", expires_at=later(1)),
+                cart("4", expires_at=None),
+                cart("5", status=CartStatus.RECOVERED, expires_at=later(-1)),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.carts.expiring(NOON))) == [a, b]
+        assert list(await database.read(lambda uow: uow.carts.expiring(NOON, after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.carts.expiring(NOON, limit=1))) == [a]
+
+    async def test_carts_due_for_a_reminder_have_a_free_slot(self, database: Database) -> None:
+        """Abandoned at or before the moment; a cart with three reminders is left in peace."""
+        abandoned = CartStatus.ABANDONED
+        slots = {"reminder_1_sent_at": NOON, "reminder_2_sent_at": NOON}
+        a, b, *_ = await database.transact(
+            write(
+                cart("1", status=abandoned, abandoned_at=NOON),
+                cart("2", status=abandoned, abandoned_at=later(-1), **slots),
+                cart("3", status=abandoned, abandoned_at=NOON, reminder_3_sent_at=NOON, **slots),
+                cart("4", status=abandoned, abandoned_at=later(1)),
+                cart("5", abandoned_at=NOON),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.carts.due_for_reminder(NOON))) == [a, b]
+        assert list(await database.read(lambda uow: uow.carts.due_for_reminder(NOON, after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.carts.due_for_reminder(NOON, limit=1))) == [a]
+
+    async def test_carts_are_listed_by_id(self, database: Database) -> None:
+        """Of one state or of all."""
+        a, b, c = await database.transact(write(cart("3"), cart("1", status=CartStatus.EXPIRED), cart("2")))
+
+        assert list(await database.read(lambda uow: uow.carts.listed())) == [a, b, c]
+        assert list(await database.read(lambda uow: uow.carts.listed(status=CartStatus.ACTIVE))) == [a, c]
+        assert list(await database.read(lambda uow: uow.carts.listed(after=a.id, limit=1))) == [b]
+
+    async def test_amounts_are_kept_in_two_places(self, database: Database) -> None:
+        """Report figures are rounded half up; a line's price is exact."""
+        exact = item(price_at_add=Decimal("0.005"), agreed_price=Decimal("0.001"))
+        (row,) = await database.transact(write(cart(items=(exact,), total=Decimal("0.005"))))
+
+        found = await database.read(lambda uow: uow.carts.get(row.id))
+
+        assert found is not None
+        assert (found.total, found.items) == (Decimal("0.01"), (exact,))
+
+    async def test_an_amount_that_does_not_fit_is_refused(self, database: Database) -> None:
+        """decimal(10,2) ends at 99,999,999.99; nothing is cut to it silently."""
+        with pytest.raises(StoreMisusedError):
+            await database.transact(write(cart(total=Decimal("100000000.00"))))
+
+        assert await database.read(lambda uow: uow.carts.of(PHONE)) is None
+
+
+class TestCustomers:
+    """`CustomerRepository`."""
+
+    async def test_locking_makes_a_customer_who_is_not_there(self, database: Database) -> None:
+        """Once; the second time the same row comes back."""
+        made = await database.transact(lambda uow: uow.customers.lock(PHONE, now=NOON))
+        again = await database.transact(lambda uow: uow.customers.lock(PHONE, now=later(5)))
+
+        assert (made.phone, made.created_at, made.updated_at) == (PHONE, NOON, NOON)
+        assert again == made
+        assert await database.read(lambda uow: uow.customers.get(made.id)) == made
+
+    async def test_two_hundred_new_customers_are_made_once_each(self, database: Database) -> None:
+        """Three writers each meet a customer who is not there yet: one row, and every change in it."""
+        phones = [str(491700000000 + place) for place in range(200)]
+
+        def count(uow: UnitOfWork, phone: str) -> None:
+            profile = uow.customers.lock(phone, now=NOON)
+            uow.customers.save(attrs.evolve(profile, total_orders=profile.total_orders + 1))
+
+        await asyncio.gather(*(database.transact(partial(count, phone=phone)) for _ in range(3) for phone in phones))
+
+        profiles = await database.read(lambda uow: uow.customers.listed(limit=1000))
+        assert sorted(profile.phone for profile in profiles) == phones
+        assert {profile.total_orders for profile in profiles} == {3}
+
+    async def test_a_free_customer_is_locked_at_once(self, database: Database) -> None:
+        """And may then be saved; one who is not there is not made."""
+        made = await database.transact(lambda uow: uow.customers.lock(PHONE, now=NOON))
+
+        def work(uow: UnitOfWork) -> None:
+            held = uow.customers.lock_if_free(PHONE)
+            assert held == made
+            uow.customers.save(held.tagged("vip", now=NOON))
+
+        await database.transact(work)
+
+        assert await database.transact(lambda uow: uow.customers.lock_if_free(OTHER)) is None
+        assert await database.read(lambda uow: uow.customers.of(OTHER)) is None
+        after = await database.read(lambda uow: uow.customers.of(PHONE))
+        assert after is not None
+        assert after.tags == ("vip",)
+
+    async def test_a_customer_who_was_only_looked_at_is_not_saved(self, database: Database) -> None:
+        """`of` and `get` take no lock."""
+        made = await database.transact(lambda uow: uow.customers.lock(PHONE, now=NOON))
+
+        def work(uow: UnitOfWork) -> None:
+            assert uow.customers.of(PHONE) == uow.customers.get(made.id) == made
+            uow.customers.save(made)
+
+        with pytest.raises(NotLockedError):
+            await database.transact(work)
+
+    async def test_customers_are_listed_by_id(self, database: Database) -> None:
+        """In pages, strictly after."""
+        rows = await database.transact(lambda uow: [uow.customers.lock(phone, now=NOON) for phone in ("3", "1", "2")])
+
+        assert list(await database.read(lambda uow: uow.customers.listed())) == rows
+        assert list(await database.read(lambda uow: uow.customers.listed(after=rows[0].id, limit=1))) == [rows[1]]
+
+
+class TestViews:
+    """`ProductViewRepository`."""
+
+    async def test_the_latest_view_is_of_customer_and_product(self, database: Database) -> None:
+        """By time; of two at once the one written last."""
+        views = await database.transact(
+            write(
+                ProductView(customer_phone=PHONE, product_id=1, viewed_at=later(5)),
+                ProductView(customer_phone=PHONE, product_id=1, viewed_at=later(5)),
+                ProductView(customer_phone=PHONE, product_id=1, viewed_at=later(1)),
+                ProductView(customer_phone=PHONE, product_id=2, viewed_at=later(9)),
+                ProductView(customer_phone=OTHER, product_id=1, viewed_at=later(9)),
+            )
+        )
+
+        assert await database.read(lambda uow: uow.views.latest(PHONE, 1)) == views[1]
+        assert await database.read(lambda uow: uow.views.latest(PHONE, 3)) is None
+
+    async def test_views_since_a_moment_come_newest_first(self, database: Database) -> None:
+        """At or after it, so many, of one customer."""
+        _, b, c, _ = await database.transact(
+            write(
+                ProductView(customer_phone=PHONE, product_id=1, viewed_at=later(-1)),
+                ProductView(customer_phone=PHONE, product_id=2, viewed_at=NOON),
+                ProductView(customer_phone=PHONE, product_id=3, viewed_at=later(1)),
+                ProductView(customer_phone=OTHER, product_id=3, viewed_at=later(1)),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.views.of(PHONE, since=NOON))) == [c, b]
+        assert list(await database.read(lambda uow: uow.views.of(PHONE, since=NOON, limit=1))) == [c]
+
+
+class TestReengagements:
+    """`ReengagementRepository`."""
+
+    async def test_the_newest_contact_is_by_id(self, database: Database) -> None:
+        """Of this customer and type, whatever its time."""
+        _, newest, *_ = await database.transact(
+            write(
+                contact(created_at=later(9)),
+                contact(created_at=later(1)),
+                contact(campaign_type=CampaignType.PRICE_DROP),
+                contact(OTHER),
+            )
+        )
+
+        found = await database.read(lambda uow: uow.reengagements.newest_of(PHONE, CampaignType.CART_REMINDER))
+        assert found == newest
+        assert await database.read(lambda uow: uow.reengagements.newest_of(PHONE, CampaignType.WE_MISS_YOU)) is None
+
+    async def test_contacts_since_a_moment_come_by_id(self, database: Database) -> None:
+        """Made at or after it, of every type."""
+        _, b, c, _ = await database.transact(
+            write(
+                contact(created_at=later(-1)),
+                contact(created_at=later(5), campaign_type=CampaignType.PRICE_DROP),
+                contact(created_at=NOON),
+                contact(OTHER),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.reengagements.of(PHONE, since=NOON))) == [b, c]
+        assert list(await database.read(lambda uow: uow.reengagements.of(PHONE, since=NOON, limit=1))) == [b]

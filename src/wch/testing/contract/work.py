@@ -1,0 +1,236 @@
+"""Recipients, sync tasks and notices: work that waits in rows."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+
+from wch.application.ports import Database, UnitOfWork
+from wch.domain.broadcast import RecipientStatus
+from wch.domain.errors import LeaseLostError
+from wch.domain.lease import Work
+from wch.domain.notification import NotificationStatus
+from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncStatus, SyncTask
+from wch.testing.contract.samples import OTHER, PHONE, later, notice, recipient, write
+from wch.testing.doubles import NOON
+
+PRODUCT, UPDATE = EntityType.PRODUCT, SyncAction.UPDATE
+
+
+class TestRecipients:
+    """`RecipientRepository`."""
+
+    async def test_a_campaign_has_a_phone_once(self, database: Database) -> None:
+        """The second is None and costs the transaction nothing; another campaign has it too."""
+        first, second, third, other = await database.transact(
+            write(recipient(), recipient(status=RecipientStatus.SENT), recipient(OTHER), recipient(campaign_id=6))
+        )
+
+        assert second is None
+        assert list(await database.read(lambda uow: uow.recipients.listed(5))) == [first, third]
+        assert list(await database.read(lambda uow: uow.recipients.listed(6))) == [other]
+
+    async def test_one_of_thirty_writers_adds_a_recipient(self, database: Database) -> None:
+        """The others hear that it is there."""
+        added = await asyncio.gather(
+            *(database.transact(lambda uow: uow.recipients.add(recipient())) for _ in range(30))
+        )
+
+        assert len([row for row in added if row is not None]) == 1
+
+    async def test_taken_recipients_are_pending_and_locked(self, database: Database) -> None:
+        """By id, strictly after, so many, of one campaign."""
+        a, _, b, c, _ = await database.transact(
+            write(
+                recipient("3"),
+                recipient("1", status=RecipientStatus.QUEUED),
+                recipient("2"),
+                recipient("4"),
+                recipient("5", campaign_id=6),
+            )
+        )
+
+        def work(uow: UnitOfWork) -> list[int]:
+            taken = uow.recipients.take_pending(5, after=a.id, limit=2)
+            for row in taken:
+                uow.recipients.save(row.queued())
+            return [row.id for row in taken]
+
+        assert await database.transact(work) == [b.id, c.id]
+        assert await database.transact(lambda uow: [row.id for row in uow.recipients.take_pending(5)]) == [a.id]
+
+    async def test_recipients_are_counted_by_word(self, database: Database) -> None:
+        """Of one campaign; a word without rows is absent."""
+        await database.transact(
+            write(
+                recipient("1"),
+                recipient("2"),
+                recipient("3", status=RecipientStatus.SKIPPED_CAP),
+                recipient("4", campaign_id=6),
+            )
+        )
+
+        assert await database.read(lambda uow: dict(uow.recipients.counts(5))) == {"pending": 2, "skipped_cap": 1}
+        assert await database.read(lambda uow: dict(uow.recipients.counts(7))) == {}
+
+    async def test_recipients_are_listed_in_pages(self, database: Database) -> None:
+        """By id, strictly after."""
+        rows = await database.transact(write(recipient("3"), recipient("1"), recipient("2")))
+
+        found = await database.read(lambda uow: uow.recipients.listed(5, after=rows[0].id, limit=1))
+        assert list(found) == [rows[1]]
+
+
+class TestSync:
+    """`SyncRepository`."""
+
+    async def test_an_entity_and_an_action_have_one_row(self, database: Database) -> None:
+        """Asked for again while it waits, it stays as it is; another action is another row."""
+        first = await database.transact(lambda uow: uow.sync.enqueue(PRODUCT, 1, UPDATE, now=NOON))
+        again = await database.transact(lambda uow: uow.sync.enqueue(PRODUCT, 1, UPDATE, now=later(9)))
+        other = await database.transact(lambda uow: uow.sync.enqueue(PRODUCT, 1, SyncAction.DELETE, now=later(9)))
+
+        assert again == first
+        assert (first.status, first.created_at) == (SyncStatus.PENDING, NOON)
+        assert list(await database.read(lambda uow: uow.sync.listed())) == [first, other]
+
+    async def test_a_finished_row_is_armed_anew(self, database: Database) -> None:
+        """Waiting since now, with no attempts and no error; its stamp stays, since it is part of the fence."""
+        task = await self._stored(database, status=SyncStatus.FAILED, attempts=6, error_message="no", processed_at=NOON)
+
+        armed = await database.transact(lambda uow: uow.sync.enqueue(PRODUCT, 1, UPDATE, now=later(9)))
+
+        assert armed == attrs.evolve(
+            task, status=SyncStatus.PENDING, attempts=0, error_message=None, created_at=later(9)
+        )
+        assert await database.read(lambda uow: uow.sync.get(task.id)) == armed
+
+    async def test_a_running_row_is_marked_to_be_done_again(self, database: Database) -> None:
+        """Its take goes on; the fence of the holder still fits."""
+        task = await self._stored(database, status=SyncStatus.PROCESSING, attempts=1, processed_at=NOON)
+
+        armed = await database.transact(lambda uow: uow.sync.enqueue(PRODUCT, 1, UPDATE, now=later(9)))
+        lease = Work(id=task.id, status="processing", attempts=1, stamp=NOON)
+        await database.transact(lambda uow: uow.sync.finish(lease, armed.completed(now=later(10))))
+
+        assert armed == attrs.evolve(task, error_message=AGAIN)
+        found = await database.read(lambda uow: uow.sync.get(task.id))
+        assert found is not None
+        assert (found.status, found.attempts, found.error_message) == (SyncStatus.PENDING, 0, None)
+
+    async def test_forty_who_enqueue_at_once_make_one_row(self, database: Database) -> None:
+        """Whoever is second finds it."""
+        tasks = await asyncio.gather(
+            *(database.transact(lambda uow: uow.sync.enqueue(PRODUCT, 1, UPDATE, now=NOON)) for _ in range(40))
+        )
+
+        assert len({task.id for task in tasks}) == 1
+        assert len(await database.read(lambda uow: uow.sync.listed())) == 1
+
+    async def test_a_take_clears_the_mark(self, database: Database) -> None:
+        """What is taken now sees the change already; other errors stay to be read."""
+        marked = await self._stored(database, error_message=AGAIN)
+        failed = await self._stored(database, entity_id=2, attempts=1, error_message="time-out", processed_at=NOON)
+
+        for task in (marked, failed):
+            await database.transact(partial(_take, task=task))
+
+        assert await database.read(lambda uow: uow.sync.get(marked.id)) == attrs.evolve(
+            marked, status=SyncStatus.PROCESSING, attempts=1, error_message=None, processed_at=later(5)
+        )
+        assert await database.read(lambda uow: uow.sync.get(failed.id)) == attrs.evolve(
+            failed, status=SyncStatus.PROCESSING, attempts=2, processed_at=later(5)
+        )
+
+    @pytest.mark.parametrize("changed", ["status", "attempts", "stamp"])
+    async def test_a_fence_that_does_not_fit_is_refused(self, database: Database, changed: str) -> None:
+        """Status, attempts and stamp together, since re-arming sets the attempts back."""
+        task = await self._stored(database, status=SyncStatus.PROCESSING, attempts=1, processed_at=NOON)
+        wrong: dict[str, Any] = {"status": "pending", "attempts": 2, "stamp": None}
+        lease = attrs.evolve(_work_of(task), **{changed: wrong[changed]})
+
+        with pytest.raises(LeaseLostError):
+            await database.transact(lambda uow: uow.sync.move(lease, lease.renewed(now=later(5))))
+        with pytest.raises(LeaseLostError):
+            await database.transact(lambda uow: uow.sync.finish(lease, task.completed(now=later(5))))
+
+        assert await database.read(lambda uow: uow.sync.get(task.id)) == task
+
+    async def test_waiting_rows_come_by_id(self, database: Database) -> None:
+        """Of one status, strictly after, so many, as their queue sees them."""
+        tasks = [await self._stored(database, entity_id=number) for number in (3, 1, 2)]
+        await self._stored(database, entity_id=9, status=SyncStatus.COMPLETED)
+
+        found = await database.read(lambda uow: uow.sync.waiting("pending"))
+        assert list(found) == [_work_of(task) for task in tasks]
+        found = await database.read(lambda uow: uow.sync.waiting("pending", after=tasks[0].id, limit=1))
+        assert list(found) == [_work_of(tasks[1])]
+        assert list(await database.read(lambda uow: uow.sync.waiting("failed"))) == []
+
+    async def test_tasks_are_listed_by_id(self, database: Database) -> None:
+        """Of one status or of all; an unheard-of status has none."""
+        a = await self._stored(database, entity_id=2)
+        b = await self._stored(database, entity_id=1, status=SyncStatus.FAILED)
+
+        assert list(await database.read(lambda uow: uow.sync.listed())) == [a, b]
+        assert list(await database.read(lambda uow: uow.sync.listed(status="failed"))) == [b]
+        assert list(await database.read(lambda uow: uow.sync.listed(after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.sync.listed(status="unheard of"))) == []
+
+    async def _stored(self, database: Database, *, entity_id: int = 1, **more: Any) -> SyncTask:
+        def work(uow: UnitOfWork) -> SyncTask:
+            made = uow.sync.enqueue(PRODUCT, entity_id, UPDATE, now=NOON)
+            changed = attrs.evolve(made, **more)
+            uow.sync.save(changed)
+            return changed
+
+        return await database.transact(work)
+
+
+def _work_of(task: SyncTask) -> Work:
+    return Work(id=task.id, status=task.status.value, attempts=task.attempts, stamp=task.processed_at)
+
+
+def _take(uow: UnitOfWork, task: SyncTask) -> None:
+    uow.sync.move(_work_of(task), _work_of(task).taken("processing", now=later(5)))
+
+
+class TestNotifications:
+    """`NotificationRepository`."""
+
+    async def test_an_order_may_have_many_notices(self, database: Database) -> None:
+        """By id, of one type or of all, letter by letter."""
+        a, b, _, _ = await database.transact(
+            write(notice(), notice(notification_type="Shipped"), notice(8), notice(10))
+        )
+
+        assert list(await database.read(lambda uow: uow.notifications.of_order(9))) == [a, b]
+        assert list(await database.read(lambda uow: uow.notifications.of_order(9, "shipped"))) == [a]
+        assert list(await database.read(lambda uow: uow.notifications.of_order(1))) == []
+
+    async def test_due_notices_are_pending(self, database: Database) -> None:
+        """While it is pending, `updated_at` is the moment from which it may be looked at."""
+        a, b, *_ = await database.transact(
+            write(
+                notice(updated_at=NOON),
+                notice(updated_at=later(-9)),
+                notice(updated_at=later(1)),
+                notice(updated_at=later(-9), status=NotificationStatus.QUEUED),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.notifications.due(NOON))) == [a.id, b.id]
+        assert list(await database.read(lambda uow: uow.notifications.due(NOON, limit=1))) == [a.id]
+
+    async def test_notices_are_listed_by_id(self, database: Database) -> None:
+        """Of one status or of all, strictly after."""
+        a, b, c = await database.transact(
+            write(notice(3), notice(1, status=NotificationStatus.SENT), notice(2, customer_phone=PHONE))
+        )
+
+        assert list(await database.read(lambda uow: uow.notifications.listed())) == [a, b, c]
+        assert list(await database.read(lambda uow: uow.notifications.listed(status="pending"))) == [a, c]
+        assert list(await database.read(lambda uow: uow.notifications.listed(after=a.id, limit=1))) == [b]
+        assert list(await database.read(lambda uow: uow.notifications.listed(status="unheard of"))) == []
