@@ -29,7 +29,7 @@ UNDELIVERABLE = 131026
 NOT_THIS_CAMPAIGN = 130472
 
 
-def follow(  # noqa: PLR0913 - a failure is told with all that decides about it
+def follow(
     uow: UnitOfWork, row: Message, failure: FailureClass, *, code: int | None, now: datetime, by_status: bool
 ) -> None:
     """Do what a failure of this class asks for, once, in the transaction that writes it down.

@@ -389,7 +389,7 @@ class Handling:
         except StoreUnavailableError:
             log.warning("an inbound message is left to its lease", extra={"rows": [one.id for one in taken.leases]})
 
-    def _bury(  # noqa: PLR0913 - whose message ended, why, and when
+    def _bury(
         self, uow: UnitOfWork, work: Work, profile: CustomerProfile, reason: str, error: str, *, now: datetime
     ) -> None:
         """The end of an inbound row: its dead letter, an apology, and a person is called, together."""
