@@ -128,8 +128,12 @@ class _Progress:
 
 
 def _client(timeout_seconds: float) -> httpx2.AsyncClient:
-    """Proxies and passwords of the environment are left aside: a host that needs them hands over a client."""
-    connect = min(CONNECT_SECONDS, timeout_seconds)
+    """Proxies and passwords of the environment are left aside: a host that needs them hands over a client.
+
+    Waiting for a connection, making it and its handshake have a quarter of the time each: a
+    handshake that ends by its own time closes its socket, one that is cancelled may not.
+    """
+    connect = min(CONNECT_SECONDS, timeout_seconds / 4)
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(timeout_seconds, connect=connect, pool=connect),
         limits=httpx2.Limits(max_connections=50, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS),
