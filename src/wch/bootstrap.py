@@ -21,17 +21,19 @@ from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.application.arrivals import Arrivals
-from wch.application.assistant import Assistant, compose
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
+from wch.application.dialogue.hours import hours_from_json
+from wch.application.dialogue.policy import Policy
+from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
 from wch.application.gathering import Gatherer
-from wch.application.handling import Handling
+from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
@@ -67,6 +69,7 @@ TAG = "hub.tag"
 SANDBOX_CLOCK = "sandbox.clock"
 CLOCK_SECONDS = 60.0
 SANDBOX_CLOCK_SECONDS = 1.0
+SYNCHRONOUS_FULL = 2
 
 
 # --- a hub
@@ -185,7 +188,8 @@ def wired(parts: Parts) -> Hub:
     one(Outcomes)
     one(Settling)
     one(Inbox, wake=bell.ring, tell=parts.observers)
-    container.register(Assistant, instance=compose(settings_of(parts), shop=parts.shop, payments=parts.payments))
+    one(Dialogue, policy=_policy(settings))
+    container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
         Handling,
         receipts=settings.conversation.read_receipts,
@@ -229,28 +233,29 @@ def wired(parts: Parts) -> Hub:
     return hub
 
 
-def settings_of(parts: Parts) -> "DialogueSettings":
-    """What the dialogue needs of the settings."""
-    settings = parts.settings
-    return DialogueSettings(
-        business_name=settings.general.business_name,
+def _policy(settings: Settings) -> Policy:
+    """What the shop has decided about its assistant."""
+    talk = settings.conversation
+    return Policy(
         language=settings.general.language,
-        country=settings.general.country,
-        timezone=settings.general.timezone,
-        catalog_id=settings.whatsapp.catalog_id,
-        max_per_line=settings.cart.max_per_line,
-        is_on=settings.conversation.bot_enabled,
-        misses_to_handoff=settings.conversation.misses_to_handoff,
-        handback_after=timedelta(hours=settings.conversation.handback_hours),
-        phone_app_handback_after=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
-        hours=settings.conversation.hours,
+        country=settings.general.country or "US",
+        catalog_id=settings.whatsapp.catalog_id or None,
+        bot_enabled=talk.bot_enabled,
+        hours=hours_from_json(talk.hours) if talk.hours else None,
+        misses_to_handoff=talk.misses_to_handoff,
+        most_per_line=settings.cart.max_per_line,
+        min_total=settings.checkout.min_total or None,
+        max_total=settings.checkout.max_total or None,
+        cancel_within=timedelta(minutes=settings.checkout.cancel_minutes),
+        person_silent_for=timedelta(hours=talk.handback_hours),
+        phone_app_silent_for=timedelta(minutes=talk.phone_app_handback_minutes),
     )
 
 
 # --- the resources
 
 
-async def _stores(
+async def _stores(  # noqa: PLR0917 - private: what a store is made of
     settings: Settings,
     clock: Clock,
     ids: Ids,
@@ -574,7 +579,7 @@ def _durability(connection: Any) -> list[Ailment]:
             found.append(
                 Ailment(severity="degraded", what=f"journal_mode is {journal}.", way_out="PRAGMA journal_mode = WAL;")
             )
-        if synchronous < 2:
+        if synchronous < SYNCHRONOUS_FULL:
             found.append(
                 Ailment(severity="critical", what="synchronous is below FULL.", way_out="PRAGMA synchronous = FULL;")
             )
