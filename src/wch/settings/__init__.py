@@ -324,7 +324,7 @@ class Settings:
                 changes.setdefault(entry.section, {})[entry.key] = stand_in
                 made_up[entry.name] = SANDBOX
         if graph_url is not None:
-            changes["whatsapp"]["graph_url"] = graph_url
+            changes.setdefault("whatsapp", {})["graph_url"] = graph_url
             made_up["whatsapp.graph_url"] = SANDBOX
         sections: dict[str, Any] = {
             name: attrs.evolve(getattr(self, name), **changed) for name, changed in changes.items()
