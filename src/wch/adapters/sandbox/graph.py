@@ -140,7 +140,7 @@ class GraphApi:
 
     def keep_media(self, content: bytes, content_type: str, number: str) -> tuple[str, str]:
         """Keep a file as if somebody had sent it; its id and the base64 of its SHA-256."""
-        media_id = str(10**15 + int(self.ids.token()[:12], 16))
+        media_id = str(10**15 + int(self.ids.token()[-12:], 16))
         self._media[media_id] = _Media(content=content, type=content_type, number=number)
         while len(self._media) > MOST_MEDIA:
             del self._media[next(iter(self._media))]

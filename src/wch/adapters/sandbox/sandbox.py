@@ -414,7 +414,7 @@ class Sandbox:
 
     def _message_id(self, wa_id: str, *, inbound: bool) -> str:
         """An id as WhatsApp makes them: base64 with the number and a random word inside."""
-        word = self._ids.token()[: 20 if inbound else 18].upper().encode()
+        word = self._ids.token()[-20 if inbound else -18 :].upper().encode()
         mark = b"\x15\x02\x00\x12\x18" if inbound else b"\x15\x02\x00\x11\x18"
         raw = b"\x1c\x18" + bytes([len(wa_id)]) + wa_id.encode() + mark + bytes([len(word)]) + word + b"\x00"
         return f"wamid.{base64.b64encode(raw).decode()}"

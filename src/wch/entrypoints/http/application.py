@@ -9,7 +9,7 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from wch.domain.errors import WchError
 from wch.entrypoints.http import documentation, problems
@@ -169,7 +169,7 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
     )
     async def readyz(
         for_: Annotated[
-            str | None, Parameter(query="for", description="`ingress` leaves out what only hinders sending.")
+            str | None, QueryParameter(name="for", description="`ingress` leaves out what only hinders sending.")
         ] = None,
     ) -> Response[Readiness]:
         """Tell a load balancer; the one of webhooks asks `?for=ingress`, so that a dead token costs no delivery."""

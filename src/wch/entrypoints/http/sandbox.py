@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 import attrs
 from litestar import delete, get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 
 from wch.application.ports import Clock
 from wch.domain.document import JsonObject
@@ -158,7 +158,7 @@ def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any
 
     @get("/sandbox/api/graph-log", summary="Every call to the simulated Graph API, the oldest first")
     async def graph_log(
-        after: Annotated[int, Parameter(ge=0, description="Only calls after the one of this id.")] = 0,
+        after: Annotated[int, QueryParameter(name="after", ge=0, description="Only calls after the one of this id.")] = 0,
     ) -> dict[str, Any]:
         return {"data": sandbox.graph_log(after=after)}
 

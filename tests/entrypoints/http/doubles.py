@@ -1,0 +1,137 @@
+"""A hub that does as it is told, and an ASGI client that speaks byte by byte."""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import httpx2
+
+from wch.application.inbox import Receipt
+from wch.domain.document import JsonObject
+from wch.domain.errors import StoreUnavailableError
+from wch.domain.rate_limit import Admission
+from wch.entrypoints.http.application import Application, Doors, asgi
+
+SECRET = "app-secret"
+DOORS = Doors(verify_token="a-word-of-ours")
+BODY = b'{"object":"whatsapp_business_account","entry":[]}'
+
+
+def signed(body: bytes = BODY, secret: str = SECRET) -> dict[str, str]:
+    return {"X-Hub-Signature-256": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"}
+
+
+@attrs.define
+class ScriptedInbox:
+    taken: list[bytes] = attrs.field(factory=list)
+    headers: list[Sequence[bytes]] = attrs.field(factory=list)
+    raises: Exception | None = None
+
+    async def receive(self, body: bytes, headers: Sequence[bytes]) -> Receipt:
+        self.headers.append(headers)
+        if self.raises is not None:
+            raise self.raises
+        expected = signed(body)["X-Hub-Signature-256"].encode()
+        if len(headers) != 1 or not hmac.compare_digest(headers[0], expected):
+            return Receipt(status="unsigned")
+        self.taken.append(body)
+        return Receipt(status="accepted", events=1, new=1)
+
+
+@attrs.define
+class ScriptedLimits:
+    most: int = 100
+    hits: list[tuple[str, str]] = attrs.field(factory=list)
+    is_down: bool = False
+
+    async def hit(self, name: str, identifier: str) -> Admission:
+        if self.is_down:
+            raise StoreUnavailableError
+        self.hits.append((name, identifier))
+        admitted = len(self.hits) <= self.most
+        wait = timedelta() if admitted else timedelta(seconds=41)
+        return Admission(admitted=admitted, remaining=0, retry_after=wait)
+
+
+@attrs.define
+class ScriptedHealth:
+    words: tuple[str, ...] = ()
+    ingress_words: tuple[str, ...] = ()
+    raises: Exception | None = None
+
+    async def ready(self) -> tuple[str, ...]:
+        if self.raises is not None:
+            raise self.raises
+        return self.words
+
+    async def ready_for_ingress(self) -> tuple[str, ...]:
+        return self.ingress_words
+
+
+@attrs.define
+class ScriptedStatistics:
+    async def snapshot(self) -> JsonObject:
+        return {"tables": {"messages": {"inbound": {}, "outbound": {}}}}
+
+
+@attrs.define
+class ScriptedHub:
+    inbox: ScriptedInbox = attrs.field(factory=ScriptedInbox)
+    limits: ScriptedLimits = attrs.field(factory=ScriptedLimits)
+    health: ScriptedHealth = attrs.field(factory=ScriptedHealth)
+    statistics: ScriptedStatistics = attrs.field(factory=ScriptedStatistics)
+
+
+def application(hub: ScriptedHub, sandbox: Any = None, doors: Doors = DOORS) -> Application:
+    return asgi(hub, doors, sandbox=sandbox)
+
+
+@asynccontextmanager
+async def web(app: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of an application in this process."""
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub.test") as client:
+        yield client
+
+
+@attrs.define
+class Answered:
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+async def spoken(app: Any, scope: Mapping[str, Any], messages: Iterable[Any]) -> Answered | None:
+    """What the application answers to these raw messages; None when it says nothing.
+
+    An asyncio.Event among them is waited for: whoever never sets it never speaks again.
+    """
+    waiting = iter(messages)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        message = next(waiting)
+        if not isinstance(message, dict):
+            await message.wait()
+        return message
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    whole = {
+        "type": "http", "method": "POST", "path": "/webhooks/whatsapp", "headers": [], "query_string": b"",
+        "root_path": "", "client": ("198.51.100.7", 50000), "scheme": "http", "server": ("hub.test", 80),
+        "http_version": "1.1", **scope,
+    }  # fmt: skip
+    await app(whole, receive, send)
+    if not sent:
+        return None
+    return Answered(status=sent[0]["status"], headers=dict(sent[0]["headers"]), body=sent[1]["body"])
+
+
+def part(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
