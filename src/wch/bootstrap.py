@@ -170,7 +170,7 @@ def wired(parts: Parts) -> Hub:
     container.register(Clock, instance=parts.clock)
     container.register(Ids, instance=parts.ids)
     container.register(WhatsApp, instance=parts.whatsapp)
-    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=settings.whatsapp.app_secret))
+    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
     container.register(Shop, instance=parts.shop)
     container.register(Payments, instance=parts.payments)
     container.register(Failpoints, instance=parts.failpoints)
@@ -377,6 +377,11 @@ def _keys(parts: Parts) -> tuple[str, ...]:
     if keys or not parts.settings.database.url.startswith(MEMORY):
         return keys
     return (parts.ids.token(),)
+
+
+def _app_secrets(parts: Parts) -> tuple[str, ...]:
+    """What deliveries are signed with; without any, a word that nobody knows, so that none is believed."""
+    return parts.settings.whatsapp.app_secret or (parts.ids.token(),)
 
 
 def _limits(settings: Settings) -> dict[str, RateLimit]:

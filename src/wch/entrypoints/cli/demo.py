@@ -20,12 +20,15 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
 
-from wch.entrypoints.cli.running import fail
+from wch.entrypoints.cli.running import failure
 
 CUSTOMER = "34600111222"
 NAME = "Maria"
 PATIENCE = 10.0
 """Seconds to wait for one answer before the demo gives up."""
+
+QUIET = 0.15
+"""Seconds of silence after which an answer is taken to be whole."""
 
 ADDRESS = "Maria Garcia, Calle Mayor 12, 28013 Madrid, Spain"
 
@@ -92,7 +95,7 @@ class Phone:
                         kind = "button_reply" if "buttons" in message["body"]["interactive"]["action"] else "list_reply"
                         chosen = {"type": kind, kind: {"id": option.id, "title": option.title}}
                         return self.say({"type": "interactive", "interactive": chosen})
-        fail(
+        raise failure(
             f"the demo found nothing to tap that begins with {' or '.join(prefixes)}; the last answer offers other things."
         )
 
@@ -107,11 +110,13 @@ class Phone:
                 fresh.extend(outbound[self.heard :])
                 self.heard = len(outbound)
                 quiet = time.monotonic()
-            elif fresh and time.monotonic() - quiet > 0.15:
+            elif fresh and time.monotonic() - quiet > QUIET:
                 break
             time.sleep(0.03)
         if not fresh:
-            fail(f"the demo waited {PATIENCE:.0f} s for an answer and heard nothing; look at the server's log above.")
+            raise failure(
+                f"the demo waited {PATIENCE:.0f} s for an answer and heard nothing; look at the server's log above."
+            )
         for message in fresh:
             self.spoken.append(message)
             offered = "  ".join(f"[{option.title}]" for option in options_of(message["body"]))
@@ -162,7 +167,7 @@ def _await_alive(address: str, server: subprocess.Popen[bytes], log: Path) -> No
                 return
         except httpx2.HTTPError:
             time.sleep(0.05)
-    fail(f"the server did not start; it said:\n{log.read_text(errors='replace')[-2000:]}")
+    raise failure(f"the server did not start; it said:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _wch(database_url: str, *words: str) -> Any:
@@ -175,7 +180,7 @@ def _wch(database_url: str, *words: str) -> Any:
         env={**os.environ, "WCH_PROFILE": "dev", "WCH_CURRENCY": "EUR", "WCH_COUNTRY": "ES"},
     )
     if ran.returncode:
-        fail(f"`wch {' '.join(words)}` failed: {ran.stderr.strip()}")
+        raise failure(f"`wch {' '.join(words)}` failed: {ran.stderr.strip()}")
     return json.loads(ran.stdout)
 
 
@@ -201,8 +206,7 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
         if any(option.id.startswith("payment_") for option in options_of(phone.spoken[-1]["body"])):
             phone.tap("payment_")
         phone.tap("confirm_order")
-        placement = _await_order(database_url, phone)
-        order_id = placement["context"]["results"]["create_order"]["order_id"]
+        order_id = _await_order(phone)
         phone.text("where is my order")
         _wch(database_url, "orders", "ship", str(order_id), "--carrier", "DHL", "--tracking", "JD014600003")
         web.post("/sandbox/api/clock", json={"advance": "1m"}).raise_for_status()
@@ -211,11 +215,12 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
     seconds = time.monotonic() - began
     figures = _wch(database_url, "stats")
     verified = _wch(database_url, "verify")
+    order = _wch(database_url, "orders", "show", str(order_id))["order"]
     messages = figures["tables"]["messages"]
     return {
-        "order": placement["context"]["results"]["create_order"]["number"],
-        "total": placement["context"]["money"]["due"],
-        "payment": placement["context"]["method"],
+        "order": order["number"],
+        "total": order["total"],
+        "payment": "cod",
         "messages_in": sum(messages["inbound"].values()),
         "messages_out": sum(messages["outbound"].values()),
         "graph_calls": len(calls),
@@ -224,19 +229,16 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
     }
 
 
-def _await_order(database_url: str, phone: Phone) -> Any:
-    """Wait until the placement is through; its confirmation is on the phone by then, or comes now."""
+def _await_order(phone: Phone) -> int:
+    """Wait for the confirmation; its button names the order."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        found = _wch(database_url, "sagas", "list")["data"]
-        if found and found[-1]["state"] == "completed":
-            if not any("order_" in option.id for one in phone.spoken[-2:] for option in options_of(one["body"])):
-                phone.listen()
-            return found[-1]
-        if found and found[-1]["state"] == "failed":
-            fail(f"the order was not placed: {found[-1]['context'].get('failure')}.")
-        time.sleep(0.05)
-    fail("the order was not placed in time; look with `wch sagas list`.")
+        for message in phone.spoken[-3:]:
+            for option in options_of(message["body"]):
+                if option.id.startswith("order_"):
+                    return int(option.id.removeprefix("order_"))
+        phone.listen()
+    raise failure("the order was not confirmed in time; look with `wch sagas list`.")
 
 
 @click.command()
