@@ -143,8 +143,6 @@ def _addressee(body: JsonObject) -> None:
     to, recipient = body.get("to"), body.get("recipient")
     if not to and not recipient:
         raise GraphRefusalError(100, "The parameter to is required.")
-    if to and recipient:
-        raise GraphRefusalError(100, "Only one of the parameters to and recipient can be given.")
     if to and not (isinstance(to, str) and _PHONE.match(to)):
         raise GraphRefusalError(131009, "Parameter to is not a phone number.")
 
@@ -178,7 +176,7 @@ def _reaction(inner: JsonObject) -> None:
 
 
 def _interactive(inner: JsonObject) -> None:
-    kind = inner.get("type")
+    kind = str(inner.get("type")).lower()
     action = inner.get("action")
     if not isinstance(action, Mapping):
         raise GraphRefusalError(131008, "Parameter interactive.action is missing.")
@@ -203,7 +201,8 @@ def _interactive(inner: JsonObject) -> None:
 _OTHER_INTERACTIVE = frozenset(
     {
         "product", "product_list", "catalog_message", "carousel", "flow", "location_request_message",
-        "address_message", "order_details", "order_status", "contact_request", "request_contact_info",
+        "address_message", "order_details", "order_status", "contact_request", "request_contact_info", "voice_call",
+        "call_permission_request",
     }
 )  # fmt: skip
 
