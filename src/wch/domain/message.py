@@ -156,7 +156,7 @@ class Message:
     def class_(self) -> Class:
         """Reply, notice or campaign; a row that does not say is a reply."""
         word = self.content.get("class")
-        return Class(word) if word in set(Class) else Class.REPLY
+        return Class(word) if isinstance(word, str) and word in set(Class) else Class.REPLY
 
     @property
     def expires_at(self) -> datetime | None:
@@ -187,9 +187,7 @@ class Message:
 
     def died(self, error: str, *, now: datetime) -> Self:
         """An inbound message whose attempts are used up; its dead letter is written with this."""
-        return attrs.evolve(
-            self, status=MessageStatus.DEAD, error_message=error, updated_at=max(self.updated_at, now)
-        )
+        return attrs.evolve(self, status=MessageStatus.DEAD, error_message=error, updated_at=max(self.updated_at, now))
 
     def waiting_again(self, error: str | None, *, now: datetime, attempts: int | None = None) -> Self:
         """Back to the queue it came from; the attempt counts unless it is given back."""
@@ -246,8 +244,10 @@ class Message:
         Each time column ends as the provider's time of its own status; until that comes
         it holds what the next higher status filled in. A `failed` that comes too late
         still fills an empty `error_message`. Words that are not known move nothing and are
-        kept in `other_statuses`.
+        kept in `other_statuses`. No status moves a customer's own message.
         """
+        if self.direction is Direction.INBOUND:
+            return self
         status = PROVIDER_STATUSES.get(word)
         if status is None:
             others = [*self.content.get("other_statuses", ()), {"status": word, "at": iso(at)}]

@@ -30,8 +30,17 @@ def iso(moment: datetime) -> str:
 
 
 def of_iso(text: str) -> datetime:
-    """The moment that `iso` wrote."""
-    return whole(datetime.fromisoformat(text))
+    """The moment that `iso` wrote; a text without a zone is UTC, wherever it is read.
+
+    Raises:
+        ValueError: it is no moment that a column could hold.
+    """
+    moment = datetime.fromisoformat(text)
+    try:
+        return whole(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    except OverflowError as error:
+        message = "the moment lies outside the years 1 to 9999"
+        raise ValueError(message) from error
 
 
 def utc_seconds(_instance: Any, attribute: "attrs.Attribute[Any]", value: datetime | None) -> None:
