@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from wch.application.failpoints import Failpoints
+from wch.application.faults import fault
 from wch.application.inbox import Inbox
 from wch.application.intake import Source
 from wch.application.ports import Clock, Database, UnitOfWork
@@ -122,7 +123,7 @@ class DeadLetters:
         except Exception as error:
             if source is None:
                 raise
-            log.exception("a replay failed again", extra={"letter": letter_id})
+            log.error("a replay failed again: %s", fault(error), extra={"letter": letter_id})  # noqa: TRY400
             why = type(error).__name__
             letter = await self.database.transact(lambda uow: work(uow, why))
         self.failpoints("letter.replayed")

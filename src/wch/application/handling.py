@@ -11,6 +11,7 @@ import attrs
 from wch.application.bell import Bell
 from wch.application.dialogue.scene import Answer, Say, Scene
 from wch.application.failpoints import Failpoints
+from wch.application.faults import fault
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
 from wch.application.sagas import signal
 from wch.application.speaking import Speaker
@@ -141,8 +142,8 @@ class Handling:
             return task.result()
         except StoreUnavailableError:
             log.warning("the store did not answer for a line")
-        except Exception:
-            log.exception("a line could not be handled")
+        except Exception as error:  # noqa: BLE001 - a duty goes on with the next line
+            log.error("a line could not be handled: %s", fault(error))  # noqa: TRY400 - no words of an error in a log
         return 0
 
     async def _line(self, conversation_id: int) -> int:
@@ -162,8 +163,8 @@ class Handling:
             raise
         except LeaseLostError:
             log.warning("inbound lease lost", extra={"rows": rows})
-        except Exception as error:
-            log.exception("an inbound message could not be handled", extra={"rows": rows})
+        except Exception as error:  # noqa: BLE001 - the row's own attempts pay for it
+            log.error("an inbound message could not be handled: %s", fault(error), extra={"rows": rows})  # noqa: TRY400
             await self._failed(taken, type(error).__name__)
         finally:
             renewing.cancel()

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from wch.application.failpoints import Failpoints
+from wch.application.faults import fault
 from wch.application.gathering import Gatherer
 from wch.application.intake import Applied, Intake, Source, Verdict, is_the_same
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsAppCodec
@@ -128,8 +129,8 @@ class Inbox:
                 applied += await self._together(part, source)
             except StoreUnavailableError:
                 raise
-            except Exception:
-                log.warning("events of a delivery are stored one by one", exc_info=True)
+            except Exception as error:  # noqa: BLE001 - each event is tried by itself now
+                log.warning("events of a delivery are stored one by one: %s", fault(error))
                 for event in part:
                     applied.append(await self._single(event, source))
         return applied
@@ -152,8 +153,8 @@ class Inbox:
             return await self.database.transact(lambda uow: self.intake.apply(uow, event, source))
         except StoreUnavailableError:
             raise
-        except Exception as error:
-            log.exception("an event could not be stored")
+        except Exception as error:  # noqa: BLE001 - it becomes a dead letter
+            log.error("an event could not be stored: %s", fault(error))  # noqa: TRY400 - no words of an error in a log
             why = type(error).__name__
             return await self.database.transact(lambda uow: self.intake.bury(uow, event, source, Reason.EXCEPTION, why))
 

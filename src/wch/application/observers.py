@@ -4,6 +4,7 @@ import logging
 
 import attrs
 
+from wch.application.faults import fault
 from wch.application.ports import Observer
 
 log = logging.getLogger(__name__)
@@ -24,5 +25,5 @@ class Observers:
         for observer in self.all:
             try:
                 observer(fact)
-            except Exception:
-                log.exception("an observer failed", extra={"fact": type(fact).__name__})
+            except Exception as error:  # noqa: BLE001 - whatever a host's code raises stays with it
+                log.error("an observer failed: %s", fault(error), extra={"fact": type(fact).__name__})  # noqa: TRY400

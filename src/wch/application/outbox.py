@@ -12,6 +12,7 @@ from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.consequences import fall_back
 from wch.application.failpoints import Failpoints
+from wch.application.faults import fault
 from wch.application.health import STOPPED
 from wch.application.limits import PAIR, Limits
 from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
@@ -118,8 +119,8 @@ class Outbox:
             return task.result()
         except StoreUnavailableError:
             log.warning("the store did not answer for a send")
-        except Exception:
-            log.exception("a send broke")
+        except Exception as error:  # noqa: BLE001 - a duty goes on with the next row
+            log.error("a send broke: %s", fault(error))  # noqa: TRY400 - no words of an error in a log
         return 0
 
     async def _chosen(self) -> list[Candidate]:
@@ -158,8 +159,8 @@ class Outbox:
             return 0
         except StoreUnavailableError:
             raise
-        except Exception:
-            log.exception("an outbound row cannot be read", extra={"row": candidate.work.id})
+        except Exception as error:  # noqa: BLE001 - the row's own attempts pay for it
+            log.error("an outbound row cannot be sent: %s", fault(error), extra={"row": candidate.work.id})  # noqa: TRY400
             return await self.settling.unreadable(candidate.work)
         if parcel is None:
             return 1

@@ -7,6 +7,7 @@ from typing import Protocol
 import attrs
 
 from wch.application.bell import Bell
+from wch.application.faults import fault
 from wch.application.ports import Clock, Database, Ids
 from wch.domain.document import document
 from wch.domain.errors import NotFoundError, StoreUnavailableError
@@ -125,8 +126,8 @@ class Worker:
             return await duty.work()
         except StoreUnavailableError:
             log.warning("the store did not answer", extra={"work": duty.kind})
-        except Exception:
-            log.exception("a duty failed", extra={"work": duty.kind})
+        except Exception as error:  # noqa: BLE001 - the other duties go on
+            log.error("a duty failed: %s", fault(error), extra={"work": duty.kind})  # noqa: TRY400 - no words of an error in a log
         return 0
 
     async def _beat(self, name: str) -> None:
