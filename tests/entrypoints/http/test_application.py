@@ -61,7 +61,11 @@ async def test_readyz_says_no_as_soon_as_the_process_is_leaving() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
-    [("GET", "/nothing/here", 404, "not_found"), ("POST", "/readyz", 405, "method_not_allowed")],
+    [
+        ("GET", "/readyz?for=nobody", 400, "validation"),
+        ("GET", "/nothing/here", 404, "not_found"),
+        ("POST", "/readyz", 405, "method_not_allowed"),
+    ],
 )
 async def test_refusals_are_problems(method: str, path: str, status: int, code: str) -> None:
     """RFC 9457, whoever refuses."""
@@ -106,6 +110,9 @@ async def test_the_openapi_document_names_the_doors_made_by_hand_too() -> None:
     delivery = document["paths"]["/webhooks/whatsapp"]["post"]
     assert delivery["requestBody"]["content"]["application/json"]["example"]["object"] == "whatsapp_business_account"
     assert {"/livez", "/readyz"} <= set(document["paths"])
+    ready = document["paths"]["/readyz"]["get"]["responses"]
+    assert list(ready["503"]["content"]) == ["application/json"]
+    assert list(ready["400"]["content"]) == list(ready["default"]["content"]) == ["application/problem+json"]
     assert not any(path.startswith("/sandbox") for path in document["paths"])
 
 

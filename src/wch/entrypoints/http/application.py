@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import attrs
 from litestar import Litestar, MediaType, Request, Response, get
@@ -169,7 +169,8 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
     )
     async def readyz(
         for_: Annotated[
-            str | None, QueryParameter(name="for", description="`ingress` leaves out what only hinders sending.")
+            Literal["ingress"] | None,
+            QueryParameter(name="for", description="`ingress` leaves out what only hinders sending."),
         ] = None,
     ) -> Response[Readiness]:
         """Tell a load balancer; the one of webhooks asks `?for=ingress`, so that a dead token costs no delivery."""

@@ -28,6 +28,7 @@ _PROBLEM = {
         "errors": {"type": "array", "items": {}},
     },
 }
+_A_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 _DELIVERY = {
     "object": "whatsapp_business_account",
@@ -150,14 +151,13 @@ def document_of(app: Litestar, *, root: str) -> dict[str, Any]:
     document: dict[str, Any] = dict(app.openapi_schema.to_schema())
     document["servers"] = [{"url": root or "/"}]
     document["paths"] = {**BY_HAND, **document.get("paths", {})}
+    document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
     for operation in _operations(document["paths"]):
         responses = operation.setdefault("responses", {})
-        for status, response in responses.items():
-            if status[0] in "45" and "application/json" in response.get("content", {}):
-                response["content"] = {"application/problem+json": {"schema": _PROBLEM}}
-        responses.setdefault(
-            "default", {"description": "A problem.", "content": {"application/problem+json": {"schema": _PROBLEM}}}
-        )
+        for response in responses.values():
+            if _is_the_frameworks_error(response):
+                response["content"] = _A_PROBLEM
+        responses.setdefault("default", {"description": "A problem.", "content": _A_PROBLEM})
     return json.loads(json.dumps(document, default=str))  # type: ignore[no-any-return] # what went in
 
 
@@ -166,6 +166,12 @@ def _operations(paths: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         for method, operation in path.items():
             if method in {"get", "post", "put", "patch", "delete"}:
                 yield operation
+
+
+def _is_the_frameworks_error(response: Mapping[str, Any]) -> bool:
+    """Whether it describes an error as the framework would tell it, which is never what is sent."""
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return "status_code" in schema.get("properties", {})
 
 
 STYLE = (
@@ -218,3 +224,4 @@ def _examples(content: Mapping[str, Any]) -> Iterable[Any]:
         yield content["example"]
     for example in content.get("examples", {}).values():
         yield example.get("value")
+    yield from content.get("schema", {}).get("examples", ())

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Protocol
 import attrs
 from litestar import delete, get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, QueryParameter
+from litestar.params import Body, PathParameter, QueryParameter
 
 from wch.application.ports import Clock
 from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import iso
 from wch.entrypoints.http.graph import GraphPort
+
+WaId = Annotated[str, PathParameter(description="The customer's number, digits only.")]
 
 LONGEST = timedelta(days=3650)
 
@@ -139,16 +141,16 @@ def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any
     """Every route of the sandbox but the Graph API's."""
 
     @post("/sandbox/api/customers/{wa_id:str}/messages", status_code=200, summary="Say something as a customer")
-    async def say(wa_id: str, data: Annotated[dict[str, Any], Body(examples=SAYINGS)]) -> dict[str, Any]:
+    async def say(wa_id: WaId, data: Annotated[dict[str, Any], Body(examples=SAYINGS)]) -> dict[str, Any]:
         """Take the body of a Cloud API message without its envelope, and bring it to the hub, signed, over HTTP."""
         return dict(await sandbox.say(wa_id, data))
 
     @get("/sandbox/api/customers/{wa_id:str}/messages", summary="What a customer and the business said, in order")
-    async def said(wa_id: str) -> dict[str, Any]:
+    async def said(wa_id: WaId) -> dict[str, Any]:
         return {"data": sandbox.messages(wa_id)}
 
     @post("/sandbox/api/customers/{wa_id:str}/read", status_code=200, summary="Look at a customer's phone")
-    async def look(wa_id: str) -> dict[str, Any]:
+    async def look(wa_id: WaId) -> dict[str, Any]:
         """Report everything on it as read."""
         return dict(sandbox.read(wa_id))
 
@@ -158,7 +160,9 @@ def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any
 
     @get("/sandbox/api/graph-log", summary="Every call to the simulated Graph API, the oldest first")
     async def graph_log(
-        after: Annotated[int, QueryParameter(name="after", ge=0, description="Only calls after the one of this id.")] = 0,
+        after: Annotated[
+            int, QueryParameter(name="after", ge=0, description="Only calls after the one of this id.")
+        ] = 0,
     ) -> dict[str, Any]:
         return {"data": sandbox.graph_log(after=after)}
 
