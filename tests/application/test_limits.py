@@ -1,0 +1,72 @@
+"""Limits hold over all processes, and a refusal costs nothing."""
+
+import pytest
+
+from tests.application.rooms import ANNA, Rooms, rooms
+from wch.application.limits import DOCUMENTED, PAIR
+from wch.domain.errors import NotFoundError
+from wch.domain.rate_limit import Pace, RateLimit
+
+
+@pytest.fixture(params=[False, True], ids=["once", "twice"])
+def hub(request: pytest.FixtureRequest) -> Rooms:
+    return rooms(twice=request.param)
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTED))
+async def test_the_documented_limits(hub: Rooms, name: str) -> None:
+    """Exactly the limit is admitted in its window; then it says how long to wait, and keeps its word."""
+    rule = hub.limits.rule(name)
+
+    answers = [await hub.limits.hit(name, "caller") for _ in range(rule.most + 1)]
+
+    assert [one.admitted for one in answers] == [True] * rule.most + [False]
+    assert (await hub.limits.hit(name, "another")).admitted
+    hub.clock.advance(answers[-1].retry_after)
+    assert (await hub.limits.hit(name, "caller")).admitted
+
+
+async def test_an_unknown_limit_is_refused(hub: Rooms) -> None:
+    """Nothing is allowed because nobody knows its limit."""
+    with pytest.raises(NotFoundError):
+        await hub.limits.hit("nonsense", "caller")
+
+
+async def test_nobody_is_named_in_the_table(hub: Rooms) -> None:
+    """Identifiers are HMACs."""
+    await hub.limits.hit("message_send", ANNA)
+
+    (part,) = await hub.limits.listed(name="message_send")
+    assert part.identifier_hash == hub.digests.of(ANNA)
+    assert ANNA not in part.identifier_hash
+
+
+async def test_a_person_lets_somebody_go_on(hub: Rooms) -> None:
+    """Resetting is written down; one caller's hits, or all of a limit's."""
+    for name in ("a", "b"):
+        for _ in range(3):
+            await hub.limits.hit("export", name)
+    assert not (await hub.limits.hit("export", "a")).admitted
+
+    assert await hub.limits.reset(name="export", identifier="a", by="cli") > 0
+    assert (await hub.limits.hit("export", "a")).admitted
+    assert not (await hub.limits.hit("export", "b")).admitted
+    await hub.limits.reset(by="cli")
+    assert (await hub.limits.hit("export", "b")).admitted
+    assert [line.object for line in await hub.see(lambda uow: uow.audit.listed())] == ["limit:export", "limit:all"]
+
+
+async def test_slots_of_a_second(hub: Rooms) -> None:
+    """The k-th permit leaves at k parts of the second; the next second has slots of its own."""
+    pace = Pace(name="p", per_second=4)
+
+    waits = [await hub.do(lambda uow: hub.limits.pace_in(uow, pace, "n")) for _ in range(5)]
+    hub.clock.advance(1)
+
+    assert waits == [0.0, 0.25, 0.5, 0.75, None]
+    assert await hub.do(lambda uow: hub.limits.pace_in(uow, pace, "n")) == 0.0
+
+
+def test_the_pair_rate_is_what_whatsapp_says() -> None:
+    """45 in any 276 seconds."""
+    assert RateLimit(name="whatsapp_pair", most=45, seconds=276) == PAIR
