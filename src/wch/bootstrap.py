@@ -646,6 +646,8 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         ids=hub.ids,
         http=httpx2.AsyncClient(timeout=30.0, trust_env=False),
         advance=advance,
+        numbers=numbers,
+        heard_before=lambda wa_id: hub.database.read(lambda uow: uow.messages.latest_inbound_at(wa_id)),
     )
     try:
         yield world
