@@ -332,7 +332,7 @@ def _holding(cart: C, items: tuple[CartItem, ...], *, most: int = MOST_PER_LINE)
         raise CartRefusalError(code="limit", most=most)
     if len({item.currency for item in items}) > 1:
         raise CartRefusalError(code="currency")
-    total = total_of(items)
-    if total > MOST_TOTAL:
+    # Asked before rounding: an amount far beyond the column cannot even be rounded to it.
+    if sum((item.worth for item in items), Decimal(0)) > MOST_TOTAL:
         raise CartRefusalError(code="amount_too_large", most=MOST_TOTAL)
-    return attrs.evolve(cart, items=items, total=total)
+    return attrs.evolve(cart, items=items, total=total_of(items))

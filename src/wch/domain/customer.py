@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
 
 import attrs
@@ -101,10 +101,9 @@ class CustomerProfile:
         consent: Mapping[str, Any] = self.preferences.get("consent", {})
         before = consent.get("state")
         entry = {"at": iso(now), "source": source, "purpose": purpose, "from": before, "to": to, **evidence}
-        log = [*consent.get("log", ()), entry]
-        if len(log) > MOST_CONSENT_ENTRIES:
-            log = [log[0], *log[len(log) - MOST_CONSENT_ENTRIES + 1 :]]
-        decided = self._preferring(now=now, consent={**consent, "state": to, "log": log})
+        # A decision in words ends what a block in WhatsApp's settings would give back when it is lifted.
+        standing = {name: fact for name, fact in consent.items() if name != "in_before_block"}
+        decided = self._preferring(now=now, consent={**standing, "state": to, "log": _logged(consent, entry)})
         out_of_notices = self.notification_opt_out
         if to == "in":
             out_of_notices = False
@@ -128,8 +127,7 @@ class CustomerProfile:
         latest = consent.get("whatsapp_at")
         if latest is not None and iso(at) < latest:
             entry = {"at": iso(at), "source": "user_preferences", "purpose": "marketing", "ignored": value}
-            log = [*consent.get("log", ()), entry][-MOST_CONSENT_ENTRIES:]
-            return self._preferring(now=now, consent={**consent, "log": log})
+            return self._preferring(now=now, consent={**consent, "log": _logged(consent, entry)})
         before = self._preferring(now=now, consent={**consent, "whatsapp_at": iso(at)})
         if value == "stop":
             was_in = self.opt_in_marketing or bool(consent.get("in_before_block"))
@@ -158,7 +156,7 @@ class CustomerProfile:
         return attrs.evolve(self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now))
 
     def bought(self, order_id: int, total: Decimal, currency: str, *, now: datetime, home: str) -> Self:
-        """An order counts, once, however often it is told.
+        """An order counts, once, however often it is told; what is known of it stays.
 
         Args:
             order_id: the shop's id.
@@ -168,6 +166,8 @@ class CustomerProfile:
             home: the shop's currency.
         """
         stats: Mapping[str, Any] = self.preferences.get("stats", {})
+        if str(order_id) in stats.get("orders", {}):
+            return self
         orders = {
             **stats.get("orders", {}),
             str(order_id): {
@@ -187,7 +187,7 @@ class CustomerProfile:
         return attrs.evolve(
             self._preferring(now=now, stats=told),
             total_orders=len(orders),
-            total_spent=min(spent.quantize(Decimal("0.01")), Decimal("99999999.99")),
+            total_spent=min(spent.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP), Decimal("99999999.99")),
         )
 
     def tagged(self, tag: str, *, now: datetime) -> Self:
@@ -203,6 +203,12 @@ class CustomerProfile:
 
     def _preferring(self, *, now: datetime, **fields: Any) -> Self:
         return attrs.evolve(self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now))
+
+
+def _logged(consent: Mapping[str, Any], entry: JsonObject) -> list[JsonObject]:
+    """The log with this entry; when it is full the first one and the latest stay."""
+    log = [*consent.get("log", ()), entry]
+    return log if len(log) <= MOST_CONSENT_ENTRIES else [log[0], *log[len(log) - MOST_CONSENT_ENTRIES + 1 :]]
 
 
 _ADDRESS_FIELDS = ("address_1", "address_2", "city", "state", "postcode", "country")

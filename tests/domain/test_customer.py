@@ -1,0 +1,212 @@
+"""Who writes, what we may say to them, and what they bought."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wch.domain.customer import MOST_CONSENT_ENTRIES, MOST_SAVED_ADDRESSES, CustomerProfile
+from wch.testing import NOON
+from wch.testing.strategies import customers, moments, texts
+
+LATER = NOON + timedelta(days=1)
+ADDRESS = {"address_1": "Domkloster 4", "city": "Köln", "postcode": "50667", "country": "DE", "address_2": ""}
+
+
+@pytest.fixture
+def customer() -> CustomerProfile:
+    return CustomerProfile.met("491700000001", now=NOON)
+
+
+def test_somebody_new_has_decided_nothing(customer: CustomerProfile) -> None:
+    """Neither in nor out."""
+    assert (customer.opt_in_marketing, customer.is_out, customer.is_blocked) == (False, False, False)
+    assert customer.language is None
+
+
+@pytest.mark.parametrize("phone", ["", "1" * 21])
+def test_a_key_fits_its_column(phone: str) -> None:
+    with pytest.raises(ValueError, match="phone"):
+        CustomerProfile.met(phone, now=NOON)
+
+
+@given(customers(), texts(20), moments())
+def test_writing_is_an_interaction_that_never_moves_back(customer: CustomerProfile, name: str, now: datetime) -> None:
+    """Unless the message is of a kind that does not count."""
+    wrote = customer.wrote(name, now=now)
+
+    assert wrote.last_interaction_at == max(now, customer.last_interaction_at or now)
+    assert wrote.updated_at >= customer.updated_at
+    assert customer.wrote(name, now=now, counts=False).last_interaction_at == customer.last_interaction_at
+
+
+@pytest.mark.parametrize(("by", "named"), [(None, "Ann"), ("whatsapp", "Ann"), ("person", "Bo"), ("customer", "Bo")])
+def test_a_name_that_somebody_chose_stays(customer: CustomerProfile, by: str | None, named: str) -> None:
+    """The contact block's name holds otherwise; an empty one changes nothing."""
+    known = attrs.evolve(customer, name="Bo", preferences={"v": 1, "name_by": by})
+
+    assert known.wrote("Ann", now=NOON).name == named
+    assert known.wrote("", now=NOON).name == "Bo"
+    assert known.wrote(None, now=NOON).name == "Bo"
+
+
+def test_what_is_known_of_an_identity_adds_up(customer: CustomerProfile) -> None:
+    """What is not told is not forgotten; nothing new is no change."""
+    known = customer.identified(bsuid="B", username=None, now=NOON).identified(username="ann", now=NOON)
+
+    assert known.preferences["identity"] == {"bsuid": "B", "username": "ann"}
+    assert known.identified(bsuid="B", now=LATER) is known
+
+
+def test_a_language_is_remembered(customer: CustomerProfile) -> None:
+    assert customer.speaking("pt", now=NOON).language == "pt"
+    assert attrs.evolve(customer, preferences={"v": 1, "language": 7}).language is None
+    assert attrs.evolve(customer, preferences={"v": 1, "blocked": {"by": "ann"}}).is_blocked
+
+
+# --- consent -------------------------------------------------------------------------------
+
+
+def test_consent_is_kept_with_its_evidence(customer: CustomerProfile) -> None:
+    """From, to, when, by what words."""
+    out = customer.consenting("marketing", "in", source="button", now=NOON).consenting(
+        "marketing", "out", source="keyword", now=LATER, words="STOP"
+    )
+
+    assert (out.opt_in_marketing, out.is_out, out.marketing_opted_at) == (False, True, LATER)
+    assert out.preferences["consent"]["state"] == "out"
+    assert out.preferences["consent"]["log"] == [
+        {"at": "2026-03-02T12:00:00Z", "source": "button", "purpose": "marketing", "from": None, "to": "in"},
+        {
+            "at": "2026-03-03T12:00:00Z",
+            "source": "keyword",
+            "purpose": "marketing",
+            "from": "in",
+            "to": "out",
+            "words": "STOP",
+        },
+    ]
+
+
+def test_leaving_everything_ends_notices_too(customer: CustomerProfile) -> None:
+    """Leaving marketing does not; coming back brings both."""
+    assert not customer.consenting("marketing", "out", source="keyword", now=NOON).notification_opt_out
+    gone = customer.consenting("all", "out", source="keyword", now=NOON)
+    assert gone.notification_opt_out
+    assert not gone.consenting("marketing", "in", source="keyword", now=LATER).notification_opt_out
+
+
+def test_a_long_log_keeps_its_first_entry_and_the_latest(customer: CustomerProfile) -> None:
+    """The first consent is the one that is asked for."""
+    for place in range(MOST_CONSENT_ENTRIES + 20):
+        customer = customer.consenting("marketing", "in", source="api", now=NOON, row=place)
+    log = customer.preferences["consent"]["log"]
+
+    assert len(log) == MOST_CONSENT_ENTRIES
+    assert (log[0]["row"], log[1]["row"], log[-1]["row"]) == (0, 21, MOST_CONSENT_ENTRIES + 19)
+
+
+def test_a_block_in_whatsapp_is_lifted_there(customer: CustomerProfile) -> None:
+    """An opt-in from before returns; one that was never given does not."""
+    opted = customer.consenting("marketing", "in", source="button", now=NOON)
+    stopped = opted.told_whatsapp("stop", NOON, now=NOON)
+
+    assert (stopped.opt_in_marketing, stopped.is_out) == (False, True)
+    assert stopped.told_whatsapp("resume", LATER, now=LATER).opt_in_marketing
+    assert not customer.told_whatsapp("stop", NOON, now=NOON).told_whatsapp("resume", LATER, now=LATER).opt_in_marketing
+    assert customer.told_whatsapp("signup", NOON, now=NOON).opt_in_marketing
+
+
+def test_a_block_told_twice_is_one_block(customer: CustomerProfile) -> None:
+    """The second `stop` does not forget that there was an opt-in before the first."""
+    opted = customer.consenting("marketing", "in", source="button", now=NOON)
+    twice = opted.told_whatsapp("stop", NOON, now=NOON).told_whatsapp("stop", LATER, now=LATER)
+
+    assert twice.told_whatsapp("resume", LATER, now=LATER).opt_in_marketing
+
+
+def test_an_opt_out_in_words_outlives_the_lifting_of_a_block(customer: CustomerProfile) -> None:
+    """Who wrote STOP stays out, whatever is switched in WhatsApp's settings afterwards."""
+    opted = customer.consenting("marketing", "in", source="button", now=NOON)
+    blocked = opted.told_whatsapp("stop", NOON, now=NOON)
+    out = blocked.consenting("marketing", "out", source="keyword", now=LATER, words="STOP")
+
+    assert not out.told_whatsapp("resume", LATER, now=LATER).opt_in_marketing
+
+
+def test_decisions_in_whatsapp_apply_by_their_own_time(customer: CustomerProfile) -> None:
+    """One that is older than the last is only logged."""
+    opted = customer.consenting("marketing", "in", source="button", now=NOON)
+    resumed = opted.told_whatsapp("stop", NOON, now=NOON).told_whatsapp("resume", LATER, now=LATER)
+    late = resumed.told_whatsapp("stop", NOON, now=LATER)
+
+    assert late.opt_in_marketing
+    assert late.preferences["consent"]["log"][-1]["ignored"] == "stop"
+
+
+# --- addresses -----------------------------------------------------------------------------
+
+
+def test_an_address_is_saved_once_however_it_is_written(customer: CustomerProfile) -> None:
+    """Case, blanks and punctuation aside; the last one as it was written is the last known."""
+    again = {**ADDRESS, "address_1": "DOMKLOSTER, 4 "}
+    living = customer.living_at(ADDRESS, now=NOON).living_at(again, now=LATER)
+
+    assert len(living.saved_addresses) == 1
+    assert living.saved_addresses[0]["is_default"] is True
+    assert "address_2" not in living.saved_addresses[0]
+    assert living.last_known_address is not None
+    assert living.last_known_address["address_1"] == "DOMKLOSTER, 4 "
+
+
+def test_ten_addresses_are_saved(customer: CustomerProfile) -> None:
+    """The oldest goes; a number is never given twice."""
+    for number in range(MOST_SAVED_ADDRESSES + 3):
+        customer = customer.living_at({**ADDRESS, "address_1": f"Street {number}"}, now=NOON)
+
+    ids = [address["id"] for address in customer.saved_addresses]
+    assert ids == list(range(4, MOST_SAVED_ADDRESSES + 4))
+
+
+# --- orders and tags -----------------------------------------------------------------------
+
+
+def test_an_order_counts_once_however_often_it_is_told(customer: CustomerProfile) -> None:
+    """Also a day later: nothing of what is known about it is set back."""
+    once = customer.bought(9, Decimal("25.00"), "EUR", now=NOON, home="EUR")
+
+    assert (once.total_orders, once.total_spent) == (1, Decimal("25.00"))
+    assert once.bought(9, Decimal("25.00"), "EUR", now=LATER, home="EUR") == once
+    twice = once.bought(10, Decimal("5.005"), "EUR", now=LATER, home="EUR")
+    assert (twice.total_orders, twice.total_spent) == (2, Decimal("30.01"))
+    assert twice.preferences["stats"]["spent"] == "30.005"
+    assert twice.preferences["stats"]["last_order_at"] == "2026-03-03T12:00:00Z"
+
+
+def test_another_currency_is_an_order_and_no_spending(customer: CustomerProfile) -> None:
+    """Amounts of two currencies are never added."""
+    bought = customer.bought(9, Decimal(100), "USD", now=NOON, home="EUR")
+
+    assert (bought.total_orders, bought.total_spent) == (1, Decimal("0.00"))
+
+
+def test_spending_beyond_its_column_stays_at_its_most(customer: CustomerProfile) -> None:
+    """The exact text is kept beside it."""
+    bought = customer.bought(1, Decimal(90_000_000), "VND", now=NOON, home="VND")
+    bought = bought.bought(2, Decimal(90_000_000), "VND", now=NOON, home="VND")
+
+    assert bought.total_spent == Decimal("99999999.99")
+    assert bought.preferences["stats"]["spent"] == "180000000"
+
+
+@given(customers(), st.text(max_size=10))
+def test_a_tag_is_there_once_in_any_case(customer: CustomerProfile, tag: str) -> None:
+    """And goes whatever its case."""
+    tagged = customer.tagged(tag, now=NOON)
+
+    assert tagged.tagged(tag.upper(), now=NOON).tags in {tagged.tags, (*tagged.tags, tag.upper())}
+    assert tagged.tagged(tag, now=LATER) is tagged
+    assert tag not in tagged.untagged(tag, now=NOON).tags
