@@ -198,6 +198,9 @@ BROKEN: list[Callable[[], object]] = [
     lambda: listing(sections=(Section(rows=(ROW, ROW)),)),
     lambda: listing(sections=(Section(title="t", rows=rows(6)), Section(title="u", rows=rows(5, 6)))),
     lambda: listing(sections=(Section(rows=rows(1)), Section(title="u", rows=rows(1, 1)))),
+    lambda: products(
+        sections=tuple(ProductSection(title=str(n), retailer_ids=("1",) * 16) for n in range(2)),
+    ),
     lambda: products(sections=(ProductSection(title="t", retailer_ids=("1",)), ProductSection(retailer_ids=("2",)))),
     Header,
     lambda: Header(text="t", media=PICTURE),

@@ -74,12 +74,6 @@ _TABLE: Mapping[FailureClass, tuple[int, ...]] = {
 CLASS_OF: Mapping[int, FailureClass] = {code: failure for failure, codes in _TABLE.items() for code in codes}
 """Each known code of WhatsApp's, and its class."""
 
-PAUSED_TEMPLATE = frozenset({132015, 132016})
-"""Codes of class template that say that WhatsApp has stopped it, not that it is faulty."""
-
-BLOCKED_FLOW = frozenset({132068, 132069})
-"""Codes of class template whose cause is the flow behind its button."""
-
 _TOO_MANY = 429
 _SERVER_FAULT = 500
 
@@ -126,8 +120,3 @@ class GraphError:
         """`<code> <title>: <details>`, as a row's `error_message` keeps it."""
         head = " ".join(part for part in (str(self.code) if self.code is not None else "", self.title) if part)
         return f"{head}: {self.details}" if self.details and head else head or self.details
-
-    @property
-    def failure(self) -> FailureClass:
-        """The class of this error where there is no HTTP status, as in a failed status."""
-        return classify(self.code, is_transient=self.is_transient)

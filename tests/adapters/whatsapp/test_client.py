@@ -215,7 +215,7 @@ async def test_a_connection_that_does_not_come_about_is_no_request() -> None:
             waiting.setblocking(False)  # noqa: FBT003 - the socket's own way
             waiting.connect_ex(full.getsockname())
         url = "http://{}:{}".format(*full.getsockname())
-        async with httpx2.AsyncClient(timeout=None, trust_env=False) as http:  # noqa: S113 - the client has its own
+        async with httpx2.AsyncClient(timeout=None, trust_env=False) as http:
             client = CloudApiWhatsApp(
                 graph_url=url, version="v24.0", access_token=TOKEN, timeout_seconds=0.3, http=http
             )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,6 +199,23 @@ def test_five_thousand_events_are_read_and_no_more() -> None:
     assert len(parser.read(most, now=NOW).events) == 5_000
     with pytest.raises(UnreadableDeliveryError):
         parser.read(more, now=NOW)
+
+
+def test_a_batch_of_many_people_takes_no_longer_for_each() -> None:
+    """A thousand people in one value were looked for a thousand times each: 1.3 s, and 29 s for five thousand."""
+    people = [str(16505550000 + place) for place in range(5_000)]
+    body = body_of(
+        {
+            "contacts": [{"wa_id": who, "profile": {"name": who}} for who in people],
+            "messages": [text(id=f"w{who}", **{"from": who}) for who in people],
+        }
+    )
+    started = time.process_time()
+
+    events = parser.read(body, now=NOW).events
+
+    assert time.process_time() - started < 10
+    assert [event.name for event in events if isinstance(event, InboundMessage)] == people
 
 
 # --- each by itself ------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_any_bytes(body: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_recorded_delivery_with_odd_values_in_it(corpus: Path, data: st.DataObject) -> None:
     """The shapes that the real ones have, with what they do not."""
     files = sorted((corpus / "whatsapp").glob("*.json"))

@@ -132,21 +132,30 @@ def test_any_bytes_give_a_document_or_the_one_error(body: bytes) -> None:
     [
         b'"' + b'\\"' * 2_000_000,
         b'["' + b'\\"[' * 1_300_000 + b'"]',
+        b'["' + b'\\"[' * 1_300_000,
         b"[" + b"[]," * 1_300_000 + b"[]]",
         b"{" + b",".join(b'"%d":{}' % place for place in range(300_000)) + b"}",
         b'"' * 4_000_000,
         b"[" * 4_000_000,
     ],
-    ids=["quotes", "quoted-brackets", "many-lists", "many-keys", "only-quotes", "only-brackets"],
+    ids=[
+        "quotes",
+        "quoted-brackets",
+        "quoted-brackets-without-end",
+        "many-lists",
+        "many-keys",
+        "only-quotes",
+        "only-brackets",
+    ],
 )
 def test_four_mebibytes_are_decided_at_once(body: bytes) -> None:
     """Quadratic readers stop a server with one body; this is far above what it takes and far below that."""
-    started = time.perf_counter()
+    started = time.process_time()
 
     with suppress(StrictJsonError):
         strict_json.read(body)
 
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 60
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -9,7 +10,7 @@ import attrs
 from wch.adapters.whatsapp import lookup, strict_json
 from wch.adapters.whatsapp.graph_error import graph_error
 from wch.adapters.whatsapp.message_content import content_of, previous_user_id, shared_content
-from wch.adapters.whatsapp.sender import Sender, matching_contact, sender
+from wch.adapters.whatsapp.sender import ContactBlocks, Sender, sender
 from wch.domain.document import JsonObject, document
 from wch.domain.inbound import (
     AccountEvent,
@@ -100,17 +101,17 @@ class _Change:
     now: datetime
     is_suspect: bool
 
-    @property
+    @cached_property
     def metadata(self) -> JsonObject:
         return lookup.mapping(self.value.get("metadata"))
 
-    @property
+    @cached_property
     def number(self) -> str:
         return str(self.clean(lookup.word(self.metadata.get("phone_number_id")) or "")[0])
 
-    @property
-    def contacts(self) -> list[JsonObject]:
-        return [contact for contact in lookup.sequence(self.value.get("contacts")) if isinstance(contact, Mapping)]
+    @cached_property
+    def contacts(self) -> ContactBlocks:
+        return ContactBlocks.of(self.value.get("contacts"))
 
     def clean(self, value: Any) -> tuple[Any, bool]:
         """The value as it can be stored, and whether something had to be replaced for it."""
@@ -165,7 +166,7 @@ def _message_id(event: JsonObject) -> str | None:
 
 
 def _contact(change: _Change, number: Any, user_id: Any, *, alone: bool) -> tuple[JsonObject, bool]:
-    return change.clean(matching_contact(change.contacts, number, user_id, alone=alone))
+    return change.clean(change.contacts.matching(number, user_id, alone=alone))
 
 
 def _content(change: _Change, event: JsonObject, said: dict[str, Any], *, repaired: bool, late: bool) -> JsonObject:

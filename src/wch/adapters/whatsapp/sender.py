@@ -1,6 +1,6 @@
 """Who an event is from: the number, the id that stands for one, and the contact block beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -52,16 +52,34 @@ def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id
     )
 
 
-def matching_contact(contacts: Sequence[JsonObject], number: Any, own_user_id: Any, *, alone: bool) -> JsonObject:
-    """The contact block of this person; an empty object when there is none.
+@attrs.frozen
+class ContactBlocks:
+    """The contact blocks of one value, found by number or id without looking through them again."""
 
-    The only block counts as theirs although its number differs, for that is how WhatsApp tells
-    an alias; but not when several people (not `alone`) speak in one value.
-    """
-    digits, told = lookup.digits(number), lookup.user_id(own_user_id)
-    for contact in contacts:
-        if digits is not None and lookup.digits(contact.get("wa_id")) == digits:
-            return contact
-        if told is not None and lookup.user_id(contact.get("user_id")) == told:
-            return contact
-    return contacts[0] if alone and len(contacts) == 1 else lookup.NOTHING
+    _by_number: Mapping[str, JsonObject]
+    _by_user_id: Mapping[str, JsonObject]
+    _only: JsonObject
+
+    @classmethod
+    def of(cls, value: Any) -> "ContactBlocks":
+        """The blocks in this list; what is no object is left aside, of two alike the first counts."""
+        blocks = [block for block in lookup.sequence(value) if isinstance(block, Mapping)]
+        by_number: dict[str, JsonObject] = {}
+        by_user_id: dict[str, JsonObject] = {}
+        for block in blocks:
+            if number := lookup.digits(block.get("wa_id")):
+                by_number.setdefault(number, block)
+            if told := lookup.user_id(block.get("user_id")):
+                by_user_id.setdefault(told, block)
+        return cls(by_number, by_user_id, blocks[0] if len(blocks) == 1 else lookup.NOTHING)
+
+    def matching(self, number: Any, own_user_id: Any, *, alone: bool) -> JsonObject:
+        """The block of this person; an empty object when there is none.
+
+        The only block counts as theirs although its number differs, for that is how WhatsApp
+        tells an alias; but not when several people (not `alone`) speak in one value.
+        """
+        found = self._by_number.get(lookup.digits(number) or "") or self._by_user_id.get(
+            lookup.user_id(own_user_id) or "",
+        )
+        return found or (self._only if alone else lookup.NOTHING)
