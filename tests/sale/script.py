@@ -146,15 +146,18 @@ def _tables(uow: UnitOfWork) -> dict[str, Any]:
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\+00:00|Z)?")
 _SAGA = re.compile(r"\b(order)-\d+-\d{10}\b")
+_TOKEN = re.compile(r"\b[0-9a-f]{32}\b")
 _IDS = re.compile(r"(^|_)ids?$")
 
 
 def masked(value: Any, name: str = "") -> Any:
-    """The value without what a store may choose: row ids and moments."""
+    """The value without what differs from run to run: ids, tokens and moments."""
     if isinstance(value, dict):
         return {key: masked(one, str(key)) for key, one in value.items()}
     if isinstance(value, list):
         return [masked(one, name) for one in value]
     if isinstance(value, int) and not isinstance(value, bool) and _IDS.search(name):
         return "ID"
-    return _SAGA.sub(r"\1-SAGA", _TIME.sub("TIME", value)) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _SAGA.sub(r"\1-SAGA", _TOKEN.sub("TOKEN", _TIME.sub("TIME", value)))
+    return value
