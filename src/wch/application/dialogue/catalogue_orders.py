@@ -57,11 +57,11 @@ async def take(turn: Turn, content: Mapping[str, Any]) -> None:
 
 async def fill(turn: Turn, content: Mapping[str, Any]) -> tuple[list[str], list[tuple[int, int | None]]]:
     """Change the cart; the words for every line, and the lines that were taken."""
-    wanted, outcome = _wanted(turn, content.get("items"))
-    resolved: Mapping[str, Sellable] = {}
-    if wanted:
-        resolved = await turn.shop.resolve(retailer_ids=[one.retailer_id for one in wanted])
+    wanted, refused = _wanted(content.get("items"))
+    ids = list(dict.fromkeys([*(one.retailer_id for one in wanted), *refused]))[:MOST_IDS]
+    resolved: Mapping[str, Sellable] = await turn.shop.resolve(retailer_ids=ids) if ids else {}
     known = _distinct(wanted, resolved)
+    outcome = await _refusals(turn, refused, resolved)
     outcome += [
         turn.say("taken.not_found", name=fit(one.retailer_id, 60)) for one in wanted if one.retailer_id not in resolved
     ]
@@ -82,18 +82,17 @@ async def fill(turn: Turn, content: Mapping[str, Any]) -> tuple[list[str], list[
     return outcome, taken
 
 
-def _wanted(turn: Turn, items: object) -> tuple[list[Wanted], list[str]]:
-    """Equal ids summed; what has no whole positive quantity is named."""
+def _wanted(items: object) -> tuple[list[Wanted], dict[str, str]]:
+    """Equal ids summed; and by id what has no whole positive quantity, with what stood in its place."""
     summed: dict[str, Wanted] = {}
-    refused: list[str] = []
+    refused: dict[str, str] = {}
     for item in items if isinstance(items, list | tuple) else ():
         if not isinstance(item, Mapping) or not item.get("retailer_id"):
             continue
         retailer_id = str(item["retailer_id"])
         quantity = _quantity(item.get("quantity"))
         if quantity is None:
-            name = fit(retailer_id, 60)
-            refused.append(turn.say("taken.quantity", name=name, quantity=fit(str(item.get("quantity", "")), 20)))
+            refused[retailer_id] = str(item.get("quantity", ""))
             continue
         before = summed.get(retailer_id)
         summed[retailer_id] = Wanted(
@@ -103,6 +102,18 @@ def _wanted(turn: Turn, items: object) -> tuple[list[Wanted], list[str]]:
             currency=item.get("currency") if isinstance(item.get("currency"), str) else None,
         )
     return list(summed.values())[:MOST_IDS], refused
+
+
+async def _refusals(turn: Turn, refused: Mapping[str, str], resolved: Mapping[str, Sellable]) -> list[str]:
+    """The lines without a quantity, by their names where the shop knows them."""
+    found = [(id_, resolved[id_]) for id_ in refused if id_ in resolved][:MOST_CHECKED]
+    lines = [Line(product_id=one.product_id, variation_id=one.variation_id, quantity=1) for _, one in found]
+    checks = await turn.shop.check(lines=lines) if lines else ()
+    names = {id_: named(check.name, check.attributes) for (id_, _), check in zip(found, checks, strict=True)}
+    return [
+        turn.say("taken.quantity", name=names.get(id_) or fit(id_, 60), quantity=fit(quantity, 20))
+        for id_, quantity in list(refused.items())[:MOST_IDS]
+    ]
 
 
 def _quantity(value: object) -> int | None:

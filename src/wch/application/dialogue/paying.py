@@ -50,6 +50,7 @@ async def set_payment(turn: Turn, gateway: str) -> None:
 
 
 async def offers(turn: Turn) -> tuple[Offer, ...]:
+    """The ways to pay for this cart, delivered as chosen."""
     address = address_of(turn)
     quote = await quote_of(turn, address)
     return offers_for(turn, quote.total, address, needs_shipping=quote.needs_shipping)
