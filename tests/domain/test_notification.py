@@ -1,6 +1,6 @@
 """A notice is told once, and follows its message upwards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import permutations
 
@@ -31,11 +31,12 @@ def test_what_is_on_its_way_is_not_prepared_again(notice: Notification) -> None:
     """Queued, it belongs to its message."""
     queued = notice.queued(template_name=None, now=NOON)
 
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: queued.queued(template_name=None, now=NOON),
         lambda: queued.held(LATER),
         lambda: queued.skipped("expired", now=NOON),
-    ):
+    )
+    for change in changes:
         with pytest.raises(TransitionError):
             change()
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import attrs
 
-from wch.domain.document import JsonObject, amended, document
+from wch.domain.document import JsonObject, document
 from wch.domain.errors import ConflictError, LeaseLostError, TransitionError
 from wch.domain.lease import TERM
 from wch.domain.moment import iso, of_iso, utc_seconds
@@ -37,6 +37,9 @@ class Ev(StrEnum):
 
 
 OPEN = frozenset({SagaState.RUNNING, SagaState.COMPENSATING})
+
+_PARKED = frozenset({"outcome", "reason", "step", "actions", "parked_in"})
+"""What parking puts into the context, and resuming takes out again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -184,9 +187,8 @@ class Saga:
         """
         if self.outcome != "parked" or action not in self.context.get("actions", ()):
             raise ConflictError(saga_id=self.saga_id, action=action, state=self.state)
-        context = amended(
-            self.context, outcome=None, reason=None, step=None, actions=None, parked_in=None, waits_from=len(self.log)
-        )
+        frozen = {name: fact for name, fact in self.context.items() if name not in _PARKED}
+        context = {**frozen, "waits_from": len(self.log)}
         state = SagaState(self.context["parked_in"])
         if action == "compensate":
             state = SagaState.COMPENSATING
@@ -228,9 +230,7 @@ class Saga:
 
     def ends_waiting_at(self, step: str) -> datetime | None:
         """When the latest wait of this step ends."""
-        found = next(
-            (entry for entry in reversed(self.log) if entry["ev"] == Ev.WAIT and entry["step"] == step), None
-        )
+        found = next((entry for entry in reversed(self.log) if entry["ev"] == Ev.WAIT and entry["step"] == step), None)
         return None if found is None else of_iso(found["until"])
 
     def _logged(self, ev: Ev, step: str | None, *, now: datetime, next_look: datetime, **more: Any) -> Self:
