@@ -1,0 +1,154 @@
+"""What is over is swept, and nothing that still waits."""
+
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from tests.application.rooms import BORIS, Rooms, rooms, status
+from wch.application.housekeeping import Every, Housekeeping
+from wch.application.ports import UnitOfWork
+from wch.domain.conversation import ConversationStatus, State
+from wch.domain.moment import iso
+from wch.testing import NOON
+
+
+@pytest.fixture(params=[False, True], ids=["once", "twice"])
+def hub(request: pytest.FixtureRequest) -> Rooms:
+    return rooms(twice=request.param)
+
+
+def sweeper(hub: Rooms) -> Housekeeping:
+    return Housekeeping(
+        database=hub.database, clock=hub.clock, resolve_after=timedelta(hours=24), rest=Every(hub.clock, 30.0)
+    )
+
+
+async def test_a_silent_thread_is_resolved(hub: Rooms) -> None:
+    """After a day without message; not one moment before."""
+    await hub.hear("hi")
+    await hub.handling.work()
+    duty = sweeper(hub)
+    hub.clock.advance(24 * 3600 - 1)
+    await duty.work()
+    assert (await hub.thread()).status is ConversationStatus.ACTIVE
+    hub.clock.advance(60)
+
+    assert await duty.work() == 1
+
+    thread = await hub.thread()
+    assert (thread.status, thread.state) == (ConversationStatus.RESOLVED, State.IDLE)
+    assert duty.kind == "housekeeping"
+
+
+async def test_a_line_that_waits_is_not_resolved(hub: Rooms) -> None:
+    """An unanswered message keeps its thread open."""
+    await hub.hear("hi")
+    hub.clock.advance(2 * 86_400)
+
+    await sweeper(hub).work()
+
+    assert (await hub.thread()).status is ConversationStatus.ACTIVE
+
+
+async def test_a_payment_is_waited_for_longer(hub: Rooms) -> None:
+    """Seven days while money is on its way; a person's thread is never swept."""
+    await hub.hear("hi")
+    await hub.hear("hallo", sender=BORIS)
+    await hub.handling.work()
+    await hub.conversations.handoff((await hub.thread(BORIS)).id, by="ann")
+    thread = await hub.thread()
+    await hub.do(lambda uow: _awaiting(uow, thread.id))
+    duty = sweeper(hub)
+    hub.clock.advance(6 * 86_400)
+    await duty.work()
+    assert (await hub.thread()).status is ConversationStatus.ACTIVE
+    hub.clock.advance(86_400)
+    await duty.work()
+
+    assert (await hub.thread()).status is ConversationStatus.RESOLVED
+    assert (await hub.thread(BORIS)).status is ConversationStatus.ESCALATED
+
+
+def _awaiting(uow: UnitOfWork, conversation_id: int) -> None:
+    thread = uow.conversations.get(conversation_id, lock=True)
+    assert thread is not None
+    uow.conversations.save(attrs.evolve(thread, state=State.AWAITING_PAYMENT))
+
+
+async def test_many_threads_are_swept_by_pages(hub: Rooms) -> None:
+    """More than a page of them, in one pass."""
+    for n in range(105):
+        await hub.hear("hi", sender=f"49{n:09}")
+    while await hub.handling.work():
+        pass
+    hub.clock.advance(2 * 86_400)
+
+    assert await sweeper(hub).work() >= 105
+
+
+async def test_what_is_over_goes(hub: Rooms) -> None:
+    """Claims, parts of windows, placeholders after a week, heartbeats of workers that died."""
+    await hub.post({"event": "x"}, field="account_update")
+    await hub.limits.hit("api", "caller")
+    await hub.post({"statuses": [status("wamid.foreign", "sent")]})
+    await hub.do(lambda uow: uow.options.put("worker.dead", {"v": 1, "at": iso(NOON)}))
+    await hub.do(lambda uow: uow.options.put("worker.odd", {"v": 1}))
+    duty = sweeper(hub)
+    assert await duty.work() == 1
+    hub.clock.advance(9 * 86_400)
+    await hub.do(lambda uow: uow.options.put("worker.alive", {"v": 1, "at": iso(hub.clock.now())}))
+
+    assert await duty.work() == 4
+
+    states = await hub.see(lambda uow: uow.census.states())
+    assert (states["webhook_idempotency"], states["messages"]) == ({}, {})
+    assert [name for name, _ in await hub.see(lambda uow: uow.options.named("worker."))] == ["worker.alive"]
+
+
+async def test_a_placeholder_that_was_taken_over_meanwhile_stays(hub: Rooms) -> None:
+    """Only what still is one is removed."""
+    await hub.post({"statuses": [status("wamid.foreign", "sent")]})
+    hub.clock.advance(8 * 86_400)
+    row = await hub.see(lambda uow: uow.messages.by_wa_id("wamid.foreign"))
+
+    class Late:
+        """A store whose list is older than its rows."""
+
+        async def read(self, _work: object) -> object:
+            return [row.id, 999]
+
+        async def transact(self, work: object) -> object:
+            def taken_over(uow: UnitOfWork) -> object:
+                held = uow.messages.get(row.id, lock=True)
+                assert held is not None
+                uow.messages.save(attrs.evolve(held, type="text"))
+                return work(uow)  # type: ignore[operator]
+
+            return await hub.do(taken_over)
+
+    late: object = Late()
+    duty = attrs.evolve(sweeper(hub), database=late)  # type: ignore[arg-type]
+
+    assert await duty._placeholders(hub.clock.now()) == 0  # noqa: SLF001 - between look and lock
+
+
+async def test_it_rests_between_sweeps(hub: Rooms) -> None:
+    """Draining ends; the next sweep comes in its time."""
+    await hub.hear("hi")
+    await hub.handling.work()
+    hub.clock.advance(2 * 86_400)
+    duty = sweeper(hub)
+
+    assert [await duty.work() for _ in range(3)] == [1, 0, 0]
+
+
+async def test_a_thread_that_moved_on_is_left_alone(hub: Rooms) -> None:
+    """Between the look and the lock somebody resolved it, or wrote."""
+    await hub.hear("hi")
+    thread = await hub.thread()
+    await hub.handling.work()
+    duty = sweeper(hub)
+    assert await hub.do(lambda uow: duty._one(uow, thread, hub.clock.now())) == 0  # noqa: SLF001 - it spoke just now
+    await hub.conversations.resolve(thread.id, by="ann")
+    assert await hub.do(lambda uow: duty._one(uow, thread, hub.clock.now())) == 0  # noqa: SLF001 - it is resolved
