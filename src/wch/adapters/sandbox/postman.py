@@ -73,11 +73,12 @@ class Postman:
         self._lines[line] = deque([errand])
         self.alone(lambda: self._walk(line))
 
-    def alone(self, errand: Errand) -> None:
+    def alone(self, errand: Errand) -> asyncio.Task[None]:
         """Run an errand by the way."""
-        task = asyncio.ensure_future(_coroutine(errand))
+        task = asyncio.create_task(_coroutine(errand))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def settle(self) -> None:
         """Wait until every errand is over."""

@@ -100,6 +100,7 @@ class Sandbox:
         self._by_user_id: dict[str, str] = {}
         self._late: list[JsonObject] = []
         self._together: list[JsonObject] = []
+        self._timers: set[asyncio.Task[None]] = set()
         self._postman = Postman(
             url=webhook_url, secret=secret, waba_id=waba_id, http=http, faults=self.faults, again_after=again_after
         )
@@ -267,14 +268,13 @@ class Sandbox:
         if fault is not None:
             self._together.append(value)
             if fault.calls:
-                self._postman.alone(partial(self._after, fault.seconds, self._release_together))
+                self._hold(fault.seconds, self._release_together)
                 return None, True
-            together, self._together = self._together, []
-            return await self._deliver(wa_id, together), False
+            return await self._deliver(wa_id, self._let_go(self._together)), False
         fault = self.faults.take(FaultKind.REORDER)
         if fault is not None:
             self._late.append(value)
-            self._postman.alone(partial(self._after, fault.seconds, self._release_late))
+            self._hold(fault.seconds, self._release_late)
             return None, True
         status = await self._deliver(wa_id, [value])
         await self._release_late()
@@ -287,17 +287,33 @@ class Sandbox:
             self._postman.later(f"again:{wa_id}", partial(self._postman.again, values))
         return status
 
-    async def _after(self, seconds: float, release: Callable[[], Awaitable[None]]) -> None:
-        await asyncio.sleep(seconds)
-        await release()
+    def _hold(self, seconds: float, release: Callable[[], Awaitable[None]]) -> None:
+        """Release what is held when the time is over, if it has not been by then."""
+
+        async def in_the_end() -> None:
+            await asyncio.sleep(seconds)
+            self._timers.discard(timer)
+            await release()
+
+        timer = self._postman.alone(in_the_end)
+        self._timers.add(timer)
+
+    def _let_go(self, held: list[JsonObject]) -> list[JsonObject]:
+        """What is held, from now on held no more; nothing waits for it any longer once nothing is held."""
+        values = held[:]
+        held.clear()
+        if not self._late and not self._together:
+            for timer in self._timers:
+                timer.cancel()
+            self._timers.clear()
+        return values
 
     async def _release_late(self) -> None:
-        late, self._late = self._late, []
-        for value in late:
+        for value in self._let_go(self._late):
             await self._postman.insist([value])
 
     async def _release_together(self) -> None:
-        together, self._together = self._together, []
+        together = self._let_go(self._together)
         if together:
             await self._postman.insist(together)
 
