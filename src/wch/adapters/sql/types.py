@@ -397,10 +397,12 @@ def insert_or_leave(table: Table, values: Mapping[str, Any], column: str) -> Any
 
 def insert_or_replace(dialect_name: str, table: Table, values: Mapping[str, Any], key: str) -> Any:
     """Write the row of this key, whether it was there or not, in one statement."""
-    changed = {name: value for name, value in values.items() if name != key}
+    changed = [name for name in values if name != key]
     if dialect_name in MYSQL:
-        return mysql.insert(table).values(**values).on_duplicate_key_update(changed)
-    return sqlite.insert(table).values(**values).on_conflict_do_update(index_elements=[key], set_=changed)
+        put = mysql.insert(table).values(**values)
+        return put.on_duplicate_key_update({name: put.inserted[name] for name in changed})
+    written = sqlite.insert(table).values(**values)
+    return written.on_conflict_do_update(index_elements=[key], set_={name: written.excluded[name] for name in changed})
 
 
 def row_id() -> TypeEngine[int]:

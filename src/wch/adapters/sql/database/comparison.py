@@ -52,7 +52,7 @@ def _column(connection: Connection, column: Column[Any], live: ReflectedColumn) 
     if live["nullable"] != column.nullable and not column.primary_key:
         yield "may be NULL" if live["nullable"] else "may not be NULL"
     collation = getattr(kind, "collation", None)
-    compared_by = getattr(live["type"], "collation", None)
+    compared_by = getattr(live["type"], "collation", None) or "the table's collation"
     if collation is not None and compared_by != collation:
         yield f"is compared by {compared_by}, not {collation}"
     if column.server_default is not None and not _is_zero(live["default"]):
