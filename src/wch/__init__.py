@@ -39,15 +39,15 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Bring in what takes longer only when it is asked for, so that importing the package stays quick."""
     if name == "open_hub":
-        from wch.bootstrap import open_hub  # noqa: PLC0415
+        from wch.bootstrap import open_hub  # noqa: PLC0415 - only when it is asked for
 
         return open_hub
     if name == "Hub":
-        from wch.application.hub import Hub  # noqa: PLC0415
+        from wch.application.hub import Hub  # noqa: PLC0415 - only when it is asked for
 
         return Hub
     if name == "asgi":
-        from wch.entrypoints.http import asgi  # noqa: PLC0415
+        from wch.entrypoints.http import asgi  # noqa: PLC0415 - only when it is asked for
 
         return asgi
     message = f"module 'wch' has no attribute {name!r}"

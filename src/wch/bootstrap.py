@@ -630,7 +630,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
     import httpx2  # noqa: PLC0415 - needs the extra `http`
 
-    from wch.adapters.sandbox import Sandbox  # noqa: PLC0415
+    from wch.adapters.sandbox import Sandbox  # noqa: PLC0415 - only when it is asked for
 
     async def advance(span: timedelta) -> None:
         await advance_clock(hub, span)

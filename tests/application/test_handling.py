@@ -460,7 +460,7 @@ async def test_a_receipt_that_fails_fails_nothing(hub: Rooms) -> None:
     async def fails(*_given: Any, **_named: Any) -> bool:
         raise RuntimeError
 
-    hub.whatsapp.mark_read = fails  # type: ignore[method-assign]
+    hub.whatsapp.mark_read = fails  # type: ignore[method-assign]  # wrong on purpose, or narrower than mypy can see
     await hub.hear("hi")
 
     assert await hub.handling.work() == 1
@@ -683,7 +683,7 @@ async def test_a_line_of_nobody_is_left_alone(hub: Rooms) -> None:
     def held(uow: Any) -> Any:
         holder = Held()
         holder.conversations = uow.conversations
-        holder.customers = type("Customers", (), {"lock_if_free": lambda _self, _phone: None})()  # type: ignore[attr-defined]
+        holder.customers = type("Customers", (), {"lock_if_free": lambda _self, _phone: None})()  # type: ignore[attr-defined]  # wrong on purpose, or narrower than mypy can see
         return hub.handling._take(holder, thread.id)  # type: ignore[arg-type]  # noqa: SLF001 - held by another
 
     assert await hub.do(held) is None

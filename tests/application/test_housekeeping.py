@@ -123,12 +123,12 @@ async def test_a_placeholder_that_was_taken_over_meanwhile_stays(hub: Rooms) -> 
                 held = uow.messages.get(row.id, lock=True)
                 assert held is not None
                 uow.messages.save(attrs.evolve(held, type="text"))
-                return work(uow)  # type: ignore[operator]
+                return work(uow)  # type: ignore[operator]  # wrong on purpose, or narrower than mypy can see
 
             return await hub.do(taken_over)
 
     late: object = Late()
-    duty = attrs.evolve(sweeper(hub), database=late)  # type: ignore[arg-type]
+    duty = attrs.evolve(sweeper(hub), database=late)  # type: ignore[arg-type]  # wrong on purpose, or narrower than mypy can see
 
     assert await duty._placeholders(hub.clock.now()) == 0  # noqa: SLF001 - between look and lock
 

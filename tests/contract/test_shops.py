@@ -50,7 +50,7 @@ class LocalShelf:
         for shop in self.opened:
             assert await shop.miscounted() == ()
             prefix = shop.database.prefix
-            await shop.database.run(lambda connection, prefix=prefix: drop(connection, prefix), write=True)  # type: ignore[misc]
+            await shop.database.run(lambda connection, prefix=prefix: drop(connection, prefix), write=True)  # type: ignore[misc]  # wrong on purpose, or narrower than mypy can see
             assert shop.database.connections_out == 0
             await shop.database.aclose()
 

@@ -40,10 +40,10 @@ LAMPS = QuoteLine(line=LINE, name="Blue Lamp", price=Money(20, "EUR"), total=Mon
 def test_a_line_is_a_whole_number_of_a_sellable() -> None:
     for quantity in (0, -1, 1.5, True, "2"):
         with pytest.raises(ValueError, match="quantity"):
-            Line(product_id=5, quantity=quantity)  # type: ignore[arg-type]
+            Line(product_id=5, quantity=quantity)  # type: ignore[arg-type]  # wrong on purpose, or narrower than mypy can see
     for number in (0, -5, LARGEST_ID + 1, "5", True):
         with pytest.raises(ValueError, match="product_id"):
-            Line(product_id=number, quantity=1)  # type: ignore[arg-type]
+            Line(product_id=number, quantity=1)  # type: ignore[arg-type]  # wrong on purpose, or narrower than mypy can see
     assert Line(product_id=LARGEST_ID, quantity=1).sellable_id == LARGEST_ID
 
 
@@ -107,7 +107,7 @@ def test_a_quote_that_does_not_add_up_cannot_be_made(wrong: dict[str, Money]) ->
     quote = Quote.of(lines=[LAMPS], currency="EUR")
 
     with pytest.raises(ValueError, match=r"total|subtotal|negative"):
-        attrs.evolve(quote, **wrong)  # type: ignore[arg-type]
+        attrs.evolve(quote, **wrong)  # type: ignore[arg-type]  # wrong on purpose, or narrower than mypy can see
 
 
 def test_a_quote_has_one_currency() -> None:

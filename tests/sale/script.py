@@ -54,10 +54,10 @@ class Sale:
         await self.wait(timedelta(minutes=1))
         order_id = await self._order_id()
         await self.text("where is my order")
-        await self.hub.shop.ship(order_id=order_id, carrier="DHL", tracking="JD014600003")  # type: ignore[attr-defined]
+        await self.hub.shop.ship(order_id=order_id, carrier="DHL", tracking="JD014600003")  # type: ignore[attr-defined]  # wrong on purpose, or narrower than mypy can see
         await self.hub.orders.changed(order_id, action="order.ship", by="a person")
         await self.wait(timedelta(minutes=1))
-        await self.hub.shop.complete(order_id=order_id)  # type: ignore[attr-defined]
+        await self.hub.shop.complete(order_id=order_id)  # type: ignore[attr-defined]  # wrong on purpose, or narrower than mypy can see
         await self.hub.orders.changed(order_id, action="order.complete", by="a person")
         await self.wait(timedelta(minutes=1))
 
@@ -71,7 +71,7 @@ class Sale:
             for prefix in prefixes:
                 for option in options_of(sent.message):
                     if option.id.startswith(prefix):
-                        is_button = "buttons" in sent.message["interactive"]["action"]  # type: ignore[index]
+                        is_button = "buttons" in sent.message["interactive"]["action"]  # type: ignore[index]  # wrong on purpose, or narrower than mypy can see
                         kind = "button_reply" if is_button else "list_reply"
                         chosen = {"type": kind, kind: {"id": option.id, "title": option.title}}
                         await self._say({"type": "interactive", "interactive": chosen})
@@ -114,7 +114,7 @@ class Sale:
     async def _order_id(self) -> int:
         (saga,) = await self.hub.database.read(lambda uow: uow.sagas.listed())
         assert saga.state == "completed", (saga.state, saga.context, self.whatsapp.texts[-2:])
-        return int(saga.results["create_order"]["order_id"])  # type: ignore[index,call-overload]
+        return int(saga.results["create_order"]["order_id"])  # type: ignore[index,call-overload]  # wrong on purpose, or narrower than mypy can see
 
 
 async def export(hub: Hub) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class DeadLetters:
         except Exception as error:
             if source is None:
                 raise
-            log.error("a replay failed again: %s", fault(error), extra={"letter": letter_id})  # noqa: TRY400
+            log.error("a replay failed again: %s", fault(error), extra={"letter": letter_id})  # noqa: TRY400 - a traceback would show values
             why = type(error).__name__
             letter = await self.database.transact(lambda uow: work(uow, why))
         self.failpoints("letter.replayed")

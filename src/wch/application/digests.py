@@ -25,7 +25,9 @@ class Digests:
             SettingsError: there is no key, so nothing can be hidden.
         """
         if not self.keys:
-            raise SettingsError("WCH_SECRET_KEY is not set: without it nothing can be hidden; set it to a long random word.")
+            raise SettingsError(
+                "WCH_SECRET_KEY is not set: without it nothing can be hidden; set it to a long random word."
+            )
         return self._under(self.keys[0], text)
 
     def all(self, text: str) -> tuple[str, ...]:

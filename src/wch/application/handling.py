@@ -164,7 +164,7 @@ class Handling:
         except LeaseLostError:
             log.warning("inbound lease lost", extra={"rows": rows})
         except Exception as error:  # noqa: BLE001 - the row's own attempts pay for it
-            log.error("an inbound message could not be handled: %s", fault(error), extra={"rows": rows})  # noqa: TRY400
+            log.error("an inbound message could not be handled: %s", fault(error), extra={"rows": rows})  # noqa: TRY400 - a traceback would show values
             await self._failed(taken, type(error).__name__)
         finally:
             renewing.cancel()

@@ -52,13 +52,13 @@ class Housekeeping:
         after = done = 0
         while True:
             page = await self.database.read(
-                lambda uow, start=after: uow.conversations.quiet_since(  # type: ignore[misc]
+                lambda uow, start=after: uow.conversations.quiet_since(  # type: ignore[misc]  # the default binds the value of this round
                     now - self.resolve_after, after=start, limit=PAGE
                 )
             )
             for seen in page:
                 after = seen.id
-                done += await self.database.transact(lambda uow, one=seen: self._one(uow, one, now))  # type: ignore[misc]
+                done += await self.database.transact(lambda uow, one=seen: self._one(uow, one, now))  # type: ignore[misc]  # the default binds the value of this round
             if len(page) < PAGE:
                 return done
 

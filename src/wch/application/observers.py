@@ -26,4 +26,4 @@ class Observers:
             try:
                 observer(fact)
             except Exception as error:  # noqa: BLE001 - whatever a host's code raises stays with it
-                log.error("an observer failed: %s", fault(error), extra={"fact": type(fact).__name__})  # noqa: TRY400
+                log.error("an observer failed: %s", fault(error), extra={"fact": type(fact).__name__})  # noqa: TRY400 - a traceback would show values

@@ -160,7 +160,7 @@ class Outbox:
         except StoreUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - the row's own attempts pay for it
-            log.error("an outbound row cannot be sent: %s", fault(error), extra={"row": candidate.work.id})  # noqa: TRY400
+            log.error("an outbound row cannot be sent: %s", fault(error), extra={"row": candidate.work.id})  # noqa: TRY400 - a traceback would show values
             return await self.settling.unreadable(candidate.work)
         if parcel is None:
             return 1

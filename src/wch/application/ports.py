@@ -927,7 +927,7 @@ class Shop(Protocol):
         """The ways to bring these lines there, the cheapest first; none: it cannot be delivered there."""
         ...
 
-    async def quote(  # noqa: PLR0913 - everything that decides on a price
+    async def quote(
         self,
         *,
         lines: Sequence[Line],
@@ -999,7 +999,7 @@ class Shop(Protocol):
         """
         ...
 
-    async def mark_paid(  # noqa: PLR0913 - what was paid, where, when
+    async def mark_paid(
         self, *, order_id: int, key: str, gateway: str, payment_id: str, amount: Money, at: datetime
     ) -> Order:
         """The money is there: the order goes to work, its goods leave the stock. Repeated: the same order.
@@ -1023,7 +1023,7 @@ class Shop(Protocol):
         """
         ...
 
-    async def record_refund(  # noqa: PLR0913 - what was given back, and why
+    async def record_refund(
         self, *, order_id: int, key: str, amount: Money, reason: str, lines: Sequence[Line] = (), restock: bool = False
     ) -> Order:
         """Book a refund; no money moves here. The same key books once.
@@ -1069,7 +1069,7 @@ class Gateway(Protocol):
         """Whether this order may be paid so; no network."""
         ...
 
-    async def open(  # noqa: PLR0913 - what is paid, by whom, until when
+    async def open(
         self,
         *,
         reference: str,

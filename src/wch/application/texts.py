@@ -37,9 +37,9 @@ _SPACES = re.compile("[\u00a0\u202f]")
 
 _SPOKEN: Mapping[str, str] = {
     **dict.fromkeys("US GB CA AU NZ IE ZA NG KE GH SG PH JM UG TZ".split(), "en"),  # noqa: SIM905 - easier to read
-    **dict.fromkeys("ES MX AR CO CL PE VE EC GT CU BO DO HN PY SV NI CR PA UY PR GQ".split(), "es"),  # noqa: SIM905
-    **dict.fromkeys("BR PT AO MZ CV GW ST TL".split(), "pt_BR"),  # noqa: SIM905
-    **dict.fromkeys("SA AE EG JO LB IQ KW QA BH OM YE SY PS LY TN DZ MA SD MR".split(), "ar"),  # noqa: SIM905
+    **dict.fromkeys("ES MX AR CO CL PE VE EC GT CU BO DO HN PY SV NI CR PA UY PR GQ".split(), "es"),  # noqa: SIM905 - codes read best as one line
+    **dict.fromkeys("BR PT AO MZ CV GW ST TL".split(), "pt_BR"),  # noqa: SIM905 - codes read best as one line
+    **dict.fromkeys("SA AE EG JO LB IQ KW QA BH OM YE SY PS LY TN DZ MA SD MR".split(), "ar"),  # noqa: SIM905 - codes read best as one line
     "IN": "hi",
 }
 """The language most likely spoken where a number is from; countries that are not here speak the hub's own."""

@@ -136,7 +136,7 @@ def _take_postcode(parts: list[str], country: str) -> str:
         for shape in shapes:
             found = re.search(shape, parts[index], re.IGNORECASE)
             # The first part is the street or a name: it may end with a postcode, hardly begin with one.
-            if found and (index > 0 or (found.start("code") > 0 and len(found["code"]) > 4)):  # noqa: PLR2004
+            if found and (index > 0 or (found.start("code") > 0 and len(found["code"]) > 4)):  # noqa: PLR2004 - digits of a house number
                 rest = f"{parts[index][: found.start()]} {parts[index][found.end() :]}"
                 parts[index] = rest.strip(_EDGES)
                 return standard_postcode(country, found["code"]) or found["code"]

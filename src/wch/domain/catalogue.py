@@ -394,7 +394,7 @@ class Quote:
             raise ValueError(message)
 
     @classmethod
-    def of(  # noqa: PLR0913 - each part is one that the customer reads
+    def of(
         cls,
         *,
         lines: Iterable[QuoteLine],

@@ -24,7 +24,7 @@ class Placement:
     context: JsonObject
 
 
-def freeze(  # noqa: PLR0913 - everything that the customer agreed to
+def freeze(
     *,
     cart: Cart,
     conversation: Conversation,

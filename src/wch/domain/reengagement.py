@@ -69,6 +69,4 @@ class Reengagement:
 
     def uncredited(self) -> Self:
         """The order stopped counting."""
-        return attrs.evolve(
-            self, converted=False, conversion_order_id=None, conversion_revenue=None, converted_at=None
-        )
+        return attrs.evolve(self, converted=False, conversion_order_id=None, conversion_revenue=None, converted_at=None)

@@ -103,7 +103,7 @@ class RecordingWhatsApp:
             return outcome(message) if callable(outcome) else outcome
         return Accepted(wa_message_id=f"wamid.sent.{len(self.sent)}")
 
-    async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:  # noqa: ARG002
+    async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:  # noqa: ARG002 - the port's argument
         """Keep what was read."""
         self.read.append(wa_message_id)
         return True

@@ -283,7 +283,7 @@ class ScriptedShop:
             "shipping_methods", self.shop.shipping_methods, lines=lines, address=address, coupon=coupon
         )
 
-    async def quote(  # noqa: PLR0913 - the port's arguments
+    async def quote(
         self,
         *,
         lines: Sequence[Line],
@@ -341,7 +341,7 @@ class ScriptedShop:
         """An order that is paid later goes to work; its goods leave the stock. Repeated: the same order."""
         return await self._call("accept_order", self.shop.accept_order, order_id=order_id, key=key)
 
-    async def mark_paid(  # noqa: PLR0913 - the port's arguments
+    async def mark_paid(
         self, *, order_id: int, key: str, gateway: str, payment_id: str, amount: Money, at: datetime
     ) -> Order:
         """The money is there: the order goes to work, its goods leave the stock. Repeated: the same order."""
@@ -364,7 +364,7 @@ class ScriptedShop:
             "cancel_order", self.shop.cancel_order, order_id=order_id, key=key, reason=reason, restock=restock
         )
 
-    async def record_refund(  # noqa: PLR0913 - the port's arguments
+    async def record_refund(
         self, *, order_id: int, key: str, amount: Money, reason: str, lines: Sequence[Line] = (), restock: bool = False
     ) -> Order:
         """Book a refund; no money moves here. The same key books once."""

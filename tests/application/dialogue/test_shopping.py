@@ -32,8 +32,8 @@ async def set_product(chat: Chat, sku: str, **columns: object) -> None:
     """The shop changes a product."""
 
     def change(till: object) -> None:
-        table = till.tables.products  # type: ignore[attr-defined]
-        till.change(update(table).where(table.c.sku == sku).values(**columns))  # type: ignore[attr-defined]
+        table = till.tables.products  # type: ignore[attr-defined]  # wrong on purpose, or narrower than mypy can see
+        till.change(update(table).where(table.c.sku == sku).values(**columns))  # type: ignore[attr-defined]  # wrong on purpose, or narrower than mypy can see
 
     await chat.shop.shop.work(change, write=True)
 

@@ -58,37 +58,37 @@ class CashOnDelivery:
             gateway=self.name, title=self.title, fee=self.fee or Money.zero(facts.total.currency), pays_later=True
         )
 
-    async def open(  # noqa: PLR0913 - the port's arguments
+    async def open(
         self,
         *,
-        reference: str,  # noqa: ARG002
-        key: str,  # noqa: ARG002
-        order: Order,  # noqa: ARG002
-        amount: Money,  # noqa: ARG002
-        deadline: datetime,  # noqa: ARG002
-        customer: Buyer,  # noqa: ARG002
-        language: str,  # noqa: ARG002
+        reference: str,  # noqa: ARG002 - the port's argument
+        key: str,  # noqa: ARG002 - the port's argument
+        order: Order,  # noqa: ARG002 - the port's argument
+        amount: Money,  # noqa: ARG002 - the port's argument
+        deadline: datetime,  # noqa: ARG002 - the port's argument
+        customer: Buyer,  # noqa: ARG002 - the port's argument
+        language: str,  # noqa: ARG002 - the port's argument
     ) -> Opened:
         """Refused: there is nothing to open."""
         _refuse()
 
-    async def look_up(self, *, reference: str, provider_id: str | None) -> PaymentState:  # noqa: ARG002
+    async def look_up(self, *, reference: str, provider_id: str | None) -> PaymentState:  # noqa: ARG002 - the port's argument
         """Nobody knows."""
         return PaymentState(state=PaymentStatus.UNKNOWN)
 
-    async def cancel(self, *, reference: str, provider_id: str | None, key: str) -> Cancellation:  # noqa: ARG002
+    async def cancel(self, *, reference: str, provider_id: str | None, key: str) -> Cancellation:  # noqa: ARG002 - the port's argument
         """There is nothing that could be paid."""
         return Cancellation(outcome=CancelOutcome.ALREADY_OVER)
 
-    async def refund(self, *, key: str, payment_id: str, amount: Money, reason: str) -> RefundStatus:  # noqa: ARG002
+    async def refund(self, *, key: str, payment_id: str, amount: Money, reason: str) -> RefundStatus:  # noqa: ARG002 - the port's argument
         """Refused: the money is given by hand."""
         _refuse()
 
-    async def look_up_refund(self, *, key: str, payment_id: str) -> RefundStatus:  # noqa: ARG002
+    async def look_up_refund(self, *, key: str, payment_id: str) -> RefundStatus:  # noqa: ARG002 - the port's argument
         """Nobody knows."""
         return RefundStatus.UNKNOWN
 
-    def verify(self, call: WebhookCall, *, now: datetime) -> tuple[PaymentEvent, ...]:  # noqa: ARG002
+    def verify(self, call: WebhookCall, *, now: datetime) -> tuple[PaymentEvent, ...]:  # noqa: ARG002 - the port's argument
         """Nobody signs for cash."""
         raise BadSignatureError
 

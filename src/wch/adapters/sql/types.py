@@ -89,7 +89,7 @@ class UtcSeconds(TypeDecorator[datetime]):
         plain = value.astimezone(UTC).replace(tzinfo=None)
         return plain if dialect.name in MYSQL else plain.isoformat(sep=" ")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Aware UTC comes out, or `Broken`."""
         if value is None:
             return None
@@ -127,7 +127,7 @@ class Key(TypeDecorator[str]):
         """Cleaned, and refused when too long."""
         return None if value is None else _fitting(str(value), self.width, column)
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """As it fits."""
         return self.fit(value)
 
@@ -157,7 +157,7 @@ class Words(TypeDecorator[str]):
         """Cleaned, and refused when too long."""
         return None if value is None else _fitting(value, self.width, column)
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """As it fits."""
         return self.fit(value)
 
@@ -177,11 +177,11 @@ class Word(TypeDecorator[StrEnum]):
         """Compared letter by letter, like a key."""
         return Key(self.width).load_dialect_impl(dialect)
 
-    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The word."""
         return None if value is None else _fitting(str(value), self.width, None)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The member of this word, or `Broken`."""
         return None if value is None else _member(self.words, value)
 
@@ -202,11 +202,11 @@ class Side(TypeDecorator[StrEnum]):
             return dialect.type_descriptor(mysql.ENUM(*(word.value for word in self.words)))
         return dialect.type_descriptor(String(max(len(word) for word in self.words)))
 
-    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The word."""
         return None if value is None else str(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The member, or `Broken`."""
         return None if value is None else _member(self.words, value)
 
@@ -239,13 +239,13 @@ class LongText(TypeDecorator[str]):
             return dialect.type_descriptor(kind(charset="utf8mb4"))
         return dialect.type_descriptor(Text())
 
-    def fit(self, value: str | None, column: str | None = None) -> str | None:  # noqa: ARG002
+    def fit(self, value: str | None, column: str | None = None) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Cleaned; the end of a TEXT is cut, since it takes 65,535 bytes."""
         if value is None:
             return None
         return clean(value) if self.long else clean(value)[:TEXT_KEEPS]
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """As it fits."""
         return self.fit(value)
 
@@ -279,12 +279,12 @@ class Json(TypeDecorator[Any]):
             raise StoreMisusedError(message, column=column) from error
         return Encoded(clean(text))
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Its text."""
         fitting = value if isinstance(value, Encoded) else self.fit(value)
         return None if fitting is None else fitting.text
 
-    def process_result_value(self, value: str | None, dialect: Dialect | None) -> Any:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect | None) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
         """What was written, or `Broken`."""
         if value is None:
             return None
@@ -351,7 +351,7 @@ class MoneyColumn(TypeDecorator[Decimal]):
         rounded = self.fit(value)
         return str(rounded) if rounded is not None and dialect.name not in MYSQL else rounded
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Exact, in two places."""
         return None if value is None else Decimal(str(value)).quantize(_CENT)
 
@@ -378,11 +378,11 @@ class Flag(TypeDecorator[bool]):
             return dialect.type_descriptor(mysql.TINYINT(display_width=1))
         return dialect.type_descriptor(Integer())
 
-    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:  # noqa: ARG002, FBT001
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:  # noqa: ARG002, FBT001 - the form that SQLAlchemy calls
         """0 or 1."""
         return None if value is None else int(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:  # noqa: ARG002
+    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """True or false."""
         return None if value is None else bool(value)
 

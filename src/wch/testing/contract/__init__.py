@@ -2,7 +2,7 @@
 
 A store of your own passes when this is green in your tests:
 
-    from wch.testing.contract import *  # noqa: F403
+    from wch.testing.contract import *  # noqa: F403 - an example in a docstring
 
     @pytest.fixture
     async def database(tmp_path):
