@@ -35,10 +35,7 @@ PHONE = "4915112345678"
 def _server_error(code: int, told: str = "told", kind: type[DBAPIError] = OperationalError) -> DBAPIError:
     import pymysql  # noqa: PLC0415 -- an extra: the tests that need no server run without it
 
-    orig = {IntegrityError: pymysql.err.IntegrityError, ProgrammingError: pymysql.err.ProgrammingError}.get(
-        kind, pymysql.err.OperationalError
-    )
-    return kind("statement", {}, orig(code, told))
+    return kind("statement", {}, getattr(pymysql.err, kind.__name__)(code, told))
 
 
 def _file_error(code: int, told: str = "told", kind: type[DBAPIError] = OperationalError) -> DBAPIError:
@@ -160,7 +157,7 @@ async def test_no_value_of_a_row_is_in_an_error(database: SqlDatabase) -> None:
             uow.messages.save(Message(**{**_fields(row), "wa_message_id": f"wamid.{PHONE}"}))
 
     def not_null(connection: Connection) -> None:
-        values = {"customer_phone": PHONE, "status": "active", "created_at": NOON, "updated_at": NOON}
+        values = {"customer_phone": PHONE, "status": None, "state": "idle", "created_at": NOON, "updated_at": NOON}
         connection.execute(database.tables.conversations.insert().values(**values))
 
     for run in (database.transact(duplicate), database.run(not_null, write=True)):
@@ -382,7 +379,7 @@ def _hold_back(driver: Any) -> None:
 @pytest.mark.mariadb
 @pytest.mark.parametrize(
     ("spoil", "runs"),
-    [(_drop_before, 2), (_drop_after, 2), (_hold_back, 2)],
+    [(_drop_before, 2), (_drop_after, 1), (_hold_back, 1)],
     ids=["never arrived", "answer lost", "still committing"],
 )
 async def test_a_lost_commit_is_neither_lost_nor_done_twice(
@@ -403,8 +400,7 @@ async def test_a_lost_commit_is_neither_lost_nor_done_twice(
     assert await server.read(_rows) == 1
     assert await server.read(lambda uow: uow.conversations.get(kept)) is not None
     assert losing.in_doubt >= 1
-    committed_at_once = spoil is not _drop_before
-    assert (len(results), kept) == ((1, results[0]) if committed_at_once else (runs, results[-1]))
+    assert (len(results), kept) == (runs, results[-1])
 
 
 @pytest.mark.mariadb
@@ -414,7 +410,9 @@ async def test_many_lost_answers_cost_nothing(server: SqlDatabase, scratch_url: 
     calls = 40
 
     def spoil(driver: Any) -> None:
-        dice.choice([_drop_before, _drop_after, lambda _driver: None])(driver)
+        kind = dice.randrange(3)
+        if kind < 2:
+            (_drop_before, _drop_after)[kind](driver)
 
     losing = _LosingAnswers(spoil, times=3 * calls)
     database = opened(scratch_url, prefix=KEPT, failpoint=losing, pool_size=1)
@@ -594,9 +592,8 @@ async def test_a_value_above_a_packet_is_refused_before_it_is_sent(server: SqlDa
 
     with pytest.raises(StoreMisusedError):
         await server.transact(lambda uow: uow.options.put("large", {"v": 1, "text": "x" * largest}))
-    half = await server.transact(lambda uow: uow.options.put("large", {"v": 1, "text": '"' * (largest // 5)}))
+    await server.transact(lambda uow: uow.options.put("large", {"v": 1, "text": '"' * (largest // 5)}))
 
-    assert half is None
     assert server.redone == 0
     assert await server.transact(lambda uow: uow.options.remove("large"))
 
