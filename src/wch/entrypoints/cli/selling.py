@@ -1,5 +1,6 @@
 """Commands about the trade: shop, carts, customers, conversations, orders, notices, sync."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from wch.domain.errors import NotFoundError
 from wch.domain.message import Message
 from wch.domain.phone import masked
 from wch.domain.sync import EntityType, SyncAction
-from wch.entrypoints.cli.running import FAILED, Run, command, fail
+from wch.entrypoints.cli.running import Run, command, fail
 
 BY = "cli"
 
@@ -46,21 +47,23 @@ async def import_(run: Run, file: Path, *, dry_run: bool, replace: bool) -> int:
     from wch.adapters.local_shop.catalogue_file import import_products  # noqa: PLC0415
 
     async with run.hub() as hub:
-        report = await import_products(_local(run, hub.shop), file.read_bytes(), dry_run=dry_run, replace=replace)  # type: ignore[arg-type]
+        report = await import_products(
+            _local(run, hub.shop), await asyncio.to_thread(file.read_bytes), dry_run=dry_run, replace=replace
+        )  # type: ignore[arg-type]
 
     def text(console: Console) -> None:
         for fault in report.errors:
             console.print(f"line {fault.line}: {fault.message}", style=None, markup=False)
-        if report.errors:
-            console.print(f"{len(report.errors)} bad lines; nothing was changed. Mend them and import again.")
-        else:
+        if not report.errors:
             verb = "would be" if dry_run else "were"
             console.print(
                 f"{report.created} products {verb} created, {report.changed} changed, {report.unchanged} as before."
             )
 
     run.show(report, text)
-    return FAILED if report.errors else 0
+    if report.errors:
+        fail(f"{file.name} has {len(report.errors)} bad lines, and nothing was changed; mend them and import again.")
+    return 0
 
 
 @shop.command()
@@ -78,7 +81,7 @@ async def export(run: Run, file: Path) -> None:
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return
-    file.write_bytes(data)
+    await asyncio.to_thread(file.write_bytes, data)
     lines = data.count(b"\n") - 1
     run.show({"file": str(file), "lines": lines}, lambda console: console.print(f"{lines} lines written to {file}."))
 
