@@ -25,7 +25,7 @@ from wch.domain.moment import unix
 
 SECRET = "a-secret-of-the-app"
 NUMBER = "106540352242922"
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds until something that did not happen counts as not happening."""
 
 POLL = 0.03
