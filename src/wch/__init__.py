@@ -20,7 +20,7 @@ from wch.settings import Settings
 if TYPE_CHECKING:
     from wch.application.hub import Hub
     from wch.bootstrap import open_hub
-    from wch.entrypoints.http import asgi
+    from wch.entrypoints.http.application import asgi
 
 __all__ = [
     "ConflictError",
@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
 
         return Hub
     if name == "asgi":
-        from wch.entrypoints.http import asgi  # noqa: PLC0415 - only when it is asked for
+        from wch.entrypoints.http.application import asgi  # noqa: PLC0415 - only when it is asked for
 
         return asgi
     message = f"module 'wch' has no attribute {name!r}"

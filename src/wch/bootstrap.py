@@ -31,6 +31,7 @@ from wch.application.dialogue.hours import hours_from_json
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
+from wch.application.doors import Doors
 from wch.application.failpoints import Failpoints
 from wch.application.gathering import Gatherer
 from wch.application.handling import Assistant, Handling
@@ -228,6 +229,12 @@ def wired(parts: Parts) -> Hub:
     for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
+    doors = Doors(
+        verify_token=settings.whatsapp.verify_token,
+        max_bytes=settings.ingress.max_bytes,
+        read_seconds=float(settings.ingress.read_seconds),
+    )
+    container.register(Doors, instance=doors)
     one(Hub)
     hub: Hub = container.resolve(Hub)
     return hub

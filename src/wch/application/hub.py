@@ -7,6 +7,7 @@ from wch.application.carts import Carts
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
+from wch.application.doors import Doors
 from wch.application.health import Health
 from wch.application.inbox import Inbox
 from wch.application.limits import Limits
@@ -45,3 +46,4 @@ class Hub:
     statistics: Statistics
     verification: Verification
     health: Health
+    doors: Doors

@@ -10,11 +10,12 @@ from typing import Any
 import attrs
 import httpx2
 
+from wch.application.doors import Doors
 from wch.application.inbox import Receipt
 from wch.domain.document import JsonObject
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.rate_limit import Admission
-from wch.entrypoints.http.application import Application, Doors, asgi
+from wch.entrypoints.http.application import Application, asgi
 
 SECRET = "app-secret"
 DOORS = Doors(verify_token="a-word-of-ours")
@@ -84,10 +85,11 @@ class ScriptedHub:
     limits: ScriptedLimits = attrs.field(factory=ScriptedLimits)
     health: ScriptedHealth = attrs.field(factory=ScriptedHealth)
     statistics: ScriptedStatistics = attrs.field(factory=ScriptedStatistics)
+    doors: Doors = DOORS
 
 
-def application(hub: ScriptedHub, sandbox: Any = None, doors: Doors = DOORS) -> Application:
-    return asgi(hub, doors, sandbox=sandbox)
+def application(hub: ScriptedHub, sandbox: Any = None) -> Application:
+    return asgi(hub, sandbox=sandbox)
 
 
 @asynccontextmanager

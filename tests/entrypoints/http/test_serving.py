@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from wch.adapters.whatsapp.client import CloudApiWhatsApp
 from wch.domain.errors import SettingsError
 from wch.domain.send_result import Accepted, Ambiguous
 from wch.entrypoints.http.application import Application
-from wch.entrypoints.http.serving import attend, listening, reached_at, serve
+from wch.entrypoints.http.serving import Opened, attend, listening, reached_at, serve
 from wch.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,9 +57,11 @@ async def running(app: Application, worker: ScriptedWorker | None = None) -> Asy
     listener = listening("127.0.0.1", 0)
     address = reached_at("127.0.0.1", listener.getsockname()[1])
     stop, up = asyncio.Event(), asyncio.Event()
-    over = asyncio.create_task(
-        attend(app, listener, worker=worker, stop=stop, stop_seconds=5, announce=up.set), name="serving"
-    )
+
+    async def opening(_stack: AsyncExitStack) -> Opened:
+        return Opened(application=app, worker=worker)
+
+    over = asyncio.create_task(attend(opening, listener, stop=stop, stop_seconds=5, announce=up.set))
     await asyncio.wait({over, asyncio.create_task(up.wait())}, return_when=asyncio.FIRST_COMPLETED)
     try:
         yield Running(address=address, stop=stop, over=over)
@@ -95,8 +97,8 @@ async def test_five_megabytes_hear_413_instead_of_a_broken_connection() -> None:
 
 async def test_a_body_that_trickles_is_408() -> None:
     """The whole body has its time, not each byte."""
-    doors = attrs.evolve(DOORS, read_seconds=0.05)
-    async with running(application(ScriptedHub(), doors=doors)) as here:
+    hub = ScriptedHub(doors=attrs.evolve(DOORS, read_seconds=0.05))
+    async with running(application(hub)) as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(here.address.rpartition(":")[2]))
         writer.write(b"POST /webhooks/whatsapp HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         answered = await reader.read()
@@ -160,6 +162,56 @@ async def test_an_answer_that_never_comes_is_ambiguous_to_our_client() -> None:
     assert there.hub.words() == ["sent", "delivered"] * 3
 
 
+async def test_it_is_alive_before_it_is_open_and_what_is_asked_meanwhile_waits() -> None:
+    """A start that takes long is no reason to be killed, nor to lose a delivery."""
+    hub, door = ScriptedHub(), asyncio.Event()
+
+    async def opening(_stack: AsyncExitStack) -> Opened:
+        await door.wait()
+        return Opened(application=application(hub), worker=None)
+
+    listener, stop = listening("127.0.0.1", 0), asyncio.Event()
+    address = reached_at("127.0.0.1", listener.getsockname()[1])
+    over = asyncio.create_task(attend(opening, listener, stop=stop, stop_seconds=5))
+    async with httpx2.AsyncClient(base_url=address, trust_env=False) as client:
+        alive = await client.get("/livez")
+        early = await client.get("/readyz")
+        delivering = asyncio.create_task(client.post("/webhooks/whatsapp", content=BODY, headers=signed()))
+        await client.get("/livez")
+        waits = not delivering.done()
+        door.set()
+        delivered = await delivering
+        ready = await client.get("/readyz")
+    stop.set()
+
+    assert (alive.status_code, early.status_code, early.json()["problems"]) == (200, 503, ["starting"])
+    assert waits
+    assert (delivered.status_code, ready.status_code) == (200, 200)
+    assert await over == 0
+
+
+async def test_what_cannot_be_opened_is_raised_and_those_who_wait_hear_so() -> None:
+    """A database of a newer version: the sentence goes to whoever started it."""
+    door = asyncio.Event()
+
+    async def opening(_stack: AsyncExitStack) -> Opened:
+        await door.wait()
+        raise SettingsError
+
+    listener = listening("127.0.0.1", 0)
+    address = reached_at("127.0.0.1", listener.getsockname()[1])
+    over = asyncio.create_task(attend(opening, listener, stop=asyncio.Event(), stop_seconds=5))
+    async with httpx2.AsyncClient(base_url=address, trust_env=False) as client:
+        delivering = asyncio.create_task(client.post("/webhooks/whatsapp", content=BODY, headers=signed()))
+        await client.get("/livez")
+        door.set()
+        delivered = await delivering
+    with pytest.raises(SettingsError):
+        await over
+
+    assert (delivered.status_code, delivered.headers["retry-after"]) == (503, "30")
+
+
 # --- wrong use
 
 
@@ -221,7 +273,7 @@ import asyncio, os, sys
 from signal import SIGTERM, SIGINT
 from tests.entrypoints.http.doubles import ScriptedHub, application
 from wch.entrypoints.http.overseeing import oversee
-from wch.entrypoints.http.serving import attend, listening
+from wch.entrypoints.http.serving import Opened, attend, listening
 
 listener = listening("127.0.0.1", 0)
 
@@ -233,7 +285,11 @@ async def serve(ready, life_line):
         loop.add_signal_handler(word, stop.set)
     hub = ScriptedHub()
     hub.health.words = (str(os.getpid()),)
-    return await attend(application(hub), listener, worker=None, stop=stop, stop_seconds=5, announce=ready)
+
+    async def opening(stack):
+        return Opened(application=application(hub), worker=None)
+
+    return await attend(opening, listener, stop=stop, stop_seconds=5, announce=ready)
 
 def announce():
     print(listener.getsockname()[1], flush=True)

@@ -1,6 +1,7 @@
 """The webhook's door, as the conversations page has it."""
 
 import asyncio
+import string
 from urllib.parse import quote
 
 import attrs
@@ -14,6 +15,7 @@ from wch.domain.errors import StoreUnavailableError
 DOOR = "/webhooks/whatsapp"
 HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": "a-word-of-ours", "hub.challenge": "1158201444"}
 
+ALPHABET = {*string.ascii_letters, *string.digits, "-", "_"}
 APP = application(ScriptedHub())
 """For what leaves nothing behind."""
 
@@ -66,7 +68,7 @@ async def test_every_other_handshake_is_refused_without_an_echo(query: str, stat
 async def test_an_empty_token_is_nobodys() -> None:
     """A hub that was never given one must not let everybody in."""
     doors = attrs.evolve(DOORS, verify_token="")
-    async with web(application(ScriptedHub(), doors=doors)) as client:
+    async with web(application(ScriptedHub(doors=doors))) as client:
         answered = await client.get(DOOR, params={**HANDSHAKE, "hub.verify_token": ""})
 
     assert answered.status_code == 403
@@ -78,7 +80,7 @@ async def test_only_the_alphabet_of_challenges_is_echoed(challenge: str) -> None
     status, text = await shaken(f"hub.mode=subscribe&hub.verify_token=a-word-of-ours&hub.challenge={quote(challenge)}")
 
     assert status in {200, 400}
-    assert status == 400 or (text == challenge and text.isascii() and text.replace("-", "").replace("_", "").isalnum())
+    assert status == 400 or (text == challenge and set(text) <= ALPHABET)
 
 
 async def test_a_signed_delivery_is_taken_as_it_came() -> None:
@@ -185,10 +187,9 @@ async def test_an_endless_body_is_cut_off() -> None:
 
 async def test_a_body_that_takes_too_long_is_408() -> None:
     """One byte now and then must not hold a connection."""
-    hub = ScriptedHub()
-    doors = attrs.evolve(DOORS, read_seconds=0.01)
+    hub = ScriptedHub(doors=attrs.evolve(DOORS, read_seconds=0.01))
 
-    answered = await spoken(application(hub, doors=doors), {}, [part(b"x", more=True), asyncio.Event()])
+    answered = await spoken(application(hub), {}, [part(b"x", more=True), asyncio.Event()])
 
     assert answered is not None
     assert (answered.status, answered.headers[b"connection"]) == (408, b"close")

@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import attrs
 import httpx2
 import pytest
 
-from tests.entrypoints.http.doubles import BODY
+import wch
+from tests.entrypoints.http.doubles import BODY, signed, web
+from tests.entrypoints.http.test_application import host
 from wch.adapters.sandbox import Sandbox
 from wch.application.hub import Hub
 from wch.bootstrap import open_hub, open_sandbox
 from wch.domain.message import Direction, Message, MessageStatus
-from wch.entrypoints.http.application import Doors, asgi
-from wch.entrypoints.http.serving import attend, listening, reached_at
+from wch.entrypoints.http.serving import Opened, attend, listening, reached_at
 from wch.settings import Settings
 
 MARIA = "34600111222"
@@ -68,8 +69,11 @@ async def town() -> AsyncIterator[Town]:
         open_sandbox(settings, hub, webhook_url=f"{address}/webhooks/whatsapp") as sandbox,
         httpx2.AsyncClient(base_url=address, trust_env=False, timeout=30) as web,
     ):
-        app = asgi(hub, Doors(verify_token=settings.whatsapp.verify_token), sandbox=sandbox)
-        serving = asyncio.create_task(attend(app, listener, worker=None, stop=stop, stop_seconds=5, announce=up.set))
+
+        async def opening(_stack: AsyncExitStack) -> Opened:
+            return Opened(application=wch.asgi(hub, sandbox=sandbox), worker=None)
+
+        serving = asyncio.create_task(attend(opening, listener, stop=stop, stop_seconds=5, announce=up.set))
         await up.wait()
         try:
             yield Town(hub=hub, sandbox=sandbox, web=web)
@@ -196,3 +200,16 @@ async def test_the_hundred_and_first_bad_signature_in_a_minute_is_429() -> None:
         assert codes == [401] * 100 + [429]
         assert sum(figures["tables"]["dead_letter_queue"].values()) == 0
         assert (await here.hears("hi"))["status"] == 200
+
+
+async def test_a_hub_opened_in_code_is_mounted_in_a_foreign_host() -> None:
+    """As the interface page shows it: `app.mount("/wch", wch.asgi(hub))`, without a lifespan."""
+    settings = Settings(database_url="memory://").for_sandbox()
+    async with wch.open_hub(settings) as hub, web(host(wch.asgi(hub), strips=False)) as client:
+        taken = await client.post(
+            "/wch/webhooks/whatsapp", content=BODY, headers=signed(BODY, settings.whatsapp.app_secret[0])
+        )
+        ready = await client.get("/wch/readyz")
+        sandbox = await client.get("/wch/sandbox/api/faults")
+
+    assert [taken.status_code, ready.status_code, sandbox.status_code] == [200, 200, 404]

@@ -11,6 +11,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
+from wch.application.doors import Doors
 from wch.domain.errors import WchError
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
@@ -60,20 +61,10 @@ class HubPort(Protocol):
         """Counts the rows."""
         ...
 
-
-@attrs.frozen(kw_only=True)
-class Doors:
-    """What HTTP needs to know.
-
-    Attributes:
-        verify_token: what Meta's handshake must bring.
-        max_bytes: the largest delivery.
-        read_seconds: how long a delivery may take to arrive.
-    """
-
-    verify_token: str = attrs.field(repr=False)
-    max_bytes: int = 4 * 1024 * 1024
-    read_seconds: float = 10
+    @property
+    def doors(self) -> Doors:
+        """Says who is let in."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -84,9 +75,9 @@ class Readiness:
     problems: tuple[str, ...] = ()
 
 
-def asgi(hub: HubPort, doors: Doors, *, sandbox: SandboxPort | None = None) -> "Application":
+def asgi(hub: HubPort, *, sandbox: SandboxPort | None = None) -> "Application":
     """The hub as an ASGI application; with a sandbox its routes too, else they are not there."""
-    return Application(hub, doors, sandbox)
+    return Application(hub, sandbox)
 
 
 class Application:
@@ -99,14 +90,14 @@ class Application:
         framework: what answers the rest.
     """
 
-    def __init__(self, hub: HubPort, doors: Doors, sandbox: SandboxPort | None) -> None:
+    def __init__(self, hub: HubPort, sandbox: SandboxPort | None) -> None:
         self.leaving = False
         self._webhook = WhatsAppWebhook(
             inbox=hub.inbox,
             limits=hub.limits,
-            verify_token=doors.verify_token,
-            most_bytes=doors.max_bytes,
-            read_seconds=doors.read_seconds,
+            verify_token=hub.doors.verify_token,
+            most_bytes=hub.doors.max_bytes,
+            read_seconds=hub.doors.read_seconds,
         )
         self._graph = None if sandbox is None else GraphDoor(sandbox)
         self.framework = _framework(hub, self, sandbox)

@@ -6,8 +6,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, closing, contextmanager
+from functools import partial
+from importlib import import_module
 from signal import SIGINT, SIGTERM
 from typing import Any, Protocol
 
@@ -17,7 +19,7 @@ import uvloop
 
 from wch.domain.errors import SettingsError
 from wch.entrypoints.http import overseeing
-from wch.entrypoints.http.application import Application, Doors, asgi
+from wch.entrypoints.http.front import ApplicationPort, Front
 from wch.entrypoints.logs import configure_logs
 from wch.settings import Settings
 
@@ -56,6 +58,14 @@ class Plan:
     address: str
     sandbox: bool
     with_worker: bool
+
+
+@attrs.frozen(kw_only=True)
+class Opened:
+    """What is served, and who works beside it."""
+
+    application: ApplicationPort
+    worker: WorkerPort | None
 
 
 def serve(
@@ -144,45 +154,42 @@ def _run(serving: Coroutine[Any, Any, int]) -> int:
 async def _serve_one(
     plan: Plan, listener: socket.socket, *, announce: Callable[[], None], life_line: int | None
 ) -> int:
-    """Open the hub, attend to it until a signal comes or the overseer is gone, and close it."""
-    from wch.bootstrap import open_hub, open_sandbox  # noqa: PLC0415 - a taken port is told without loading all that
-
+    """Attend until a signal comes, or the overseer is gone."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal in (SIGTERM, SIGINT):
         loop.add_signal_handler(signal, stop.set)
     if life_line is not None:
         loop.add_reader(life_line, stop.set)
+    return await attend(
+        partial(_open, plan),
+        listener,
+        stop=stop,
+        stop_seconds=plan.settings.worker.stop_seconds,
+        trusted_proxies=plan.settings.security.trusted_proxies,
+        announce=announce,
+    )
+
+
+async def _open(plan: Plan, stack: AsyncExitStack) -> Opened:
+    """Load what is heavy while the loop goes on turning, and open the hub."""
+    bootstrap = await asyncio.to_thread(import_module, "wch.bootstrap")
+    application = await asyncio.to_thread(import_module, "wch.entrypoints.http.application")
     settings = plan.settings
     if plan.sandbox:
         settings = settings.for_sandbox(graph_url=f"{plan.address}/sandbox/graph")
-    async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(open_hub(settings, install=True, sandbox=plan.sandbox))
-        sandbox = None
-        if plan.sandbox:
-            webhook = f"{plan.address}/webhooks/whatsapp"
-            sandbox = await stack.enter_async_context(open_sandbox(settings, hub, webhook_url=webhook))
-        doors = Doors(
-            verify_token=settings.whatsapp.verify_token,
-            max_bytes=settings.ingress.max_bytes,
-            read_seconds=settings.ingress.read_seconds,
-        )
-        return await attend(
-            asgi(hub, doors, sandbox=sandbox),
-            listener,
-            worker=hub.worker if plan.with_worker else None,
-            stop=stop,
-            stop_seconds=settings.worker.stop_seconds,
-            trusted_proxies=settings.security.trusted_proxies,
-            announce=announce,
-        )
+    hub = await stack.enter_async_context(bootstrap.open_hub(settings, install=True, sandbox=plan.sandbox))
+    sandbox = None
+    if plan.sandbox:
+        webhook = f"{plan.address}/webhooks/whatsapp"
+        sandbox = await stack.enter_async_context(bootstrap.open_sandbox(settings, hub, webhook_url=webhook))
+    return Opened(application=application.asgi(hub, sandbox=sandbox), worker=hub.worker if plan.with_worker else None)
 
 
 async def attend(
-    application: Application,
+    opening: Callable[[AsyncExitStack], Awaitable[Opened]],
     listener: socket.socket,
     *,
-    worker: WorkerPort | None,
     stop: asyncio.Event,
     stop_seconds: float,
     trusted_proxies: tuple[str, ...] = (),
@@ -190,32 +197,43 @@ async def attend(
 ) -> int:
     """Answer and work until `stop`; then `/readyz` says so first, the worker hands back, and HTTP ends last.
 
+    It is alive before anything is opened; `announce` is called once everything is.
+
     Returns:
         0 when it was told to stop; 1 when the worker or the server ended by itself.
     """
-    server = _Server(_config(application, trusted_proxies))
+    front = Front()
+    server = _Server(_config(front, trusted_proxies))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with AsyncExitStack() as stack:
+        try:
+            opened = await opening(stack)
+            front.open(opened.application)
+            announce()
+            failed = await _worked(opened, serving, stop, stop_seconds)
+        finally:
+            front.give_up()
+            server.should_exit = True
+            broken = await _over(serving, 2 * LAST_ANSWERS_SECONDS)
+    return int(failed or broken)
+
+
+async def _worked(opened: Opened, serving: asyncio.Task[None], stop: asyncio.Event, stop_seconds: float) -> bool:
+    """Work until told to stop, and hand back; whether anything ended by itself."""
     rest = asyncio.Event()
     asked = asyncio.create_task(stop.wait())
-    answering = asyncio.create_task(server.answering.wait())
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    working = None if worker is None else asyncio.create_task(worker.run(rest))
+    working = None if opened.worker is None else asyncio.create_task(opened.worker.run(rest))
     parts: set[asyncio.Task[Any]] = {serving, asked} if working is None else {serving, asked, working}
     try:
-        await asyncio.wait({serving, answering}, return_when=asyncio.FIRST_COMPLETED)
-        if server.started:
-            announce()
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        application.leaving = True
+        opened.application.leaving = True
         rest.set()
         failed = not asked.done()
+        asked.cancel()
         if working is not None:
             failed |= await _over(working, stop_seconds + LAST_ANSWERS_SECONDS)
-        server.should_exit = True
-        failed |= await _over(serving, 2 * LAST_ANSWERS_SECONDS)
-        for waiting in (asked, answering):
-            waiting.cancel()
-    return int(failed)
+    return failed
 
 
 async def _over(task: asyncio.Task[None], seconds: float) -> bool:
@@ -231,9 +249,9 @@ async def _over(task: asyncio.Task[None], seconds: float) -> bool:
     return error is not None
 
 
-def _config(application: Application, trusted_proxies: tuple[str, ...]) -> uvicorn.Config:
+def _config(front: Front, trusted_proxies: tuple[str, ...]) -> uvicorn.Config:
     return uvicorn.Config(
-        application,
+        front,
         http="httptools",
         ws="none",
         lifespan="off",
@@ -250,20 +268,7 @@ def _config(application: Application, trusted_proxies: tuple[str, ...]) -> uvico
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signals: who stops it, and in which order, is decided here.
-
-    Attributes:
-        answering: set once it listens.
-    """
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.answering = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin, and say so."""
-        await super().startup(sockets)
-        self.answering.set()
+    """uvicorn without its own signals: who stops it, and in which order, is decided here."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

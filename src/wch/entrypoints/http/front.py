@@ -1,0 +1,56 @@
+"""The first thing that answers: alive at once, while the rest is still being opened."""
+
+import asyncio
+import json
+from typing import Protocol
+
+from wch.entrypoints.http.answers import Receive, Scope, Send, answer, inner_path
+
+STARTING = json.dumps({"ready": False, "problems": ["starting"]}).encode()
+
+
+class ApplicationPort(Protocol):
+    """What is served once it is there.
+
+    Attributes:
+        leaving: set once the process is on its way out.
+    """
+
+    leaving: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        ...
+
+
+class Front:
+    """Answers `/livez` and `/readyz` from the start; whatever else is asked waits until the application is there."""
+
+    def __init__(self) -> None:
+        self._application: ApplicationPort | None = None
+        self._decided = asyncio.Event()
+
+    def open(self, application: ApplicationPort) -> None:
+        """Let everything through from now on."""
+        self._application = application
+        self._decided.set()
+
+    def give_up(self) -> None:
+        """Nothing will be opened any more: those who wait hear so."""
+        self._decided.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self._application is None and scope["type"] == "http":
+            path = inner_path(scope)
+            if path == "/livez":
+                await answer(send, 200, b"alive")
+                return
+            if path == "/readyz":
+                await answer(send, 503, STARTING, content_type=b"application/json")
+                return
+            await self._decided.wait()
+        if self._application is not None:
+            await self._application(scope, receive, send)
+        else:
+            await answer(send, 503, b"not available now", (b"retry-after", b"30"))
