@@ -360,3 +360,28 @@ def test_processes_whose_overseer_is_killed_stop_by_themselves() -> None:
             answering(address)
 
     assert len(everyone) == 2
+
+
+def test_a_hub_that_cannot_be_opened_in_a_process_is_one_sentence_and_1() -> None:
+    """As it is without further processes."""
+    script = """
+import sys
+from wch.domain.errors import SettingsError
+from wch.entrypoints.http.overseeing import oversee
+
+def serving(ready, life_line):
+    raise SettingsError("Set WCH_DATABASE_URL to something.")
+
+sys.exit(oversee(serving, processes=3, announce=lambda: print("never")))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "wch: Set WCH_DATABASE_URL to something.\n"

@@ -3,10 +3,13 @@
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 
 import attrs
+
+from wch.domain.errors import WchError
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,10 @@ class _Children:
 
         try:
             return self.serving(ready, self.life_line[0])
+        except WchError as refusal:
+            sys.stderr.write(f"wch: {refusal}\n")
+            sys.stderr.flush()
+            return 1
         except BaseException:
             log.exception("a process could not serve")
             return 1

@@ -51,12 +51,14 @@ class Plan:
     Attributes:
         address: where this server is reached from this machine.
         sandbox: whether it stands in for WhatsApp too.
+        phones: whether the sandbox's routes are there: with the sandbox, and in profile dev.
         with_worker: whether the worker runs beside it.
     """
 
     settings: Settings
     address: str
     sandbox: bool
+    phones: bool
     with_worker: bool
 
 
@@ -85,7 +87,8 @@ def serve(
     _refuse_contradictions(settings, sandbox=sandbox, with_worker=with_worker, processes=processes)
     with closing(listening(host, port)) as listener:
         address = reached_at(host, listener.getsockname()[1])
-        plan = Plan(settings=settings, address=address, sandbox=sandbox, with_worker=with_worker)
+        phones = sandbox or (settings.general.profile == "dev" and processes == 1)
+        plan = Plan(settings=settings, address=address, sandbox=sandbox, phones=phones, with_worker=with_worker)
         if processes == 1:
             return _run(_serve_one(plan, listener, announce=lambda: _announce(plan), life_line=None))
         return overseeing.oversee(
@@ -178,9 +181,9 @@ async def _open(plan: Plan, stack: AsyncExitStack) -> Opened:
     settings = plan.settings
     if plan.sandbox:
         settings = settings.for_sandbox(graph_url=f"{plan.address}/sandbox/graph")
-    hub = await stack.enter_async_context(bootstrap.open_hub(settings, install=True, sandbox=plan.sandbox))
+    hub = await stack.enter_async_context(bootstrap.open_hub(settings, install=True, sandbox=plan.phones))
     sandbox = None
-    if plan.sandbox:
+    if plan.phones:
         webhook = f"{plan.address}/webhooks/whatsapp"
         sandbox = await stack.enter_async_context(bootstrap.open_sandbox(settings, hub, webhook_url=webhook))
     return Opened(application=application.asgi(hub, sandbox=sandbox), worker=hub.worker if plan.with_worker else None)
@@ -279,7 +282,7 @@ class _Server(uvicorn.Server):
 def _announce(plan: Plan) -> None:
     """Say on standard output where to go."""
     places = {"webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
-    if plan.sandbox:
+    if plan.phones:
         places |= {"customers": "/sandbox/api/customers", "sends": "/sandbox/api/graph-log"}
     lines = [f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items())]
     sys.stdout.write("\n".join(lines) + "\n")
