@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table, inspect, text
 
 from tests.adapters.sql.conftest import Opened
@@ -380,6 +382,16 @@ async def test_somebody_elses_tables_are_refused_before_anything_is_made(url: st
 
     assert await database.run(_names, write=False) == {"t_carts"}
     await _do(database, "DROP TABLE t_carts")
+
+
+def test_every_step_is_known() -> None:
+    """The steps are not looked through at every start."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    steps = list(ScriptDirectory.from_config(config).walk_revisions())
+
+    assert tuple(step.revision for step in reversed(steps)) == schema.KNOWN
+    assert schema.KNOWN[-1] == schema.VERSION
 
 
 async def test_looking_makes_no_file(tmp_path: Path, opened: Opened) -> None:

@@ -41,6 +41,8 @@ class SqlConversationRepository:
         self._rows.save(conversation)
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
+        if lock:
+            self._rows.session.must_write()
         ids = self._rows.session.execute(
             select(self._c.id, self._c.status)
             .where(self._c.customer_phone == customer_phone)
@@ -147,6 +149,7 @@ class SqlMessageRepository:
         return found[:limit]
 
     def line(self, customer_phone: str) -> Sequence[LineRow]:
+        self._session.must_write()
         threads = select(self._threads.id).where(self._threads.customer_phone == customer_phone)
         mine = self._session.execute(threads).scalars().all()
         waiting = select(self._c.id).where(self._c.conversation_id.in_(mine), _in_line(self._c.status))

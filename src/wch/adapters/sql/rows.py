@@ -5,7 +5,21 @@ from itertools import islice
 from typing import Any, Generic, NoReturn, TypeVar
 
 import attrs
-from sqlalchemy import Connection, CursorResult, Executable, Row, Select, Table, and_, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Executable,
+    Row,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -53,14 +67,14 @@ class Session:
         self.locked: set[tuple[str, Any]] = set()
         self.failed: BaseException | None = None
 
-    def execute(self, statement: Executable) -> CursorResult[*tuple[Any, ...]]:
+    def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement; a value that its column cannot keep is told as what it is.
 
         Raises:
             StoreMisusedError: a value does not fit.
         """
         try:
-            return self.connection.execute(statement)
+            return self.connection.execute(statement, values)
         except IntegrityError:
             raise
         except DBAPIError as error:
@@ -92,6 +106,26 @@ def _told(error: StatementError) -> WchError:
     return error.orig if isinstance(error.orig, WchError) else StoreMisusedError()
 
 
+class _Statements:
+    """What is asked of a table again and again, built once: building costs more than the engine's answer."""
+
+    def __init__(self, table: Table, key: tuple[str, ...]) -> None:
+        is_row = and_(*(table.c[name] == bindparam(f"key_{name}") for name in key))
+        self.get = select(table).where(is_row)
+        self.insert = insert(table)
+        self.update = update(table)
+        self.save = update(table).where(is_row)
+        self.fits = {column.name: fit for column in table.c if (fit := getattr(column.type, "fit", None)) is not None}
+
+    @classmethod
+    def of(cls, table: Table, key: tuple[str, ...]) -> "_Statements":
+        """The table's own; they live as long as it does."""
+        known = table.info.get("statements")
+        if not isinstance(known, cls):
+            known = table.info["statements"] = cls(table, key)
+        return known
+
+
 class Rows(Generic[T]):
     """One table as one transaction sees it."""
 
@@ -103,6 +137,7 @@ class Rows(Generic[T]):
         self.key = key
         self._row = row
         self._counted = key == ("id",)
+        self._statements = _Statements.of(table, key)
 
     # --- reading
 
@@ -112,14 +147,23 @@ class Rows(Generic[T]):
         Raises:
             UndecodableError: something in it cannot be read.
         """
-        return self.one(self._is(key), lock=lock)
+        return self._first(self._statements.get, self._keyed(key), lock=lock)
 
     def one(self, *where: Condition, lock: bool = False, skip: bool = False) -> T | None:
         """The one row that fits."""
-        statement = select(self.table).where(*where)
+        return self._first(select(self.table).where(*where), lock=lock, skip=skip)
+
+    def _first(
+        self,
+        statement: Select[*tuple[Any, ...]],
+        values: Mapping[str, Any] | None = None,
+        *,
+        lock: bool,
+        skip: bool = False,
+    ) -> T | None:
         if lock:
             statement = self.session.locking(statement, skip=skip)
-        found = self.session.execute(statement).first()
+        found = self.session.execute(statement, values).first()
         if found is None:
             return None
         row = self._read(found)
@@ -163,7 +207,7 @@ class Rows(Generic[T]):
             if not chosen:
                 break
             statement = self.session.locking(select(self.table).where(column.in_(chosen), *where), skip=True)
-            free = {row._mapping[self.key[0]]: row for row in self.session.execute(statement)}  # noqa: SLF001 - see `one`
+            free = {row._mapping[self.key[0]]: row for row in self.session.execute(statement)}  # noqa: SLF001 - see `_first`
             for key in chosen:
                 row = next(self._readable([free[key]]), None) if key in free else None
                 if row is not None:
@@ -216,7 +260,7 @@ class Rows(Generic[T]):
         if self._counted:
             values.pop("id")
         try:
-            result = self.session.execute(insert(self.table).values(**values))
+            result = self.session.execute(self._statements.insert, values)
         except IntegrityError as error:
             self._raise_duplicate(error)
         changed = {name: self._as_read(name, value) for name, value in values.items()}
@@ -268,7 +312,7 @@ class Rows(Generic[T]):
         self.session.must_write()
         values = self._fitting(row)
         key = [values[name] for name in self.key]
-        if not self.holds(*key) or self._write(values, self._is(key)) != 1:
+        if not self.holds(*key) or self._write(self._statements.save, {**values, **self._keyed(key)}) != 1:
             raise NotLockedError(table=self.table.name)
 
     def move(self, before: Work, after: Work, *, attempts: str, stamp: str, **more: Any) -> None:
@@ -291,7 +335,8 @@ class Rows(Generic[T]):
             DuplicateError: a unique key is taken.
         """
         self.session.must_write()
-        if self._write(self._fitting(row), self._stands(lease, attempts, stamp)) != 1:
+        stands = self._statements.update.where(self._stands(lease, attempts, stamp))
+        if self._write(stands, self._fitting(row)) != 1:
             raise LeaseLostError(row=lease.id)
 
     def remove(self, *key: Any) -> None:
@@ -303,7 +348,7 @@ class Rows(Generic[T]):
         self.session.must_write()
         if not self.holds(*key):
             raise NotLockedError(table=self.table.name)
-        self.forget(self._is(key))
+        self.forget(*(self.table.c[name] == value for name, value in zip(self.key, key, strict=True)))
         self.session.locked.discard((self.table.name, key))
 
     def forget(self, *where: Condition) -> int:
@@ -324,10 +369,8 @@ class Rows(Generic[T]):
     def _fitting(self, row: T) -> dict[str, Any]:
         """The row's values as their columns take them, refused before a statement is made of them."""
         values = _plain(row)
-        for name, value in values.items():
-            fit = getattr(self.table.c[name].type, "fit", None)
-            if fit is not None:
-                values[name] = fit(value, name)
+        for name, fit in self._statements.fits.items():
+            values[name] = fit(values[name], name)
         return values
 
     def _as_read(self, name: str, value: Any) -> Any:
@@ -335,10 +378,10 @@ class Rows(Generic[T]):
             return self.table.c[name].type.process_result_value(value.text, None)  # type: ignore[attr-defined]  # Json
         return value
 
-    def _write(self, values: Mapping[str, Any], where: Condition) -> int:
+    def _write(self, statement: Update, values: Mapping[str, Any]) -> int:
         changed = {name: value for name, value in values.items() if name not in self.key}
         try:
-            return self.session.execute(update(self.table).where(where).values(**changed)).rowcount
+            return self.session.execute(statement, changed).rowcount
         except IntegrityError as error:
             self._raise_duplicate(error)
 
@@ -347,8 +390,8 @@ class Rows(Generic[T]):
         at = columns[stamp].is_(None) if work.stamp is None else columns[stamp] == work.stamp
         return and_(columns.id == work.id, columns.status == work.status, columns[attempts] == work.attempts, at)
 
-    def _is(self, key: Iterable[Any]) -> Condition:
-        return and_(*(self.table.c[name] == value for name, value in zip(self.key, key, strict=True)))
+    def _keyed(self, key: Iterable[Any]) -> dict[str, Any]:
+        return {f"key_{name}": value for name, value in zip(self.key, key, strict=True)}
 
     def _name(self, values: Mapping[Any, Any]) -> tuple[str, Any]:
         return self.table.name, tuple(values[name] for name in self.key)

@@ -5,11 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, Table, inspect, select, text
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 from sqlalchemy.schema import DropTable
 
 from wch.adapters.sql.database import SqlDatabase
@@ -21,6 +17,11 @@ __all__ = ["VERSION", "Difference", "check", "drop", "require", "upgrade", "vers
 
 VERSION = "2.6.0"
 """The version of the data model; kept as option `wch_db_version`."""
+
+KNOWN = ("2.6.0",)
+"""Every version that there is a step for, the oldest first."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 OPTION = "wch_db_version"
 
@@ -81,7 +82,7 @@ async def upgrade(database: SqlDatabase, extra: Extra = ()) -> str:
         with _alone(connection, database):
             if _version(connection, database) is None:
                 _refuse_foreign(connection, database)
-            command.upgrade(_config(connection, database), "head")
+            _run_steps(connection, database)
             for make in extra:
                 make(connection, database.prefix)
             _write_version(connection, database)
@@ -136,14 +137,16 @@ def _in_order(model: MetaData) -> list[Table]:
     return sorted(model.tables.values(), key=lambda table: table.name)
 
 
-def _config(connection: Connection, database: SqlDatabase) -> Config:
+def _run_steps(connection: Connection, database: SqlDatabase) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to load, and only installing needs it
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
-    folder = Path(__file__).parent / "migrations"
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes.update(
         connection=connection, metadata=database.tables.metadata, version_table=_version_table(database)
     )
-    return config
+    command.upgrade(config, "head")
 
 
 def _version_table(database: SqlDatabase) -> str:
@@ -151,14 +154,16 @@ def _version_table(database: SqlDatabase) -> str:
 
 
 def _version(connection: Connection, database: SqlDatabase) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": _version_table(database)})
-    revision = context.get_current_revision()
+    """The version that alembic keeps, and the one in the option, which is written last and wins."""
+    table = Table(_version_table(database), MetaData(), Column("version_num", String(32)))
+    if not inspect(connection).has_table(table.name):
+        return None
+    revision = connection.execute(select(table.c.version_num)).scalar()
     if revision is None:
         return None
-    known = {script.revision for script in ScriptDirectory.from_config(_config(connection, database)).walk_revisions()}
     told = _written_version(connection, database) or revision
     for word in (revision, told):
-        if word not in known:
+        if word not in KNOWN:
             raise SchemaError(NEWER.format(version=word), version=word)
     return told
 

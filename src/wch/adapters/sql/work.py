@@ -260,6 +260,7 @@ class SqlRateLimitRepository:
         )
 
     def hit(self, identifier_hash: str, limit_type: str, part: datetime, hits: int = 1) -> None:
+        self._session.must_write()
         if not self._rows.holds(identifier_hash, limit_type, ANCHOR):
             raise NotLockedError(table=self._rows.table.name)
         there = self._rows.get(identifier_hash, limit_type, part, lock=True)
