@@ -207,7 +207,7 @@ def _captured(message: Normal, form: Form, one: Patterns, intent: Intent) -> Und
             first += filler.end() if (filler := one.fillers.search(message.text[first:last])) else 0
             thing = message.text[first:last].strip()
             named = bool(thing) and thing not in one.generic
-            if thing in one.collective or (not named and intent is Intent.SEARCH):
+            if any(thing in other.collective for other in patterns()) or (not named and intent is Intent.SEARCH):
                 continue
             words = message.as_typed(first, last) if named else None
         if groups.get("code") is not None:
