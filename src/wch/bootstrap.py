@@ -295,6 +295,7 @@ def _sql(settings: Settings, clock: Clock, ids: Ids, failpoints: Failpoints) -> 
         prefix=settings.database.table_prefix,
         now=clock.now,
         token=ids.token,
+        host_now=SystemClock().host,
         pool_size=settings.database.pool_size,
         failpoint=failpoints,
     )

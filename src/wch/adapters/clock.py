@@ -30,8 +30,12 @@ class SystemClock:
         """Seconds since the machine started, suspended time included."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def host(self) -> datetime:
+        """This host's time as it is, uncorrected and in fractions of a second: what is compared with the database's."""
+        return datetime.now(UTC)  # noqa: TID251 - this is the clock
+
     def _exact(self) -> datetime:
-        return datetime.now(UTC) + self._offset  # noqa: TID251 - this is the clock
+        return self.host() + self._offset
 
 
 class ShiftedClock:

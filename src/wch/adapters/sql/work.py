@@ -225,6 +225,7 @@ class SqlClaimRepository:
         return self._session.execute(statement).first() is not None
 
     def purge(self, *, now: datetime, limit: int = 500) -> int:
+        self._session.must_write()
         expired = self._c.expires_at <= now
         keys = (self._c.message_id, self._c.scope)
         # Found without locks and deleted by key: the table has no index on its times.

@@ -32,8 +32,6 @@ OPERATION_KEPT = timedelta(hours=1)
 FIRST_PAUSE = 0.005
 MOST_DOUBLINGS = 8
 ROUND_TRIPS = 5
-OFFSET_BELOW_WHICH_CLOCKS_AGREE = timedelta(seconds=1.5)
-"""A clock that tells whole seconds cannot be compared more finely than this."""
 
 
 @attrs.define
@@ -84,8 +82,7 @@ class SqlDatabase:
         self.prefix = prefix
         self._now = now
         self._token = token
-        self._host_now = host_now or now
-        self._fineness = timedelta(0) if host_now is not None else OFFSET_BELOW_WHICH_CLOCKS_AGREE
+        self._host_now = host_now
         self._deadline = deadline.total_seconds()
         self._failpoint = failpoint
         self.dialect_name = engine.dialect.name
@@ -125,7 +122,7 @@ class SqlDatabase:
             now: the clock.
             token: chance, for the ids of operations and for jitter.
             host_now: this host's clock as it is, uncorrected and in fractions of a second, which
-                `clock_offset` compares with the database's; without it the comparison is coarse.
+                `clock_offset` compares with the database's; without it nothing is compared.
             inline: run on the caller's thread, for an SQLite that lives in memory.
             pool_size: connections at once.
             deadline: how long a transaction is redone.
@@ -171,11 +168,18 @@ class SqlDatabase:
 
     async def clock_offset(self) -> timedelta:
         """How far the database's clock is ahead: the middle of the fastest of five round trips; zero on SQLite."""
-        if self.is_sqlite:
+        host_now = self._host_now
+        if self.is_sqlite or host_now is None:
             return timedelta(0)
-        asked = [await self.run(self._ask_the_time, write=False) for _ in range(ROUND_TRIPS)]
-        _, offset = min(asked)
-        return timedelta(0) if abs(offset) < self._fineness else offset
+
+        def ask(connection: Connection) -> tuple[timedelta, timedelta]:
+            before = host_now()
+            there: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
+            took = host_now() - before
+            return took, there.replace(tzinfo=UTC) - (before + took / 2)
+
+        _, offset = min([await self.run(ask, write=False) for _ in range(ROUND_TRIPS)])
+        return offset
 
     async def aclose(self) -> None:
         """Let what runs come to its end, then give the connections back."""
@@ -211,13 +215,6 @@ class SqlDatabase:
     def _must_be_there(self) -> None:
         if self.is_absent:
             raise StoreUnavailableError(faults.NO_TABLES)
-
-    def _ask_the_time(self, connection: Connection) -> tuple[timedelta, timedelta]:
-        """How long asking took, and how far ahead the answer was of the middle of that."""
-        before = self._host_now()
-        there: datetime = connection.execute(text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
-        took = self._host_now() - before
-        return took, there.replace(tzinfo=UTC) - (before + took / 2)
 
     def _with_unit(self, work: Callable[[UnitOfWork], R], *, read_only: bool) -> Callable[[Connection], R]:
         def on(connection: Connection) -> R:
