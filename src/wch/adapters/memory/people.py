@@ -38,10 +38,10 @@ class MemoryConversationRepository:
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
         found = self._rows.where("phone", customer_phone)
-        if not found:
-            return None
-        chosen = max(found, key=lambda row: (row.is_open, row.id))
-        return self._rows.get(chosen.id, lock=lock)
+        chosen = max(found, key=lambda row: (row.is_open, row.id), default=None)
+        if lock:
+            self._rows.locked([] if chosen is None else [chosen])
+        return chosen
 
     def listed(
         self,
@@ -238,8 +238,9 @@ class MemoryCustomerRepository:
         return self._rows.by("phone", phone)
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
+        met = CustomerProfile.met(phone, now=now)
         found = self._rows.by("phone", phone, lock=True)
-        return found if found is not None else self._rows.add(CustomerProfile.met(phone, now=now))
+        return found if found is not None else self._rows.add(met)
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
         return self._rows.by("phone", phone, lock=True)

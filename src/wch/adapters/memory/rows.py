@@ -97,7 +97,7 @@ class Table(Generic[T]):
         cut: columns that keep the beginning of a longer text.
     """
 
-    def __init__(  # noqa: PLR0913 - what makes a table, each by name
+    def __init__(
         self,
         row: type[T],
         *,
@@ -229,6 +229,10 @@ class Rows(Generic[T]):
         """The rows with this value in an index, by key."""
         bucket = self._table.buckets[name].get(self._table.asked(name, value), {})
         return [self._table.rows[key] for key in sorted(bucket)]
+
+    def fitting(self, column: str, value: Any) -> Any:
+        """A value to compare with, as this column would keep it."""
+        return self._table.fitting(column, value)
 
     def all(self) -> Iterator[T]:
         """Every row, by key."""

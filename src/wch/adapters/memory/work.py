@@ -109,7 +109,8 @@ class MemoryNotificationRepository:
 
     def of_order(self, order_id: int, notification_type: str | None = None) -> Sequence[Notification]:
         rows = self._rows.where("order", order_id)
-        return [row for row in rows if notification_type in {None, row.notification_type}]
+        word = self._rows.fitting("notification_type", notification_type)
+        return [row for row in rows if word in {None, row.notification_type}]
 
     def due(self, now: datetime, *, limit: int = 50) -> Sequence[int]:
         rows = self._rows.where("status", NotificationStatus.PENDING)
@@ -144,6 +145,7 @@ class MemoryDeadLetterRepository:
         after: int = 0,
         limit: int = 50,
     ) -> Sequence[DeadLetter]:
+        hook, reason = self._rows.fitting("hook", hook), self._rows.fitting("reason", reason)
         rows = self._rows.all() if status is None else self._rows.where("status", status)
         found = (row for row in rows if row.id > after and hook in {None, row.hook} and reason in {None, row.reason})
         return first(limit, found)
@@ -217,6 +219,7 @@ class MemoryRateLimitRepository:
             self._rows.save(attrs.evolve(there, request_count=there.request_count + hits))
 
     def listed(self, *, limit_type: str | None = None, limit: int = 100) -> Sequence[RateLimitWindow]:
+        limit_type = self._rows.fitting("limit_type", limit_type)
         found = [
             row
             for row in self._rows.all()
@@ -226,6 +229,8 @@ class MemoryRateLimitRepository:
         return sorted(found, key=lambda row: row.window_start, reverse=True)[:limit]
 
     def reset(self, *, identifier_hash: str | None = None, limit_type: str | None = None) -> int:
+        limit_type = self._rows.fitting("limit_type", limit_type)
+        identifier_hash = self._rows.fitting("identifier_hash", identifier_hash)
         return self._rows.forget(
             [
                 row
@@ -288,6 +293,7 @@ class MemorySagaRepository:
         after: str = "",
         limit: int = 50,
     ) -> Sequence[Saga]:
+        after, saga_type = self._rows.fitting("saga_id", after), self._rows.fitting("saga_type", saga_type)
         rows = self._rows.all() if state is None else self._rows.where("state", state)
         found = (
             row
@@ -319,6 +325,7 @@ class MemoryOptionRepository:
         return there is not None and self._rows.forget([there]) == 1
 
     def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
+        prefix, after = self._rows.fitting("name", prefix), self._rows.fitting("name", after)
         rows = (row for row in self._rows.all() if row.name.startswith(prefix) and row.name > after)
         return [(row.name, row.value) for row in first(limit, rows)]
 
@@ -335,6 +342,7 @@ class MemoryAuditRepository:
     def listed(
         self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
     ) -> Sequence[AuditEntry]:
+        actor, action = self._rows.fitting("actor", actor), self._rows.fitting("action", action)
         rows = self._rows.all()
         found = (row for row in rows if row.id > after and actor in {None, row.actor} and action in {None, row.action})
         return first(limit, found)
