@@ -71,7 +71,7 @@ class Sale:
             for prefix in prefixes:
                 for option in options_of(sent.message):
                     if option.id.startswith(prefix):
-                        is_button = "buttons" in sent.message["interactive"]["action"]  # type: ignore[index]  # wrong on purpose, or narrower than mypy can see
+                        is_button = "buttons" in sent.message["interactive"]["action"]
                         kind = "button_reply" if is_button else "list_reply"
                         chosen = {"type": kind, kind: {"id": option.id, "title": option.title}}
                         await self._say({"type": "interactive", "interactive": chosen})
@@ -114,7 +114,7 @@ class Sale:
     async def _order_id(self) -> int:
         (saga,) = await self.hub.database.read(lambda uow: uow.sagas.listed())
         assert saga.state == "completed", (saga.state, saga.context, self.whatsapp.texts[-2:])
-        return int(saga.results["create_order"]["order_id"])  # type: ignore[index,call-overload]  # wrong on purpose, or narrower than mypy can see
+        return int(saga.results["create_order"]["order_id"])
 
 
 async def export(hub: Hub) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from wch.application.ports import Clock, Database, Ids, UnitOfWork
 from wch.domain.catalogue import ShopUnavailableError
 from wch.domain.dead_letter import DeadLetter, Hook
 from wch.domain.document import JsonObject
-from wch.domain.errors import LeaseLostError, WchError
+from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
 from wch.domain.payment import PaymentUnavailableError
 from wch.domain.saga import Ev, Saga, SagaState
 
@@ -172,7 +172,8 @@ class SagaRunner:
 
         try:
             done = await self._write(saga, change, lock=definition.lock)
-        except LeaseLostError:
+        except (LeaseLostError, StoreUnavailableError):
+            # Nothing was written, and it says nothing about the step: whoever takes it next tries again.
             raise
         except Exception as error:  # noqa: BLE001 - as above
             begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now)))

@@ -150,7 +150,11 @@ class SyncTasks:
         (check,) = await self.shop.check(lines=(Line(product_id=task.entity_id, quantity=1),))
         if check.price is None:
             return {}
-        facts: dict[str, object] = {"price": money_to_json(check.price), "quantity": check.available, "stock": check.is_ok}
+        facts: dict[str, object] = {
+            "price": money_to_json(check.price),
+            "quantity": check.available,
+            "stock": check.is_ok,
+        }
         return {task.entity_id: facts}
 
     def _facts_seen(self, uow: UnitOfWork, facts: dict[int, dict[str, object]]) -> None:

@@ -6,7 +6,7 @@ Subclass `ShopContract` in a test module and give it a fixture `shelf`:
         @pytest.fixture
         async def shelf(self) -> AsyncIterator[Shelf]: ...
 """
-# ruff: noqa: S101, PLR2004, RUF001 - a suite asserts, its figures are its examples, people write Arabic
+# ruff: noqa: RUF001 - a suite asserts, its figures are its examples, people write Arabic
 
 import asyncio
 import contextlib

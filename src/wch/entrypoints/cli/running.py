@@ -78,16 +78,20 @@ def _cell(value: Any) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
+_WRITTEN: Mapping[type, Callable[[Any], Any]] = {
+    Money: money_to_json,
+    Enum: lambda value: value.value,
+    datetime: iso,
+    Decimal: str,
+}
+"""How a value that JSON does not know is written there."""
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it: times RFC 3339, money with its currency, decimals as text."""
-    if isinstance(value, Money):
-        return money_to_json(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, Decimal):
-        return str(value)
+    for kind, written in _WRITTEN.items():
+        if isinstance(value, kind):
+            return written(value)
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
     if isinstance(value, Mapping):
@@ -97,10 +101,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def fail(sentence: str, code: int = FAILED) -> NoReturn:
-    """One sentence on standard error, with what to do next, and out."""
+def failure(sentence: str, code: int = FAILED) -> SystemExit:
+    """One sentence on standard error, with what to do next; raise what comes back."""
     click.echo(f"wch: {sentence}", err=True)
-    raise SystemExit(code)
+    return SystemExit(code)
+
+
+def fail(sentence: str, code: int = FAILED) -> NoReturn:
+    """Say it, and out."""
+    raise failure(sentence, code)
 
 
 def load(arguments: Mapping[str, Any]) -> tuple[Settings, Mapping[str, str]]:

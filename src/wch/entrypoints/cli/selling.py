@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from wch.adapters.local_shop import LocalShop
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.catalogue import ProductCard
 from wch.domain.conversation import ConversationStatus
@@ -24,9 +25,7 @@ def shop() -> None:
     """The built-in shop: products, stock, import and export."""
 
 
-def _local(run: Run, hub_shop: object) -> object:
-    from wch.adapters.local_shop import LocalShop  # noqa: PLC0415 - only these commands need it
-
+def _local(run: Run, hub_shop: object) -> LocalShop:
     if not isinstance(hub_shop, LocalShop):
         fail(
             f"these commands are for the built-in shop, and WCH_SHOP is {run.settings.shop.kind}; use that shop's own."
@@ -44,12 +43,12 @@ async def import_(run: Run, file: Path, *, dry_run: bool, replace: bool) -> int:
 
     Example: wch shop import products.csv --dry-run
     """
-    from wch.adapters.local_shop.catalogue_file import import_products  # noqa: PLC0415
+    from wch.adapters.local_shop.catalogue_file import import_products  # noqa: PLC0415 - only this command needs it
 
     async with run.hub() as hub:
         report = await import_products(
             _local(run, hub.shop), await asyncio.to_thread(file.read_bytes), dry_run=dry_run, replace=replace
-        )  # type: ignore[arg-type]
+        )
 
     def text(console: Console) -> None:
         for fault in report.errors:
@@ -74,10 +73,10 @@ async def export(run: Run, file: Path) -> None:
 
     Example: wch shop export products.csv
     """
-    from wch.adapters.local_shop.catalogue_file import export_products  # noqa: PLC0415
+    from wch.adapters.local_shop.catalogue_file import export_products  # noqa: PLC0415 - only this command needs it
 
     async with run.hub() as hub:
-        data = await export_products(_local(run, hub.shop))  # type: ignore[arg-type]
+        data = await export_products(_local(run, hub.shop))
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return
@@ -129,7 +128,7 @@ async def stock(run: Run, sku: str, count: int) -> None:
     Example: wch shop stock LAMP-BLUE 12
     """
     async with run.hub() as hub:
-        await _local(run, hub.shop).set_stock(sku=sku, stock=count)  # type: ignore[attr-defined]
+        await _local(run, hub.shop).set_stock(sku=sku, stock=count)
     run.show({"sku": sku, "stock": count}, lambda console: console.print(f"{sku}: {count} pieces."))
 
 
@@ -484,7 +483,7 @@ async def ship(run: Run, order_id: int, carrier: str, tracking: str) -> None:
     Example: wch orders ship 1042 --carrier DHL --tracking JD014600003
     """
     async with run.hub() as hub:
-        order = await _local(run, hub.shop).ship(order_id=order_id, carrier=carrier, tracking=tracking)  # type: ignore[attr-defined]
+        order = await _local(run, hub.shop).ship(order_id=order_id, carrier=carrier, tracking=tracking)
         await hub.orders.changed(order_id, action="order.ship", by=BY)
     run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
 
@@ -498,7 +497,7 @@ async def complete(run: Run, order_id: int) -> None:
     Example: wch orders complete 1042
     """
     async with run.hub() as hub:
-        order = await _local(run, hub.shop).complete(order_id=order_id)  # type: ignore[attr-defined]
+        order = await _local(run, hub.shop).complete(order_id=order_id)
         await hub.orders.changed(order_id, action="order.complete", by=BY)
     run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
 
