@@ -1,0 +1,208 @@
+"""A hub in memory with a shop that does as it is told, and a customer who has confirmed an order."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, cast
+
+import attrs
+
+from wch.adapters.memory import MemoryDatabase
+from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.failpoints import Failpoints
+from wch.application.notifications import Notifications
+from wch.application.orders import Orders, PlacementSteps
+from wch.application.ports import Database, UnitOfWork
+from wch.application.saga_desk import SagaDesk
+from wch.application.sagas import Definition, SagaRunner
+from wch.application.speaking import Speaker
+from wch.application.sync_tasks import SyncTasks
+from wch.domain.address import Address
+from wch.domain.cart import Cart, CartItem
+from wch.domain.catalogue import Buyer, Line
+from wch.domain.conversation import Conversation, ConversationStatus, State
+from wch.domain.message import Message
+from wch.domain.money import Money
+from wch.domain.notification import Notification
+from wch.domain.order import Order, OrderDraft
+from wch.domain.payment import Offer
+from wch.domain.placement import PLACEMENT, freeze
+from wch.domain.saga import Saga
+from wch.testing import FrozenClock, SequentialIds
+from wch.testing.scripted_shop import Goods, ScriptedShop
+
+ANNA = "16505551234"
+NUMBER = "106540352242922"
+HOME = Address(
+    first_name="Anna", last_name="Smith", address_1="Main St 1", city="Berlin", postcode="10115", country="DE"
+)
+MUG = Goods(sku="MUG", name="Mug", price=Decimal("9.50"), stock=10)
+CARD = Goods(sku="CARD", name="Gift Card", price=Decimal("25.00"), needs_shipping=False)
+
+
+@attrs.define(kw_only=True)
+class Shopping:
+    """What a test needs to reach; built by `shopping`."""
+
+    database: Database
+    clock: FrozenClock
+    ids: SequentialIds
+    shop: ScriptedShop
+    speaker: Speaker
+    runner: SagaRunner
+    orders: Orders
+    desk: SagaDesk
+    notices: Notifications
+    sync: SyncTasks
+
+    async def do(self, work: Callable[[UnitOfWork], Any]) -> Any:
+        return await self.database.transact(work)
+
+    async def see(self, look: Callable[[UnitOfWork], Any]) -> Any:
+        return await self.database.read(look)
+
+    async def product_id(self, sku: str = "MUG") -> int:
+        return (await self.shop.shop.resolve(retailer_ids=(sku,)))[sku].id
+
+    async def stock(self, sku: str = "MUG") -> int | None:
+        """What can be sold now."""
+        (check,) = await self.shop.shop.check(lines=(Line(product_id=await self.product_id(sku), quantity=1),))
+        return check.available
+
+    async def confirm(self, sku: str = "MUG", *, quantity: int = 2, address: Address | None = HOME) -> str:
+        """Anna confirms her cart; the id of the placement that waits now."""
+        product = await self.shop.shop.product(product_id=await self.product_id(sku))
+        now = self.clock.now()
+        quote = await self.shop.shop.quote(
+            lines=(Line(product_id=product.id, quantity=quantity),),
+            address=address,
+            shipping_id=None if address is None else "standard",
+            customer=Buyer(phones=(ANNA,)),
+        )
+        item = CartItem(
+            product_id=product.id,
+            quantity=quantity,
+            price_at_add=product.price.amount,
+            currency=product.price.currency,
+            product_name=product.name,
+            added_at=now,
+        )
+
+        def work(uow: UnitOfWork) -> str:
+            profile = uow.customers.lock(ANNA, now=now)
+            conversation = uow.conversations.latest_of(ANNA, lock=True) or uow.conversations.add(
+                Conversation(customer_phone=ANNA, status=ConversationStatus.ACTIVE, created_at=now, updated_at=now)
+            )
+            conversation = attrs.evolve(conversation, state=State.AWAITING_PAYMENT)
+            uow.conversations.save(conversation)
+            cart = uow.carts.of(ANNA, lock=True) or uow.carts.add(Cart.opened(ANNA, now=now))
+            cart = cart.set_to(item, now=now)
+            uow.carts.save(cart)
+            placement = freeze(
+                cart=cart,
+                conversation=conversation,
+                profile=profile,
+                quote=quote,
+                offer=Offer(gateway="cod", title="Cash", fee=Money(Decimal(0), "EUR"), pays_later=True),
+                address=address,
+                number=NUMBER,
+                language="en",
+            )
+            if uow.sagas.get(placement.saga_id, lock=True) is None:
+                uow.sagas.add(Saga.begun(placement.saga_id, PLACEMENT, placement.context, now=now))
+            return placement.saga_id
+
+        saga_id: str = await self.database.transact(work)
+        return saga_id
+
+    async def order(self, *, quantity: int = 1) -> Order:
+        """An order that the shop has at work, made without a saga."""
+        lines = (Line(product_id=await self.product_id(), quantity=quantity),)
+        buyer = Buyer(phones=(ANNA,))
+        quote = await self.shop.shop.quote(lines=lines, address=HOME, shipping_id="standard", customer=buyer)
+        number = self.ids.number()
+        made = await self.shop.shop.create_order(
+            key=f"order-{number}-create_order",
+            draft=OrderDraft(
+                customer=buyer,
+                address=HOME,
+                lines=lines,
+                shipping="standard",
+                payment_method="cod",
+                language="en",
+                expected_total=quote.total,
+            ),
+        )
+        return await self.shop.shop.accept_order(order_id=made.id, key=f"order-{number}-accept")
+
+    async def saga(self, saga_id: str) -> Saga:
+        return await self.desk.show(saga_id)
+
+    async def runs(self, *, hours: float = 4, step: float = 61) -> None:
+        """Everything that waits in sagas comes to its end, minute by minute."""
+        for _ in range(int(hours * 3600 / step)):
+            await self.runner.work()
+            if not await self.see(_is_any_open):
+                return
+            self.clock.advance(step)
+
+    async def said(self) -> list[Message]:
+        """All rows of Anna's latest thread, oldest first."""
+
+        def look(uow: UnitOfWork) -> list[Message]:
+            thread = uow.conversations.latest_of(ANNA)
+            return [] if thread is None else list(reversed(uow.messages.thread(thread.id, limit=100)))
+
+        return await self.database.read(look)
+
+    async def noted(self) -> list[Notification]:
+        return list(await self.notices.listed(limit=500))
+
+    async def letters(self) -> Any:
+        return await self.database.read(lambda uow: uow.dead_letters.listed(limit=500))
+
+    async def audited(self) -> list[tuple[str, str, str | None]]:
+        lines = await self.database.read(lambda uow: uow.audit.listed())
+        return [(line.actor, line.action, line.object) for line in lines]
+
+    def worker(self, points: str = "", *, definition: Definition | None = None, most_at_once: int = 4) -> SagaRunner:
+        """Another worker over the same store; `points` makes it vanish on its way."""
+        return SagaRunner(
+            database=self.database,
+            clock=self.clock,
+            ids=self.ids,
+            definitions=self.runner.definitions if definition is None else {definition.saga_type: definition},
+            failpoints=Failpoints.read(points, testing=True),
+            most_at_once=most_at_once,
+        )
+
+
+def _is_any_open(uow: UnitOfWork) -> bool:
+    return any(saga.is_open for saga in uow.sagas.listed())
+
+
+async def shopping(*, twice: bool = False, database: Database | None = None, shelves: bool = True) -> Shopping:
+    """Shop, sagas, notices and sync over one memory database; without shelves there is no shop at all."""
+    clock, ids = FrozenClock(), SequentialIds()
+    store = database or MemoryDatabase(twice=twice)
+    shop = await ScriptedShop.selling([MUG, CARD], clock=clock) if shelves else cast("ScriptedShop", None)
+    speaker = Speaker(codec=CloudApiCodec(secrets=("secret",)), numbers=(NUMBER,))
+    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, currency="EUR")
+    return Shopping(
+        database=store,
+        clock=clock,
+        ids=ids,
+        shop=shop,
+        speaker=speaker,
+        runner=SagaRunner(
+            database=store,
+            clock=clock,
+            ids=ids,
+            definitions={PLACEMENT: steps.definition()},
+            failpoints=Failpoints.disarmed(),
+            most_at_once=4,
+        ),
+        orders=Orders(database=store, clock=clock, shop=shop),
+        desk=SagaDesk(database=store, clock=clock),
+        notices=Notifications(database=store, clock=clock, shop=shop, speaker=speaker, language="en"),
+        sync=SyncTasks(database=store, clock=clock, shop=shop, most_at_once=50),
+    )
