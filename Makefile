@@ -58,7 +58,7 @@ test-all: setup
 	$(PYTEST) -m 'not crash' $(ARGS)
 
 crash: setup
-	WCH_TEST_CAMPAIGN=whole $(PYTEST) tests/crash -m crash $(ARGS)
+	WCH_TEST_CAMPAIGN=whole $(PYTEST) tests -m crash $(ARGS)
 
 bench: setup
 	@shopt -s nullglob; found=(benchmarks/bench_*.py); \

@@ -1,6 +1,10 @@
 """What the hub costs before it does anything stays within what was promised."""
 
+import pytest
+
 from benchmarks import bench_footprint
+
+pytestmark = pytest.mark.crash  # figures of a quiet machine: run with the other campaigns, by `make crash`
 
 
 def test_importing_wch_is_quick() -> None:
