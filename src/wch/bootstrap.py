@@ -69,6 +69,7 @@ MEMORY = "memory://"
 TAG = "hub.tag"
 SANDBOX_CLOCK = "sandbox.clock"
 CLOCK_SECONDS = 60.0
+INGRESS_SECONDS = 8.0
 SANDBOX_CLOCK_SECONDS = 1.0
 SYNCHRONOUS_FULL = 2
 
@@ -157,6 +158,11 @@ class Parts:
     tag: str
 
 
+def _hurried(database: Database) -> Database:
+    """The store for those whom a webhook's sender waits for."""
+    return database.within(timedelta(seconds=INGRESS_SECONDS)) if isinstance(database, SqlDatabase) else database
+
+
 def wired(parts: Parts) -> Hub:
     """Everything put together; nothing is opened here."""
     settings = parts.settings
@@ -179,7 +185,7 @@ def wired(parts: Parts) -> Hub:
     container.register(Digests, instance=Digests(keys=_keys(parts)))
     one(Speaker, numbers=numbers)
     one(Statuses, tag=parts.tag)
-    one(Gatherer)
+    one(Gatherer, database=_hurried(parts.database))
     one(Arrivals)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))

@@ -295,8 +295,9 @@ async def test_at_the_deadline_the_store_is_away(tmp_path: Path, opened: Opened)
 
 async def test_who_waits_too_long_for_its_turn_hears_that_the_store_is_away(tmp_path: Path, opened: Opened) -> None:
     """The gate is part of the deadline."""
-    database = opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT, deadline=timedelta(milliseconds=200))
+    database = opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT)
     await schema.upgrade(database)
+    hurried = database.within(timedelta(milliseconds=200))
     going, go_on = threading.Event(), threading.Event()
 
     def hold(_uow: UnitOfWork) -> None:
@@ -305,11 +306,13 @@ async def test_who_waits_too_long_for_its_turn_hears_that_the_store_is_away(tmp_
 
     holder = asyncio.create_task(database.transact(hold))
     await asyncio.get_running_loop().run_in_executor(None, going.wait)
+    patient = asyncio.create_task(database.transact(_rows))
     with pytest.raises(StoreUnavailableError):
-        await database.transact(_rows)
-    assert await database.read(_rows) == 0, "readers go on beside a writer"
+        await hurried.transact(_rows)
+    assert await hurried.read(_rows) == 0, "readers go on beside a writer"
     go_on.set()
     await holder
+    assert await patient == 0
 
 
 # --- a COMMIT without an answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,8 @@ from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
 
 R = TypeVar("R")
 
-DEADLINE = timedelta(seconds=8)
-"""How long a transaction is redone before the store counts as away: what a webhook's sender may be kept waiting."""
+DEADLINE = timedelta(seconds=30)
+"""How long a transaction is redone before the store counts as away; who is waited for asks for less."""
 
 POOL_SIZE = 5
 OPERATION_KEPT = timedelta(hours=1)
@@ -165,6 +166,12 @@ class SqlDatabase:
         if not write:
             self._must_be_there()
         return await self._apart(work, write=write)
+
+    def within(self, deadline: timedelta) -> Self:
+        """The same database, connections and gates for somebody who cannot wait as long."""
+        hurried = copy.copy(self)
+        hurried._deadline = deadline.total_seconds()  # noqa: SLF001 - the same class
+        return hurried
 
     async def clock_offset(self) -> timedelta:
         """How far the database's clock is ahead: the middle of the fastest of five round trips; zero on SQLite."""
