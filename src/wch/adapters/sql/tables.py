@@ -108,7 +108,9 @@ def tables(prefix: str, *, names_per_table: bool) -> Tables:
         return documented if names_per_table else f"{prefix}{table}_{documented}"
 
     def make(name: str, *columns: SchemaItem, indexes: dict[str, tuple[str, ...]] | None = None) -> Table:
-        table: Table = Table(f"{prefix}{name}", metadata, *columns, **_MYSQL)
+        # A number of a row that went is never given again: what still names it must find nothing.
+        counted = any(isinstance(column, Column) and column.name == "id" for column in columns)
+        table: Table = Table(f"{prefix}{name}", metadata, *columns, **_MYSQL, sqlite_autoincrement=counted)
         for index, over in (indexes or {}).items():
             made = Index(index_name(name, index), *(table.c[column] for column in over))
             made.info["documented"] = index

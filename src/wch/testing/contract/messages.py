@@ -231,6 +231,19 @@ class TestFence:
         assert await database.read(lambda uow: uow.messages.get(second.id)) == second
         await database.transact(write(inbound(None, wa_message_id="wamid.1")))
 
+    async def test_the_number_of_a_row_that_went_is_never_given_again(self, database: Database) -> None:
+        """A late status names a row by its number; it must not find another customer's message there."""
+        _, last = await database.transact(write(inbound(None), inbound(None)))
+
+        def remove(uow: UnitOfWork) -> None:
+            uow.messages.get(last.id, lock=True)
+            uow.messages.remove(last.id)
+
+        await database.transact(remove)
+        (new,) = await database.transact(write(inbound(None)))
+
+        assert new.id > last.id
+
     async def test_a_removal_that_is_rolled_back_did_not_happen(self, database: Database) -> None:
         """The row, its id of WhatsApp's and its place are there again."""
         (row,) = await database.transact(write(inbound(None, wa_message_id="wamid.1")))
