@@ -1,6 +1,6 @@
 """Carts: what sweeps them, and what people ask about them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -37,13 +37,21 @@ class Carts:
         """Abandon what lies idle, expire what is over its time; each cart in a transaction of its own."""
         now = self.clock.now()
         done = 0
-        idle = await self.database.read(lambda uow: uow.carts.idle_since(now - self.idle, limit=PAGE))
-        for cart in idle:
+        async for cart in self._paged(
+            lambda uow, after: uow.carts.idle_since(now - self.idle, after=after, limit=PAGE)
+        ):
             done += await self._abandon(cart)
-        over = await self.database.read(lambda uow: uow.carts.expiring(now, limit=PAGE))
-        for cart in over:
+        async for cart in self._paged(lambda uow, after: uow.carts.expiring(now, after=after, limit=PAGE)):
             done += await self._each(cart, lambda held, moment: held.expired(now=moment))
         return done
+
+    async def _paged(self, look: Callable[[UnitOfWork, int], Sequence[Cart]]) -> AsyncIterator[Cart]:
+        """All of them, page by page: what may not be swept yet never hides what is behind it."""
+        after = 0
+        while page := await self.database.read(lambda uow, after=after: look(uow, after)):  # type: ignore[misc]  # bound early
+            for cart in page:
+                yield cart
+            after = page[-1].id
 
     async def _abandon(self, seen: Cart) -> int:
         """Abandon one cart, unless a person has its customer, an order of it runs, or the customer just wrote."""

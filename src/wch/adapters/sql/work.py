@@ -10,6 +10,7 @@ from sqlalchemy import case, func, select, update
 
 from wch.adapters.sql.rows import Rows, Session, work_of
 from wch.adapters.sql.tables import Tables
+from wch.adapters.sql.types import clean
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
 from wch.domain.circuit_breaker import CircuitBreaker
@@ -391,6 +392,7 @@ class SqlOptionRepository:
 
     def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
         # A range and not LIKE, which folds case on one engine and would need escaping on both.
+        prefix = clean(prefix)
         where = [self._c.name > after]
         if prefix:
             where.append(self._c.name >= prefix)
