@@ -66,6 +66,7 @@ async def _emptied(database: SqlDatabase, url: str, made: set[str]) -> None:
 
 async def _nothing_open(database: SqlDatabase) -> None:
     """No connection is out, and on a server no transaction of ours is open."""
+    await database.settled()
     assert database.connections_out == 0
     if not database.is_sqlite:
         asked = (

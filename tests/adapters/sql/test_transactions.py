@@ -496,8 +496,7 @@ async def test_of_two_hundred_cancelled_callers_none_leaves_half(database: SqlDa
     callers = [asyncio.create_task(database.transact(work)) for _ in range(200)]
     await asyncio.gather(*(leave(caller, dice.random()) for caller in callers))
     left = await asyncio.gather(*callers, return_exceptions=True)
-    while database._running:  # noqa: SLF001 - what goes on behind those who left
-        await asyncio.wait(set(database._running))  # noqa: SLF001 - see above
+    await database.settled()
 
     states = await database.read(lambda uow: uow.census.states())
     stored = sum(states["conversations"].values())

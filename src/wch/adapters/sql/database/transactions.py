@@ -188,10 +188,14 @@ class SqlDatabase:
         _, offset = min([await self.run(ask, write=False) for _ in range(ROUND_TRIPS)])
         return offset
 
-    async def aclose(self) -> None:
-        """Let what runs come to its end, then give the connections back."""
+    async def settled(self) -> None:
+        """Wait until nothing runs any more, also what was begun by callers who left."""
         while self._running:
             await asyncio.wait(set(self._running))
+
+    async def aclose(self) -> None:
+        """Let what runs come to its end, then give the connections back."""
+        await self.settled()
         if isinstance(self._engine, AsyncEngine):
             await self._engine.dispose()
         else:
