@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.faults import fault
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.application.speaking import Speaker
 from wch.application.texts import Texts
@@ -14,12 +15,12 @@ from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import JsonObject, document
-from wch.domain.errors import ConflictError, NotFoundError
+from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError
 from wch.domain.lease import BACK_OFF
 from wch.domain.message import Class
 from wch.domain.moment import SECOND
 from wch.domain.notification import CONFIRMED, DELIVERED, STATUS_PREFIX, Notification, NotificationStatus
-from wch.domain.order import Order
+from wch.domain.order import Order, Tracking
 from wch.domain.outgoing import Button, Buttons, Outgoing, Template, Text
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,14 @@ def kind_of(notification_type: str) -> str:
     return stem if number.isdigit() else notification_type
 
 
+def parcel_of(notification_type: str, order: Order) -> Tracking | None:
+    """The parcel that a type is about: `shipped_2` is about the second; the latest where that one is not there."""
+    number = notification_type.rpartition("_")[2]
+    place = int(number) if number.isdigit() else 1
+    parcels = order.tracking[:place]
+    return parcels[-1] if parcels else None
+
+
 @attrs.frozen(kw_only=True)
 class Notifications:
     """The duty that prepares notices, and what people ask about them."""
@@ -71,8 +80,18 @@ class Notifications:
         """Prepare what is due: read the order, then decide and write the message in one transaction."""
         due = await self.database.read(lambda uow: uow.notifications.due(self.clock.now()))
         for notification_id in due:
-            await self._prepare(notification_id)
+            await self._safely(notification_id)
         return len(due)
+
+    async def _safely(self, notification_id: int) -> None:
+        """A notice that cannot be prepared waits for its back-off; those behind it go on."""
+        try:
+            await self._prepare(notification_id)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one notice never stops the others
+            log.error("a notice failed: %s", fault(error), extra={"notification_id": notification_id})  # noqa: TRY400 - no words of an error in a log
+            await self.database.transact(lambda uow: self._put_off(uow, notification_id, "error"))
 
     async def _prepare(self, notification_id: int) -> None:
         notice = await self.database.read(lambda uow: uow.notifications.get(notification_id))
@@ -81,7 +100,7 @@ class Notifications:
         try:
             order = await self.shop.order(order_id=notice.order_id)
         except ShopUnavailableError:
-            await self.database.transact(lambda uow: self._put_off(uow, notice, "shop_unavailable"))
+            await self.database.transact(lambda uow: self._put_off(uow, notice.id, "shop_unavailable"))
             return
         except ShopNotFoundError:
             await self.database.transact(lambda uow: self._give_up(uow, notice, "order_not_found"))
@@ -104,7 +123,7 @@ class Notifications:
         language = self._language(uow, notice, profile)
         texts = Texts(language)
         template = TEMPLATES.get(kind, "order_status_update")
-        values = self._values(order, profile, texts)
+        values = self._values(order, profile, texts, parcel_of(notice.notification_type, order))
         latest = uow.messages.latest_inbound_at(profile.phone)
         is_open = latest is not None and now < latest + WINDOW
         parameters = tuple(values[name] for name in _PARAMETERS.get(template, ("order_number", "status_text")))
@@ -152,9 +171,8 @@ class Notifications:
         known = uow.options.get(f"shop:order:{notice.order_id}") or {}
         return str(profile.language or known.get("language") or self.language)
 
-    def _values(self, order: Order, profile: CustomerProfile, texts: Texts) -> dict[str, str]:
+    def _values(self, order: Order, profile: CustomerProfile, texts: Texts, parcel: Tracking | None) -> dict[str, str]:
         """What the words of a notice may name; every template takes some of them."""
-        parcel = order.tracking[-1] if order.tracking else None
         return {
             "customer_name": profile.name or texts.say("notice.customer"),
             "order_number": order.number,
@@ -178,12 +196,14 @@ class Notifications:
                     Button(id="menu", title=texts.say("button.menu")),
                 ),
             )
+        if kind == "shipped" and not order.tracking:
+            return Text(body=texts.say("notice.status", **values))
         known = {"shipped": "notice.shipped", DELIVERED: "notice.delivered", "refunded": "notice.refunded"}
         return Text(body=texts.say(known.get(kind, "notice.status"), **values))
 
-    def _put_off(self, uow: UnitOfWork, seen: Notification, error: str) -> None:
+    def _put_off(self, uow: UnitOfWork, notification_id: int, error: str) -> None:
         """The shop is away: again later, and given up after the last back-off."""
-        notice = uow.notifications.get(seen.id, lock=True)
+        notice = uow.notifications.get(notification_id, lock=True)
         if notice is None or notice.status is not NotificationStatus.PENDING:
             return
         if notice.retry_count >= len(BACK_OFF):

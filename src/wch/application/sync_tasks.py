@@ -46,12 +46,16 @@ class SyncTasks:
         """Read the shop's changes into the queue, then take what is due, one row after another."""
         done = await self._read_changes()
         for status in (SyncStatus.PROCESSING, SyncStatus.PENDING):
-            for waiting in await self._waiting(status):
-                done += await self._one(waiting)
+            after = 0
+            while page := await self._waiting(status, after):
+                for waiting in page:
+                    done += await self._one(waiting)
+                after = page[-1].id
         return done
 
-    async def _waiting(self, status: SyncStatus) -> Sequence[Work]:
-        return await self.database.read(lambda uow: uow.sync.waiting(status, limit=self.most_at_once))
+    async def _waiting(self, status: SyncStatus, after: int) -> Sequence[Work]:
+        """Page by page: rows that may not be taken yet never hide what is behind them."""
+        return await self.database.read(lambda uow: uow.sync.waiting(status, after=after, limit=self.most_at_once))
 
     async def _read_changes(self) -> int:
         """What the shop says has changed becomes rows, with the cursor, in one transaction."""
@@ -113,8 +117,10 @@ class SyncTasks:
         if waiting.status == SyncStatus.PENDING and settling:
             return None
         if waiting.attempts > len(BACK_OFF):
-            uow.sync.save(task.failed("crash", now=now))
-            self._letter(uow, task, Reason.CRASH)
+            ended = task.failed("crash", now=now)
+            uow.sync.save(ended)
+            if ended.status is SyncStatus.FAILED:
+                self._letter(uow, task, Reason.CRASH)
             return None
         taken = waiting.taken(SyncStatus.PROCESSING, now=now)
         uow.sync.move(waiting, taken)
