@@ -283,11 +283,11 @@ class Json:
     is_secret: bool = attrs.field(default=False, init=False)
 
     def read(self, given: Any) -> Mapping[str, Any]:
-        """Read an object; `check` says what is wrong with it."""
-        decoded = given
-        if isinstance(given, str):
+        """Read an object; nothing is the empty one, as `show` has it; `check` says what is wrong with it."""
+        decoded = {} if given == "" else given
+        if isinstance(decoded, str):
             try:
-                decoded = json.loads(given)
+                decoded = json.loads(decoded)
             except ValueError as error:
                 raise WrongValueError(_quoted(given), f"is not JSON ({error})", "give an object") from None
         if not isinstance(decoded, Mapping):

@@ -7,9 +7,8 @@ def main() -> None:
     """Run the command line; without the extra that it needs, say how to get it."""
     try:
         from wch.entrypoints.cli.commands import wch  # noqa: PLC0415 - the extra may be missing
+
+        wch(prog_name="wch")
     except ModuleNotFoundError as missing:
-        sys.stderr.write(
-            f"wch: the command line needs the package {missing.name}; install it with: pip install 'wch[all]'\n"
-        )
+        sys.stderr.write(f"wch: this needs the package {missing.name}; install it with: pip install 'wch[all]'\n")
         raise SystemExit(1) from missing
-    wch(prog_name="wch")

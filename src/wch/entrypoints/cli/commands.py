@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import operating, selling
+from wch.entrypoints.cli import beginning, guarding, operating, selling, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -16,6 +16,7 @@ def wch() -> None:
 
 for part in (
     demo,
+    beginning.init,
     operating.serve,
     operating.worker,
     operating.db,
@@ -27,11 +28,16 @@ for part in (
     operating.config,
     operating.program_version,
     selling.shop,
-    selling.conversations,
+    talking.conversations,
     selling.carts,
-    selling.customers,
+    talking.customers,
     selling.orders,
     selling.notifications,
     selling.sync,
+    guarding.breakers,
+    guarding.limits,
+    guarding.idempotency,
+    guarding.clock,
+    beginning.openapi,
 ):
     wch.add_command(part)

@@ -3,19 +3,20 @@
 import asyncio
 import json
 import signal
+from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from wch.adapters.sql.schema import VERSION as SCHEMA_VERSION
-from wch.bootstrap import Installation, open_hub
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
 from wch.domain.errors import WchError
 from wch.domain.saga import Saga, SagaState
-from wch.entrypoints.cli.running import FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
+from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
 
-BY = "cli"
+if TYPE_CHECKING:
+    from wch.bootstrap import Installation
 
 
 @click.command()
@@ -53,6 +54,8 @@ async def worker(run: Run, only: str | None, *, once: bool, drain: bool) -> None
 
     Example: wch worker --drain
     """
+    from wch.bootstrap import open_hub  # noqa: PLC0415 - slow to load, and help does without
+
     run.settings.require_for_sending()
     kinds = frozenset(only.split(",")) if only else None
     async with open_hub(run.settings, install=True) as hub:
@@ -67,6 +70,12 @@ async def worker(run: Run, only: str | None, *, once: bool, drain: bool) -> None
         await busy.run(stop)
 
 
+def _installation(run: Run) -> "AbstractAsyncContextManager[Installation]":
+    from wch.bootstrap import Installation  # noqa: PLC0415 - slow to load, and help does without
+
+    return Installation.open(run.settings)
+
+
 @click.group()
 def db() -> None:
     """The tables: install, compare, remove."""
@@ -79,7 +88,7 @@ async def upgrade(run: Run) -> None:
 
     Example: wch db upgrade --database-url sqlite+aiosqlite:///wch.db
     """
-    async with Installation.open(run.settings) as installation:
+    async with _installation(run) as installation:
         version = await installation.upgrade()
     run.show({"version": version}, lambda console: console.print(f"The tables are at version {version}."))
 
@@ -91,7 +100,7 @@ async def check(run: Run) -> int:
 
     Example: wch db check
     """
-    async with Installation.open(run.settings) as installation:
+    async with _installation(run) as installation:
         found = await installation.check()
 
     def text(console: Console) -> None:
@@ -114,7 +123,7 @@ async def drop(run: Run, *, yes: bool) -> None:
     """
     if not yes:
         fail("this deletes every table of the hub and all that is in them; add --yes to do it.", USAGE)
-    async with Installation.open(run.settings) as installation:
+    async with _installation(run) as installation:
         await installation.drop()
     run.show({"dropped": True}, lambda console: console.print("All tables of the hub are gone."))
 
@@ -126,7 +135,7 @@ async def version(run: Run) -> None:
 
     Example: wch db version
     """
-    async with Installation.open(run.settings) as installation:
+    async with _installation(run) as installation:
         found = await installation.version()
     run.show(
         {"version": found}, lambda console: console.print(found or "There are no tables yet: run `wch db upgrade`.")
@@ -469,6 +478,8 @@ async def program_version(run: Run) -> None:
 
     Example: wch version
     """
+    from wch.adapters.sql.schema import VERSION as SCHEMA_VERSION  # noqa: PLC0415 - slow to load, and help does without
+
     program = installed_version("wch")
     run.show(
         {"version": program, "schema": SCHEMA_VERSION},

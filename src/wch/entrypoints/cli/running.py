@@ -12,19 +12,26 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 import click
 from rich.console import Console
 from rich.table import Table
 
-from wch.application.hub import Hub
-from wch.bootstrap import open_hub
 from wch.domain.errors import WchError
 from wch.domain.moment import iso
 from wch.domain.money import Money, money_to_json
 from wch.settings import Settings
+
+if TYPE_CHECKING:
+    from wch.application.hub import Hub
+
+BY = "cli"
+"""Who did it, as the audit log has it."""
+
+FILE_WIDTH = 400
+"""Columns where nobody looks at a terminal: rows are not broken there, so that a line is a row."""
 
 DONE, FAILED, USAGE, FOUND_PROBLEMS = 0, 1, 2, 3
 
@@ -41,8 +48,10 @@ class Run:
     as_json: bool
 
     @asynccontextmanager
-    async def hub(self) -> AsyncIterator[Hub]:
+    async def hub(self) -> AsyncIterator["Hub"]:
         """The hub on the database that the settings name."""
+        from wch.bootstrap import open_hub  # noqa: PLC0415 - slow to load, and help does without
+
         async with open_hub(self.settings) as hub:
             yield hub
 
@@ -51,7 +60,8 @@ class Run:
         if self.as_json:
             click.echo(json.dumps(plain(document), ensure_ascii=False, indent=2))
         else:
-            text(Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty()))
+            people = sys.stdout.isatty()
+            text(Console(file=sys.stdout, highlight=False, soft_wrap=not people, width=None if people else FILE_WIDTH))
 
     def rows(self, rows: Sequence[Any], columns: Mapping[str, Callable[[Any], Any]], *, empty: str) -> None:
         """Print rows as a table, or whole as JSON."""
@@ -62,7 +72,8 @@ class Run:
                 return
             table = Table(box=None, pad_edge=False, header_style="bold")
             for title in columns:
-                table.add_column(title, overflow="fold")
+                # What names the row stays whole: it is copied into the next command.
+                table.add_column(title, overflow="fold", no_wrap=not table.columns)
             for row in rows:
                 table.add_row(*(_cell(value(row)) for value in columns.values()))
             console.print(table)

@@ -1,0 +1,141 @@
+"""What every command has in common: help with an example, one document for scripts, sentences for people."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from tests.entrypoints.cli.conftest import Line
+from wch.entrypoints.cli.commands import wch
+
+LISTS = [
+    ("dead-letters", "list"),
+    ("dead-letters", "stats"),
+    ("sagas", "list"),
+    ("conversations", "list"),
+    ("carts", "list"),
+    ("customers", "list"),
+    ("orders", "list"),
+    ("notifications", "list"),
+    ("sync", "list"),
+    ("shop", "products"),
+    ("breakers", "list"),
+    ("limits", "list"),
+    ("config", "show", "--all"),
+]
+OTHERS = [("stats",), ("verify",), ("version",), ("db", "version"), ("db", "check"), ("conversations", "show", "1")]
+HEAVY = ["litestar", "uvicorn", "httpx2", "jinja2", "alembic", "sqlalchemy"]
+
+
+def _leaves(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    for name, one in group.commands.items():
+        yield from _leaves(one, *above, name) if isinstance(one, click.Group) else [(*above, name)]
+
+
+COMMANDS = list(_leaves(wch))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_shows_an_example_of_itself(bare: Line, words: tuple[str, ...]) -> None:
+    """An example is what people copy; it must be of this command."""
+    said = bare.text(*words, "--help")
+
+    assert f"Example: wch {' '.join(words)}" in said
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_takes_a_database_and_json(bare: Line, words: tuple[str, ...]) -> None:
+    """Scripts may add both to whatever they call; only serving has no document to print."""
+    said = bare.text(*words, "--help")
+
+    assert "--database-url" in said
+    assert "--json" in said or words == ("serve",)
+
+
+@pytest.mark.parametrize("words", [*LISTS, *OTHERS], ids=" ".join)
+def test_json_is_one_document(line: Line, words: tuple[str, ...]) -> None:
+    """Nothing else may stand on standard output, or a script cannot read it."""
+    told = line.json(*words)
+
+    assert isinstance(told, dict)
+    assert ("data" in told) == (words in LISTS)
+
+
+@pytest.mark.parametrize("words", [*LISTS, *OTHERS], ids=" ".join)
+def test_text_is_for_people(line: Line, words: tuple[str, ...]) -> None:
+    """Something readable is said, without the signs of a program's insides."""
+    said = line.text(*words)
+
+    assert said.strip()
+    assert "object at 0x" not in said
+
+
+@pytest.mark.parametrize("words", [words for words in LISTS if words[0] != "config"], ids=" ".join)
+def test_a_database_without_tables_names_the_way_out(bare: Line, words: tuple[str, ...]) -> None:
+    """The first command of a new shop fails so; the sentence is the manual."""
+    assert "wch db upgrade" in bare.refused(*words)
+
+
+def test_help_loads_little() -> None:
+    """Help that takes seconds is not asked for; the store and the web are loaded by what uses them."""
+    program = (
+        "import json, sys; from wch.entrypoints.cli.commands import wch; wch(['stats', '--help'], "
+        "standalone_mode=False); print(json.dumps(sorted(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_an_unknown_command_is_wrong_usage(bare: Line) -> None:
+    """Two is the code of a mistyped line, one of a refused act."""
+    assert "No such command" in bare.refused("stast", code=2)
+
+
+def test_an_unknown_database_is_refused(bare: Line) -> None:
+    """A mistyped address must not end as an empty store."""
+    assert "sqlite+aiosqlite" in bare.refused("stats", "--database-url", "foo://x")
+
+
+def test_a_store_in_memory_is_not_installed(bare: Line) -> None:
+    """It would be gone before the answer is printed."""
+    assert "WCH_DATABASE_URL" in bare.refused("db", "upgrade", "--database-url", "memory://")
+
+
+@pytest.mark.parametrize("words", [("db", "drop"), ("dead-letters", "purge"), ("orders", "cancel", "1")], ids=" ".join)
+def test_what_destroys_asks_for_yes(line: Line, words: tuple[str, ...]) -> None:
+    """Without a terminal nobody can be asked, so the line has to say it; nothing is done without."""
+    before = line.json("stats")["tables"]
+
+    assert "--yes" in line.refused(*words, code=2)
+
+    assert line.json("stats")["tables"] == before
+
+
+def test_unknown_work_is_a_sentence(line: Line) -> None:
+    """A mistyped kind must not look like a hub with nothing to do."""
+    assert "no work of kind foo" in line.refused("worker", "--only", "foo", "--once")
+
+
+def test_dropped_tables_are_gone(line: Line) -> None:
+    """With the word said it is done, and told."""
+    assert line.json("db", "drop", "--yes") == {"dropped": True}
+
+    assert line.json("db", "version") == {"version": None}
+
+
+def test_a_broken_table_is_found(bare: Line) -> None:
+    """Three tells a script that something was found; there are no tables at all here."""
+    assert bare.json("db", "check", code=3)["ok"] is False
+
+
+def test_the_doctor_finds_that_nobody_works(line: Line) -> None:
+    """The sale's worker is gone; a hub without one is silent."""
+    told = line.json("doctor", code=3)
+
+    assert told["ok"] is False
