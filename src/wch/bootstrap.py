@@ -54,6 +54,7 @@ from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
@@ -232,7 +233,7 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
