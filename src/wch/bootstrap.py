@@ -43,6 +43,7 @@ from wch.application.intake import Intake
 from wch.application.limits import Limits
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
+from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
@@ -56,6 +57,7 @@ from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
@@ -233,13 +235,16 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
+    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces, Watching):
         one(room)
+    one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
         verify_token=settings.whatsapp.verify_token,
         max_bytes=settings.ingress.max_bytes,
         read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
     one(Hub)
