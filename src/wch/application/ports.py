@@ -5,7 +5,7 @@ asynchronous and is never called inside one. Each docstring is a contract that e
 is held to by the suite in `wch.testing`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -295,6 +295,10 @@ class CustomerRepository(Protocol):
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
         """The customer of this key, locked; made first if there is none."""
+        ...
+
+    def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
+        """Lock the customers of these keys in ascending order, each made first if there is none; few statements."""
         ...
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
@@ -664,6 +668,13 @@ class Census(Protocol):
 
 class UnitOfWork(Protocol):
     """One transaction's view of the store."""
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """Read in few statements what works about these customers and ids will ask for; it changes no answer.
+
+        The customers are locked already, and their newest threads are locked by it.
+        """
+        ...
 
     @property
     def conversations(self) -> ConversationRepository:

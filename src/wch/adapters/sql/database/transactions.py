@@ -233,6 +233,7 @@ class SqlDatabase:
                 connection, read_only=read_only, locks_rows=not self.is_sqlite, duplicate_of=faults.duplicate_of
             )
             result = work(SqlUnitOfWork(session, self.tables))
+            session.flush()
             if session.failed is not None:
                 # The work went on after an error that undid some of it: to commit would keep the other half.
                 raise session.failed
