@@ -723,11 +723,13 @@ async def test_a_store_that_is_away_costs_a_message_nothing() -> None:
     hub = rooms(database=Faults(plan=NthCall(Fault.ERROR, at=0)).database(store))
     await hub.hear("hi")
     for _ in range(4):
+        hub.clock.advance(5)
         away = NthCall(Fault.ERROR, at=3, of="database.")  # heads, take, and then the scene cannot be read
         hub.handling = attrs.evolve(hub.handling, database=Faults(plan=away).database(store))
         assert await hub.handling.work() == 0
         assert away.was_reached
 
+    hub.clock.advance(5)
     hub.handling = attrs.evolve(hub.handling, database=store)
     await hub.handling.work()
 
