@@ -199,7 +199,10 @@ def wired(parts: Parts) -> Hub:
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
-        Breakers, instance=Breakers(database=parts.database, clock=parts.clock, rules=_breakers(settings))
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
+        ),
     )
     one(Outcomes)
     one(Settling)
@@ -567,7 +570,8 @@ class Installation:
         if settings.database.url.startswith(MEMORY):
             raise SettingsError("A database in memory has no tables to install; set WCH_DATABASE_URL to a real one.")
         clock = SystemClock()
-        database = _sql(settings, clock, SystemIds(), Failpoints.disarmed())
+        failpoints = Failpoints.read(settings.security.failpoints, testing=settings.security.testing)
+        database = _sql(settings, clock, SystemIds(), failpoints)
         try:
             yield cls(settings=settings, database=database, clock=clock)
         finally:
