@@ -24,6 +24,7 @@ from wch.domain.message import Message
 from wch.domain.money import Money
 from wch.domain.notification import Notification
 from wch.domain.order import Order, OrderDraft
+from wch.domain.order_figures import Counting
 from wch.domain.payment import Offer
 from wch.domain.placement import PLACEMENT, freeze
 from wch.domain.saga import Saga
@@ -187,7 +188,7 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
     shop = await ScriptedShop.selling([MUG, CARD], clock=clock) if shelves else cast("ScriptedShop", None)
     speaker = Speaker(codec=CloudApiCodec(secrets=("secret",)), numbers=(NUMBER,))
     points = Failpoints.disarmed()
-    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, currency="EUR")
+    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, counting=Counting(home="EUR"))
     return Shopping(
         database=store,
         clock=clock,
@@ -207,5 +208,7 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
         notices=Notifications(
             database=store, clock=clock, shop=shop, speaker=speaker, failpoints=points, language="en"
         ),
-        sync=SyncTasks(database=store, clock=clock, shop=shop, failpoints=points, most_at_once=50),
+        sync=SyncTasks(
+            database=store, clock=clock, shop=shop, failpoints=points, counting=Counting(home="EUR"), most_at_once=50
+        ),
     )

@@ -1,6 +1,5 @@
 """Every named place is passed in the standard scenario: a sale, and what goes wrong around one."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ ELSEWHERE = {
 
 
 @pytest.fixture
-def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+def passed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names that any hub of this test has passed."""
     names: set[str] = set()
 
@@ -40,7 +39,7 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
             names.add(name)
 
     monkeypatch.setattr(Failpoints, "read", classmethod(lambda *_arguments, **_named: Noting({})))
-    yield names
+    return names
 
 
 async def test_the_standard_scenario_passes_every_name(tmp_path: Path, passed: set[str]) -> None:

@@ -230,6 +230,9 @@ class _FaultyDatabase:
                 continue
         raise StoreUnavailableError
 
+    async def forget(self) -> bool:
+        return await self._inner.forget()
+
     async def clock_offset(self) -> timedelta:
         return await self._inner.clock_offset()
 
