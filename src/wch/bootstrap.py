@@ -20,6 +20,7 @@ from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
@@ -187,6 +188,7 @@ def wired(parts: Parts) -> Hub:
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
     one(Arrivals)
+    one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
@@ -639,6 +641,16 @@ def _disk(settings: Settings) -> list[Ailment]:
     return [Ailment(severity="warning", what=f"{free} % of the disk is free.", way_out="Make room on the disk.")]
 
 
+async def _lift_tier(hub: Hub) -> None:
+    """The sandbox's account may write to everybody, unless it was told another tier."""
+
+    def work(uow: UnitOfWork) -> None:
+        if uow.options.get(LIMITS, lock=True) is None:
+            uow.options.put(LIMITS, document(tier=UNLIMITED))
+
+    await hub.database.transact(work)
+
+
 @asynccontextmanager
 async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> AsyncIterator[Any]:
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
@@ -650,6 +662,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
+    await _lift_tier(hub)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],

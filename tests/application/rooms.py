@@ -9,6 +9,7 @@ import attrs
 from wch.adapters.memory import MemoryDatabase
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.adapters.whatsapp.signature import sign
+from wch.application.accounts import Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import PRESETS, Breakers
@@ -157,6 +158,7 @@ def rooms(
     *,
     twice: bool = False,
     numbers: tuple[str, ...] = ("*",),
+    waba_id: str = "1",
     keys: tuple[str, ...] = ("key",),
     database: Database | None = None,
     failpoints: Failpoints | None = None,
@@ -185,7 +187,13 @@ def rooms(
         clock=clock,
         codec=codec,
         gatherer=Gatherer(database=store, clock=clock),
-        intake=Intake(clock=clock, digests=digests, arrivals=Arrivals(statuses=Statuses(tag=TAG)), numbers=numbers),
+        intake=Intake(
+            clock=clock,
+            digests=digests,
+            arrivals=Arrivals(statuses=Statuses(tag=TAG)),
+            accounts=Accounts(waba_id=waba_id),
+            numbers=numbers,
+        ),
         failpoints=points,
         wake=bell.ring,
         tell=facts.append,

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import attrs
 
+from wch.application.accounts import Accounts
+from wch.application.alarms import alarm
 from wch.application.arrivals import Arrivals
 from wch.application.digests import Digests
 from wch.application.ports import Clock, UnitOfWork
@@ -85,14 +87,17 @@ class Intake:
     clock: Clock
     digests: Digests
     arrivals: Arrivals
+    accounts: Accounts
     numbers: tuple[str, ...]
 
     def phones(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Iterable[str]:
         """Whose locks these events will take, so that all are taken in one order."""
         for event in events:
-            if isinstance(event, AccountEvent | Unusable) or not self._is_ours(event.number):
+            if isinstance(event, AccountEvent):
+                yield from self.accounts.phones(uow, event)
+            elif isinstance(event, Unusable) or not self._is_ours(event.number):
                 continue
-            if isinstance(event, StatusUpdate):
+            elif isinstance(event, StatusUpdate):
                 known = None if event.recipient is None else uow.customers.of(event.recipient)
                 if known is not None:
                     yield known.phone
@@ -107,7 +112,10 @@ class Intake:
         if isinstance(event, Unusable):
             return self.bury(uow, event, source, Reason.VALIDATION_FAILED, event.detail)
         if not isinstance(event, AccountEvent) and not self._is_ours(event.number):
-            return self.bury(uow, event, source, Reason.FOREIGN_NUMBER, "this number is not served by the hub")
+            buried = self.bury(uow, event, source, Reason.FOREIGN_NUMBER, "this number is not served by the hub")
+            if buried.verdict is Verdict.DEAD:
+                alarm(uow, "foreign_number", now=now)
+            return buried
         if isinstance(event, InboundMessage):
             return self._message(uow, event, source)
         if isinstance(event, Echo):
@@ -127,6 +135,7 @@ class Intake:
             self.arrivals.preference(uow, event, now=now)
         elif isinstance(event, AccountEvent):
             self.arrivals.account(uow, event.field, event.number, event.value, now=now)
+            self.accounts.apply(uow, event, now=now)
         else:
             self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from wch.application import stops
 from wch.application.breakers import Breakers
-from wch.application.consequences import bury, follow, stop_sending
+from wch.application.consequences import NOT_THIS_COUNTRY, bury, follow, stop_after
 from wch.application.health import STOPPED
 from wch.application.ports import Clock, UnitOfWork
 from wch.application.statuses import code_in, learn_id, propagate
@@ -26,6 +27,8 @@ PAUSES = (2, 4, 8, 16, 32, 60)
 """Seconds that a number rests after being throttled, by how often in a row."""
 
 SPAM_PAUSE = timedelta(minutes=15)
+SPAM_LASTS = timedelta(hours=24)
+"""A row that was refused as spam for so long is given up."""
 
 STOPS = frozenset({FailureClass.SIGN_IN, FailureClass.ACCOUNT})
 """After these nothing is sent at all until a probe is taken."""
@@ -40,6 +43,7 @@ class Parcel:
         leaves_in: seconds until its slot.
         taken_at: by the boot clock.
         is_probe: whether it is tried although all sending is stopped.
+        lifts: the stops that end when it is taken.
     """
 
     lease: Work
@@ -49,6 +53,7 @@ class Parcel:
     leaves_in: float
     taken_at: float
     is_probe: bool
+    lifts: tuple[str, ...] = ()
 
 
 def number_breaker(number: str) -> str:
@@ -95,7 +100,10 @@ class Outcomes:
             if not (is_pause and failure is FailureClass.WAIT_NUMBER):
                 self.breakers.tell_in(uow, permit, well=answered or is_pause)
         if parcel.is_probe and answered and failure not in STOPS:
-            uow.options.remove(STOPPED)
+            stops.lift(uow, STOPPED)
+        if isinstance(result, Accepted):
+            for name in parcel.lifts:
+                stops.lift(uow, name)
 
     def _accepted(self, uow: UnitOfWork, row: Message, result: Accepted, *, now: datetime) -> None:
         """The id is known; a status that came first has left a placeholder under it."""
@@ -124,9 +132,9 @@ class Outcomes:
             self._pause_number(uow, parcel.number, result.retry_after, now=now)
             uow.messages.save(row.waiting_again(error, now=now, attempts=given_back))
         elif failure in {FailureClass.WAIT_PAIR, FailureClass.SPAM}:
-            self._hold(uow, row, error, failure, now=now)
-        elif failure in STOPS:
-            stop_sending(uow, failure.value, result.error.code, now=now)
+            self._hold(uow, parcel, row, result, now=now)
+        elif failure in STOPS and result.error.code != NOT_THIS_COUNTRY:
+            self._stop(uow, parcel, row, result, now=now)
             uow.messages.save(row.waiting_again(error, now=now, attempts=given_back))
         else:
             failed = row.failed(error, now=now)
@@ -140,10 +148,21 @@ class Outcomes:
         else:
             uow.messages.save(row.waiting_again(error, now=now))
 
-    def _hold(self, uow: UnitOfWork, row: Message, error: str, failure: FailureClass, *, now: datetime) -> None:
-        """Only this row waits, longer each time; the attempt is given back."""
+    def _stop(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
+        thread = None if row.conversation_id is None else uow.conversations.get(row.conversation_id)
+        phone = None if thread is None else thread.customer_phone
+        stop_after(uow, result.failure, result.error.code, number=parcel.number, phone=phone, now=now)
+
+    def _hold(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
+        """Only this row waits, longer each time; the attempt is given back. Spam stops the campaigns besides."""
+        error, is_spam = result.error.line, result.failure is FailureClass.SPAM
+        if is_spam:
+            self._stop(uow, parcel, row, result, now=now)
+        if is_spam and now - row.created_at >= SPAM_LASTS:
+            end(uow, row.failed(error, now=now), now=now)
+            return
         times = int(row.content.get("held", 0))
-        wait = SPAM_PAUSE if failure is FailureClass.SPAM else timedelta(seconds=4 ** min(times, 5))
+        wait = SPAM_PAUSE if is_spam else timedelta(seconds=4 ** min(times, 5))
         content = amended(row.content, held=times + 1, not_before=iso(now + wait))
         waiting = attrs.evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)
         uow.messages.save(waiting)
