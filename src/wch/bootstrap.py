@@ -187,7 +187,11 @@ def wired(parts: Parts) -> Hub:
     one(Speaker, numbers=numbers)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    one(Arrivals)
+    one(
+        Arrivals,
+        keeps_history=settings.whatsapp.import_history,
+        reopens_within=timedelta(hours=settings.conversation.reopen_hours),
+    )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
@@ -202,6 +206,7 @@ def wired(parts: Parts) -> Hub:
     one(
         Handling,
         receipts=settings.conversation.read_receipts,
+        typing=settings.conversation.typing,
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -159,6 +160,7 @@ def rooms(
     twice: bool = False,
     numbers: tuple[str, ...] = ("*",),
     waba_id: str = "1",
+    keeps_history: bool = False,
     keys: tuple[str, ...] = ("key",),
     database: Database | None = None,
     failpoints: Failpoints | None = None,
@@ -190,7 +192,9 @@ def rooms(
         intake=Intake(
             clock=clock,
             digests=digests,
-            arrivals=Arrivals(statuses=Statuses(tag=TAG)),
+            arrivals=Arrivals(
+                statuses=Statuses(tag=TAG), keeps_history=keeps_history, reopens_within=timedelta(hours=24)
+            ),
             accounts=Accounts(waba_id=waba_id),
             numbers=numbers,
         ),
@@ -207,6 +211,7 @@ def rooms(
         failpoints=points,
         bell=bell,
         receipts=True,
+        typing=True,
         most_at_once=most_at_once,
         tell=facts.append,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from wch.application.dialogue.scene import Silence
+from wch.application.former_days import HISTORY, remember
 from wch.application.ports import UnitOfWork
 from wch.application.statuses import Statuses, learn_id
 from wch.domain.audit import AuditEntry
@@ -18,14 +19,11 @@ from wch.domain.inbound import Echo, InboundMessage, PreferenceChange, StatusUpd
 from wch.domain.message import FOREIGN, Direction, Message, MessageStatus
 from wch.domain.moment import iso
 
-HISTORY = "history"
-"""The field of a delivery that tells what was said before the hub was there."""
-
-REOPENED_WITHIN = timedelta(hours=24)
-"""A thread that was resolved less long ago is the same thread."""
-
 UNSEEN = frozenset({"reaction", "edit", "revoke", "system"})
 """What counts neither as unread nor as the customer being there."""
+
+FROM_ADS = ("source_type", "source_id", "headline", "ctwa_clid", "ref")
+"""What is remembered of the advertisement that somebody came from."""
 
 MOST_RAW = 65_536
 """How much of an account's event is kept, in characters."""
@@ -48,22 +46,30 @@ class Arrived:
 
 @attrs.frozen(kw_only=True)
 class Arrivals:
-    """Applies events; the customer's lock is held by then, or taken here."""
+    """Applies events; the customer's lock is held by then, or taken here.
+
+    Attributes:
+        keeps_history: whether what a phone app hands over of former days is kept.
+        reopens_within: a thread that was resolved less long ago is the same thread.
+    """
 
     statuses: Statuses
+    keeps_history: bool
+    reopens_within: timedelta
 
     def status(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         """A status moves its row; whether anything changed."""
         return self.statuses.apply(uow, event, now=now)
 
-    def belongs_to_a_thread(self, event: InboundMessage) -> bool:
-        """Whether a message is one of a customer's own: not said in a group, nor long ago."""
-        return not event.group and event.raw.get("field") != HISTORY
+    def belongs_to_a_thread(self, event: InboundMessage | Echo) -> bool:
+        """Whether a message is one of a customer's own: not said in a group, nor in a history that is not kept."""
+        is_group = isinstance(event, InboundMessage) and event.group
+        return not is_group and (self.keeps_history or not _is_history(event))
 
     def message(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
         """A message becomes profile, conversation, counters and a waiting row, all together."""
-        if event.raw.get("field") == HISTORY:
-            return Arrived(is_new=False)
+        if _is_history(event):
+            return Arrived(is_new=self.keeps_history and remember(uow, event, now=now))
         if event.group:
             return self._group(uow, event, now=now)
         profile = uow.customers.lock(event.sender, now=now)
@@ -141,14 +147,15 @@ class Arrivals:
         latest = uow.conversations.latest_of(event.sender, lock=True)
         if latest is not None and latest.is_open:
             found = latest
-        elif latest is not None and now - latest.updated_at < REOPENED_WITHIN:
+        elif latest is not None and now - latest.updated_at < self.reopens_within:
             found = latest.reopened(now=now)
         else:
             found = uow.conversations.add(Conversation(customer_phone=event.sender, created_at=now, updated_at=now))
         remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
         referral = event.content.get("referral")
-        if referral:
-            seen = {**referral, "at": iso(now)}
+        if isinstance(referral, Mapping):
+            kept = {name: referral[name] for name in FROM_ADS if isinstance(referral.get(name), str)}
+            seen = {**kept, "at": iso(now)}
             remembered["referral"] = {"first": found.context.get("referral", {}).get("first", seen), "latest": seen}
         context = amended(found.context, **remembered)
         return found if context == found.context else found.remembering(context, now=now)
@@ -180,6 +187,8 @@ class Arrivals:
 
     def echo(self, uow: UnitOfWork, event: Echo, *, now: datetime) -> bool:
         """The shop's owner wrote from the phone: it is kept, and a person has the thread."""
+        if _is_history(event):
+            return self.keeps_history and remember(uow, event, now=now)
         profile = uow.customers.lock(event.recipient, now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None and there.type != FOREIGN:
@@ -235,6 +244,10 @@ class Arrivals:
                 detail=_kept(value),
             )
         )
+
+
+def _is_history(event: InboundMessage | Echo) -> bool:
+    return event.raw.get("field") == HISTORY
 
 
 def _kept(value: JsonObject) -> JsonObject:

@@ -101,10 +101,10 @@ class Intake:
                 known = None if event.recipient is None else uow.customers.of(event.recipient)
                 if known is not None:
                     yield known.phone
-            elif isinstance(event, Echo):
-                yield event.recipient
-            elif not isinstance(event, InboundMessage) or self.arrivals.belongs_to_a_thread(event):
+            elif isinstance(event, PreferenceChange):
                 yield event.sender
+            elif self.arrivals.belongs_to_a_thread(event):
+                yield event.recipient if isinstance(event, Echo) else event.sender
 
     def apply(self, uow: UnitOfWork, event: InboundEvent, source: Source) -> Applied:
         """Apply one event: new, known, or dead for a reason that needs no second try."""

@@ -1,7 +1,9 @@
 """Outcomes: what became of a call is written down, and the class of a refusal decides what follows."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
@@ -16,8 +18,8 @@ from wch.domain.dead_letter import Reason
 from wch.domain.document import JsonObject, amended
 from wch.domain.errors import DuplicateError, LeaseLostError
 from wch.domain.lease import BACK_OFF, Work
-from wch.domain.message import RANK, Message, MessageStatus
-from wch.domain.moment import iso
+from wch.domain.message import RANK, Class, Message, MessageStatus
+from wch.domain.moment import iso, of_iso
 from wch.domain.send_failure import FailureClass, classify
 from wch.domain.send_result import Accepted, NotMade, Refused, SendResult
 
@@ -29,6 +31,10 @@ PAUSES = (2, 4, 8, 16, 32, 60)
 SPAM_PAUSE = timedelta(minutes=15)
 SPAM_LASTS = timedelta(hours=24)
 """A row that was refused as spam for so long is given up."""
+
+FREE_IF_WITHIN = timedelta(hours=24)
+FREE_FOR = timedelta(hours=72)
+"""How long messages cost nothing after the answer to somebody who came from an advertisement."""
 
 STOPS = frozenset({FailureClass.SIGN_IN, FailureClass.ACCOUNT})
 """After these nothing is sent at all until a probe is taken."""
@@ -113,6 +119,7 @@ class Outcomes:
             # The placeholder was written between our look and our writing: now it is found.
             accepted = self._knowing(uow, row, result.wa_message_id, now)
         propagate(uow, accepted, now=now)
+        _free_from_now(uow, accepted, now=now)
         if accepted.status is MessageStatus.FAILED and row.status is not MessageStatus.FAILED:
             code = code_in(accepted.error_message)
             follow(uow, accepted, classify(code), code=code, now=now, by_status=True)
@@ -179,6 +186,23 @@ class Outcomes:
         wait = retry_after or timedelta(seconds=PAUSES[min(breaker.failures, len(PAUSES) - 1)])
         opened_at = now + wait - self.breakers.rule(service).timeout
         uow.breakers.save(attrs.evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
+
+
+def _free_from_now(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
+    """The first answer to somebody who came from an advertisement makes 72 hours free, if it left within a day."""
+    if row.class_ is not Class.REPLY or row.conversation_id is None:
+        return
+    seen = uow.conversations.get(row.conversation_id)
+    ad: Any = None if seen is None else seen.context.get("referral", {}).get("latest")
+    if not isinstance(ad, Mapping) or "answered_at" in ad or not isinstance(ad.get("at"), str):
+        return
+    held = uow.conversations.get(row.conversation_id, lock=True)
+    if held is None:
+        return
+    referral = {**held.context["referral"], "latest": {**ad, "answered_at": iso(now)}}
+    free = iso(now + FREE_FOR) if now < of_iso(ad["at"]) + FREE_IF_WITHIN else None
+    context = amended(held.context, referral=referral, free_until=free or held.context.get("free_until"))
+    uow.conversations.save(held.remembering(context, now=now))
 
 
 def end(uow: UnitOfWork, row: Message, *, now: datetime, reason: str | None = None) -> None:
