@@ -230,6 +230,8 @@ def wired(parts: Parts) -> Hub:
     one(
         Housekeeping,
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
         rest=Every(parts.clock, 30.0),
     )
     duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping)
@@ -239,7 +241,8 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    one(Conversations, receipts=settings.conversation.read_receipts)
+    for room in (Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(

@@ -249,7 +249,7 @@ def rooms(
         breakers=breakers,
         limits=limits,
         dead_letters=DeadLetters(database=store, clock=clock, inbox=inbox, failpoints=points),
-        conversations=Conversations(database=store, clock=clock, speaker=speaker),
+        conversations=Conversations(database=store, clock=clock, speaker=speaker, whatsapp=whatsapp, receipts=True),
         statistics=Statistics(database=store, clock=clock),
         verification=Verification(database=store),
         facts=facts,

@@ -208,8 +208,8 @@ class Arrivals:
             )
         )
         uow.messages.save(learn_id(uow, row, event.wa_message_id, now=now))
-        if conversation.status is ConversationStatus.ACTIVE:
-            conversation = conversation.escalated("phone_app", now=now)
+        if conversation.is_open:
+            conversation = conversation.answered_by(None, reason="phone_app", now=now)
         uow.conversations.save(conversation.counted(now=now).seen(now=now))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)

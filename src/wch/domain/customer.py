@@ -12,6 +12,7 @@ from wch.domain.moment import iso, utc_seconds
 
 MOST_SAVED_ADDRESSES = 10
 MOST_CONSENT_ENTRIES = 50
+MOST_NOTES = 100
 
 
 @attrs.frozen(kw_only=True)
@@ -189,6 +190,11 @@ class CustomerProfile:
             total_orders=len(orders),
             total_spent=min(spent.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP), Decimal("99999999.99")),
         )
+
+    def noted(self, text: str, *, by: str, now: datetime) -> Self:
+        """A person wrote something down about the customer; the customer never sees it."""
+        notes = [*self.preferences.get("notes", ()), {"at": iso(now), "by": by, "text": text}]
+        return self._preferring(now=now, notes=notes[-MOST_NOTES:])
 
     def tagged(self, tag: str, *, now: datetime) -> Self:
         """Add a tag; one that is there in any case of letters changes nothing."""
