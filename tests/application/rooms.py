@@ -31,6 +31,7 @@ from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
+from wch.application.tombstones import Tombstones
 from wch.application.verification import Verification
 from wch.application.worker import Duty, Worker
 from wch.domain.circuit_breaker import BreakerRule
@@ -175,6 +176,7 @@ def rooms(
     points = failpoints or Failpoints.disarmed()
     codec = CloudApiCodec(secrets=(SECRET,))
     digests = Digests(keys=keys)
+    tombstones = Tombstones(digests=digests)
     rules = {name: BreakerRule.read(text) for name, text in PRESETS.items()}
     breakers = Breakers(database=store, clock=clock, rules=rules)
     limits = Limits(
@@ -193,7 +195,10 @@ def rooms(
             clock=clock,
             digests=digests,
             arrivals=Arrivals(
-                statuses=Statuses(tag=TAG), keeps_history=keeps_history, reopens_within=timedelta(hours=24)
+                statuses=Statuses(tag=TAG, tombstones=tombstones),
+                tombstones=tombstones,
+                keeps_history=keeps_history,
+                reopens_within=timedelta(hours=24),
             ),
             accounts=Accounts(waba_id=waba_id),
             numbers=numbers,

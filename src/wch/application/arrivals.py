@@ -11,6 +11,7 @@ from wch.application.dialogue.scene import Silence
 from wch.application.former_days import HISTORY, remember
 from wch.application.ports import UnitOfWork
 from wch.application.statuses import Statuses, learn_id
+from wch.application.tombstones import Tombstones
 from wch.domain.audit import AuditEntry
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
@@ -54,6 +55,7 @@ class Arrivals:
     """
 
     statuses: Statuses
+    tombstones: Tombstones
     keeps_history: bool
     reopens_within: timedelta
 
@@ -72,7 +74,7 @@ class Arrivals:
             return Arrived(is_new=self.keeps_history and remember(uow, event, now=now))
         if event.group:
             return self._group(uow, event, now=now)
-        profile = uow.customers.lock(event.sender, now=now)
+        profile = self.tombstones.returned(uow, uow.customers.lock(event.sender, now=now), now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None:
             return self._again(uow, there, event, now=now)

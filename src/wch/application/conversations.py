@@ -257,7 +257,7 @@ class Conversations:
         def work(uow: UnitOfWork) -> CustomerProfile:
             now = self.clock.now()
             conversation = self._locked(uow, conversation_id, now)
-            noted = uow.customers.lock(conversation.customer_phone, now=now).noted(words, by=by, now=now)
+            noted = uow.customers.lock(conversation.customer_phone, now=now).noting(words, by=by, now=now)
             uow.customers.save(noted)
             self._audit(uow, "conversation.note", conversation_id, by=by, now=now)
             return noted

@@ -99,7 +99,9 @@ class Housekeeping:
     def _is_over(self, seen: Conversation, now: datetime) -> bool:
         """Whether a person was there and fell silent; who still waits for one stays in the queue."""
         was_there = seen.assigned_agent_id is not None or seen.handoff.get("reason") == "phone_app"
-        return was_there and seen.is_handoff_over(person=self.person_silent_for, phone_app=self.phone_app_silent_for, now=now)
+        return was_there and seen.is_handoff_over(
+            person=self.person_silent_for, phone_app=self.phone_app_silent_for, now=now
+        )
 
     def _back(self, uow: UnitOfWork, seen: Conversation, now: datetime) -> int:
         uow.customers.lock(seen.customer_phone, now=now)

@@ -8,9 +8,12 @@ from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.doors import Doors
+from wch.application.erasures import Erasures
+from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
 from wch.application.limits import Limits
+from wch.application.merges import Merges
 from wch.application.notifications import Notifications
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
@@ -36,6 +39,9 @@ class Hub:
     conversations: Conversations
     carts: Carts
     customers: Customers
+    exports: Exports
+    erasures: Erasures
+    merges: Merges
     orders: Orders
     notifications: Notifications
     sync: SyncTasks

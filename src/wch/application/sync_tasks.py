@@ -12,12 +12,14 @@ from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.domain.catalogue import ChangeKind, Line, ShopNotFoundError, ShopUnavailableError
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Reason
 from wch.domain.document import document
+from wch.domain.erasure import is_erased
 from wch.domain.errors import LeaseLostError
 from wch.domain.lease import BACK_OFF, Work
 from wch.domain.moment import iso
 from wch.domain.money import money_to_json
 from wch.domain.notification import DELAY, STATUS_PREFIX, Notification
 from wch.domain.order import Order
+from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.sync import EntityType, SyncAction, SyncStatus, SyncTask
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class SyncTasks:
     database: Database
     clock: Clock
     shop: Shop
+    counting: Counting
     most_at_once: int
 
     async def work(self) -> int:
@@ -183,7 +186,11 @@ class SyncTasks:
         if order is None or before is None:
             return
         phone = str(before.get("phone") or order.phone)
-        uow.customers.lock(phone, now=now)
+        if is_erased(phone):
+            uow.options.put(name, seen_state(order, before))
+            return
+        profile = uow.customers.lock(phone, now=now)
+        uow.customers.save(self.counting.noted(profile, _seen(order), now=now))
         before = uow.options.get(name, lock=True) or before
         for word in news(order, before):
             there = uow.notifications.of_order(order.id, word)
@@ -265,3 +272,15 @@ class SyncTasks:
         return await self.database.transact(
             lambda uow: uow.sync.enqueue(entity, entity_id, action, now=self.clock.now())
         )
+
+
+def _seen(order: Order) -> OrderSeen:
+    return OrderSeen(
+        id=order.id,
+        at=order.created_at,
+        modified=order.updated_at,
+        status=order.status.value,
+        total=order.total.amount,
+        refunded=order.refunded.amount,
+        currency=order.currency,
+    )

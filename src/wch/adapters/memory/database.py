@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from wch.adapters.memory.census import MemoryCensus
+from wch.adapters.memory.holdings import MemoryHoldings
 from wch.adapters.memory.people import (
     MemoryCartRepository,
     MemoryConversationRepository,
@@ -55,6 +56,7 @@ class MemoryUnitOfWork:
         self.sagas = MemorySagaRepository(Rows(tables.sagas, journal))
         self.options = MemoryOptionRepository(Rows(tables.options, journal))
         self.audit = MemoryAuditRepository(Rows(tables.audit, journal))
+        self.holdings = MemoryHoldings(tables, journal)
         self.census = MemoryCensus(tables)
 
 
@@ -90,6 +92,10 @@ class MemoryDatabase:
         """Run `work`, which may not write."""
         await asyncio.sleep(0)
         return work(MemoryUnitOfWork(self._tables, Journal(read_only=True)))
+
+    async def forget(self) -> bool:
+        """What was deleted is nowhere."""
+        return True
 
     async def clock_offset(self) -> timedelta:
         """There is no other clock."""

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from wch.adapters.sql.census import SqlCensus
+from wch.adapters.sql.holdings import SqlHoldings
 from wch.adapters.sql.people import (
     SqlCartRepository,
     SqlConversationRepository,
@@ -113,6 +114,11 @@ class SqlUnitOfWork:
     def audit(self) -> SqlAuditRepository:
         """See `wch.application.ports.AuditRepository`."""
         return SqlAuditRepository(self._session, self._tables)
+
+    @cached_property
+    def holdings(self) -> SqlHoldings:
+        """See `wch.application.ports.Holdings`."""
+        return SqlHoldings(self._session, self._tables)
 
     @cached_property
     def census(self) -> SqlCensus:

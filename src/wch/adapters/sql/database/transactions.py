@@ -188,6 +188,12 @@ class SqlDatabase:
         _, offset = min([await self.run(ask, write=False) for _ in range(ROUND_TRIPS)])
         return offset
 
+    async def forget(self) -> bool:
+        """Cut SQLite's log, in which what was deleted still stands; a server's own logs are not ours to cut."""
+        if not self.is_sqlite or engines.is_in_memory(self._engine.url):
+            return True
+        return await self._apart(_cut_log, write=True)
+
     async def settled(self) -> None:
         """Wait until nothing runs any more, also what was begun by callers who left."""
         while self._running:
@@ -366,6 +372,14 @@ class SqlDatabase:
                 raise _CommittedError from None
             raise
         this.in_doubt = False
+
+
+def _cut_log(connection: Connection) -> bool:
+    """Bring the log into the file and cut it; only outside a transaction, so the one around this is ended first."""
+    connection.exec_driver_sql("COMMIT")
+    told = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    return told is not None and told[0] == 0
 
 
 def _roll_back(connection: Connection) -> bool:
