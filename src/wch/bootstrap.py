@@ -41,6 +41,7 @@ from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.limits import Limits
@@ -312,6 +313,7 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
         reopens_within=timedelta(hours=settings.conversation.reopen_hours),
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
+    one(Identities)
     one(Conversations, receipts=settings.conversation.read_receipts)
 
 

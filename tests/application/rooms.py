@@ -21,9 +21,11 @@ from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
 from wch.application.gathering import Gatherer
 from wch.application.handling import Handling
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox, Receipt
 from wch.application.intake import Intake
 from wch.application.limits import DOCUMENTED, Limits
+from wch.application.merges import Merges
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Database, UnitOfWork
@@ -39,6 +41,7 @@ from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.message import Message
 from wch.domain.moment import unix
+from wch.domain.order_figures import Counting
 from wch.domain.outgoing import Text
 from wch.domain.rate_limit import RateLimit
 from wch.testing import FrozenClock, RecordingWhatsApp, SequentialIds
@@ -101,6 +104,7 @@ class Rooms:
     limits: Limits
     dead_letters: DeadLetters
     conversations: Conversations
+    merges: Merges
     statistics: Statistics
     verification: Verification
     facts: list[object]
@@ -185,6 +189,7 @@ def rooms(
         digests=digests,
         rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
     )
+    merges = Merges(database=store, clock=clock, ids=SequentialIds(), counting=Counting(home="USD"), country="US")
     speaker = Speaker(codec=codec, numbers=numbers)
     inbox = Inbox(
         database=store,
@@ -197,6 +202,7 @@ def rooms(
             arrivals=Arrivals(
                 statuses=Statuses(tag=TAG, tombstones=tombstones),
                 tombstones=tombstones,
+                identities=Identities(merges=merges),
                 keeps_history=keeps_history,
                 reopens_within=timedelta(hours=24),
             ),
@@ -255,6 +261,7 @@ def rooms(
         limits=limits,
         dead_letters=DeadLetters(database=store, clock=clock, inbox=inbox, failpoints=points),
         conversations=Conversations(database=store, clock=clock, speaker=speaker, whatsapp=whatsapp, receipts=True),
+        merges=merges,
         statistics=Statistics(database=store, clock=clock),
         verification=Verification(database=store),
         facts=facts,

@@ -9,6 +9,7 @@ import attrs
 
 from wch.application.dialogue.scene import Silence
 from wch.application.former_days import HISTORY, remember
+from wch.application.identities import Identities, starts_anew
 from wch.application.ports import UnitOfWork
 from wch.application.statuses import Statuses, learn_id
 from wch.application.tombstones import Tombstones
@@ -56,6 +57,7 @@ class Arrivals:
 
     statuses: Statuses
     tombstones: Tombstones
+    identities: Identities
     keeps_history: bool
     reopens_within: timedelta
 
@@ -74,16 +76,19 @@ class Arrivals:
             return Arrived(is_new=self.keeps_history and remember(uow, event, now=now))
         if event.group:
             return self._group(uow, event, now=now)
-        profile = self.tombstones.returned(uow, uow.customers.lock(event.sender, now=now), now=now)
+        sender = self.identities.key_of(uow, event)
+        profile = self.tombstones.returned(uow, uow.customers.lock(sender, now=now), now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None:
             return self._again(uow, there, event, now=now)
-        conversation = self._conversation(uow, event, now=now)
+        profile = self.identities.met(uow, profile, event, now=now)
+        conversation = self._conversation(uow, event, profile, now=now)
         row = uow.messages.add(self._row(event, conversation.id, now=now))
         uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
         uow.customers.save(self._met(profile, event, now=now))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
+        self.identities.after(uow, event, now=now)
         return Arrived(is_new=True, row=row)
 
     def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime) -> CustomerProfile:
@@ -92,7 +97,7 @@ class Arrivals:
         if "unreachable" in met.preferences:
             met = attrs.evolve(met, preferences=amended(met.preferences, unreachable=None))
         known: Any = met.preferences.get("identity", {}).get("aliases", ())
-        told = [event.wa_id] if event.wa_id not in {None, event.sender} else []
+        told = [event.wa_id] if event.wa_id not in {None, event.sender, profile.phone} else []
         aliases = list(dict.fromkeys([*known, *told])) or None
         return met.identified(
             now=now,
@@ -144,15 +149,21 @@ class Arrivals:
         uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
         return Arrived(is_new=True)
 
-    def _conversation(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Conversation:
+    def _conversation(
+        self, uow: UnitOfWork, event: InboundMessage, profile: CustomerProfile, *, now: datetime
+    ) -> Conversation:
         """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""
-        latest = uow.conversations.latest_of(event.sender, lock=True)
+        latest = uow.conversations.latest_of(profile.phone, lock=True)
+        is_other = profile.new_owner_since == now
+        if is_other and latest is not None:
+            uow.conversations.save(starts_anew(profile, latest, now=now) or latest)
+            latest = None
         if latest is not None and latest.is_open:
             found = latest
         elif latest is not None and now - latest.updated_at < self.reopens_within:
             found = latest.reopened(now=now)
         else:
-            found = uow.conversations.add(Conversation(customer_phone=event.sender, created_at=now, updated_at=now))
+            found = uow.conversations.add(Conversation(customer_phone=profile.phone, created_at=now, updated_at=now))
         remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
         referral = event.content.get("referral")
         if isinstance(referral, Mapping):
@@ -191,7 +202,7 @@ class Arrivals:
         """The shop's owner wrote from the phone: it is kept, and a person has the thread."""
         if _is_history(event):
             return self.keeps_history and remember(uow, event, now=now)
-        profile = uow.customers.lock(event.recipient, now=now)
+        profile = uow.customers.lock(self.identities.key(uow, event.recipient), now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None and there.type != FOREIGN:
             return False
@@ -232,7 +243,7 @@ class Arrivals:
 
     def preference(self, uow: UnitOfWork, event: PreferenceChange, *, now: datetime) -> None:
         """What the customer decided in WhatsApp itself; an older decision than the last is only logged."""
-        profile = uow.customers.lock(event.sender, now=now)
+        profile = uow.customers.lock(self.identities.key(uow, event.sender), now=now)
         uow.customers.save(profile.told_whatsapp(event.value, event.at, now=now))
 
     def account(self, uow: UnitOfWork, field: str, number: str | None, value: JsonObject, *, now: datetime) -> None:

@@ -95,6 +95,7 @@ class Intake:
         for event in events:
             if isinstance(event, AccountEvent):
                 yield from self.accounts.phones(uow, event)
+                yield from self.arrivals.identities.phones_of_update(uow, event)
             elif isinstance(event, Unusable) or not self._is_ours(event.number) or self._is_of_the_erased(uow, event):
                 continue
             elif isinstance(event, StatusUpdate):
@@ -102,9 +103,9 @@ class Intake:
                 if known is not None:
                     yield known.phone
             elif isinstance(event, PreferenceChange):
-                yield event.sender
+                yield self.arrivals.identities.key(uow, event.sender)
             elif self.arrivals.belongs_to_a_thread(event):
-                yield event.recipient if isinstance(event, Echo) else event.sender
+                yield from self._people(uow, event)
 
     def apply(self, uow: UnitOfWork, event: InboundEvent, source: Source) -> Applied:
         """Apply one event: new, known, or dead for a reason that needs no second try."""
@@ -130,6 +131,12 @@ class Intake:
                 self._note(uow, event)
         return Applied(verdict=Verdict.NEW if is_new else Verdict.KNOWN)
 
+    def _people(self, uow: UnitOfWork, event: InboundMessage | Echo) -> Iterable[str]:
+        identities = self.arrivals.identities
+        if isinstance(event, Echo):
+            return (identities.key(uow, event.recipient),)
+        return identities.phones(uow, event)
+
     def _is_of_the_erased(self, uow: UnitOfWork, event: InboundEvent) -> bool:
         """Whether an event is older than its customer's erasure: it is answered, and kept nowhere.
 
@@ -150,6 +157,7 @@ class Intake:
         elif isinstance(event, AccountEvent):
             self.arrivals.account(uow, event.field, event.number, event.value, now=now)
             self.accounts.apply(uow, event, now=now)
+            self.arrivals.identities.updated(uow, event, now=now)
         else:
             self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
 

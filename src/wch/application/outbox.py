@@ -30,6 +30,7 @@ from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
 from wch.domain.lease import BACK_OFF, CALL_WITHIN
 from wch.domain.message import PRIORITY, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
+from wch.domain.phone import variants
 from wch.domain.rate_limit import Pace
 from wch.domain.send_result import Ambiguous, SendResult
 
@@ -291,7 +292,7 @@ class Outbox:
             end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
         elif row.expires_at is not None and now >= row.expires_at:
             end(uow, row.failed("expired", now=now), now=now)
-        elif (refusal := _refusal(row, profile, now)) is not None:
+        elif (refusal := _refusal(row, profile, now) or _twin_refusal(uow, row, profile)) is not None:
             end(uow, row.failed(refusal, now=now), now=now)
         elif country is not None and stops.of_country(country) in stopped:
             end(uow, row.failed("policy:country", now=now), now=now)
@@ -378,6 +379,15 @@ def _rests(one: Candidate, resting: set[str]) -> bool:
 
 def _is_due(one: Candidate, now: datetime) -> bool:
     return (one.not_before is None or one.not_before <= now) and one.work.is_due(now=now)
+
+
+def _twin_refusal(uow: UnitOfWork, row: Message, profile: CustomerProfile) -> str | None:
+    """Whether the same number in its other spelling refused: an opt-out of one holds for both."""
+    if row.class_ is Class.REPLY:
+        return None
+    twins = [twin for key in variants(profile.phone)[1:] if (twin := uow.customers.of(key)) is not None]
+    refused = any(twin.notification_opt_out or (twin.is_out and row.class_ is Class.CAMPAIGN) for twin in twins)
+    return "policy:optout" if refused else None
 
 
 def _refusal(row: Message, profile: CustomerProfile, now: datetime) -> str | None:

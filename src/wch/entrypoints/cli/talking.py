@@ -287,6 +287,19 @@ async def tag(run: Run, key: str, add: tuple[str, ...], remove: tuple[str, ...])
     run.show(profile, lambda console: console.print(f"Tags: {', '.join(profile.tags) or 'none'}"))
 
 
+@customers.command(name="same-owner")
+@click.argument("key")
+@command
+async def same_owner(run: Run, key: str) -> None:
+    """Say that a number still belongs to the same person, although WhatsApp knows them by another id.
+
+    Example: wch customers same-owner 34612345678
+    """
+    async with run.hub() as hub:
+        profile = await hub.customers.same_owner(key, by=BY)
+    run.show(profile, lambda console: console.print("Addresses and orders are shown to this customer again."))
+
+
 @customers.command()
 @click.argument("key")
 @click.option("--marketing", "to", type=click.Choice(["in", "out"]), required=True)
