@@ -61,6 +61,7 @@ from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
 from wch.application.tombstones import Tombstones
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
@@ -252,7 +253,7 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
