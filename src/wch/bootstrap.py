@@ -20,6 +20,7 @@ from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
@@ -40,6 +41,7 @@ from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.limits import Limits
@@ -197,7 +199,7 @@ def wired(parts: Parts) -> Hub:
     one(Tombstones)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    one(Arrivals)
+    _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
@@ -214,6 +216,7 @@ def wired(parts: Parts) -> Hub:
     one(
         Handling,
         receipts=settings.conversation.read_receipts,
+        typing=settings.conversation.typing,
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
@@ -242,6 +245,8 @@ def wired(parts: Parts) -> Hub:
     one(
         Housekeeping,
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
         rest=Every(parts.clock, 30.0),
     )
     one(Retention, kept=_kept(settings))
@@ -253,25 +258,11 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (
-        Conversations,
-        Orders,
-        SagaDesk,
-        DeadLetters,
-        Statistics,
-        Verification,
-    ):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
-    doors = Doors(
-        verify_token=settings.whatsapp.verify_token,
-        max_bytes=settings.ingress.max_bytes,
-        read_seconds=float(settings.ingress.read_seconds),
-        console=settings.console.enabled,
-        streams=settings.console.streams,
-    )
-    container.register(Doors, instance=doors)
+    container.register(Doors, instance=_doors(settings))
     one(Hub)
     hub: Hub = container.resolve(Hub)
     return hub
@@ -316,11 +307,34 @@ def _kept(settings: Settings) -> Kept:
     )
 
 
+def _doors(settings: Settings) -> Doors:
+    """The terms on which people and deliveries are let in."""
+    return Doors(
+        verify_token=settings.whatsapp.verify_token,
+        max_bytes=settings.ingress.max_bytes,
+        read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
+    )
+
+
 def _people(settings: Settings, one: Callable[..., None]) -> None:
     """What the pages for people ask beside the rooms of the trade."""
     one(Traces)
     one(Watching)
     one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
+
+
+def _conversing(one: Callable[..., None], settings: Settings) -> None:
+    """What comes from WhatsApp, and what people do about it."""
+    one(
+        Arrivals,
+        keeps_history=settings.whatsapp.import_history,
+        reopens_within=timedelta(hours=settings.conversation.reopen_hours),
+    )
+    one(Accounts, waba_id=settings.whatsapp.waba_id)
+    one(Identities)
+    one(Conversations, receipts=settings.conversation.read_receipts)
 
 
 def _policy(settings: Settings) -> Policy:
@@ -717,6 +731,16 @@ def _disk(settings: Settings) -> list[Ailment]:
     return [Ailment(severity="warning", what=f"{free} % of the disk is free.", way_out="Make room on the disk.")]
 
 
+async def _lift_tier(hub: Hub) -> None:
+    """The sandbox's account may write to everybody, unless it was told another tier."""
+
+    def work(uow: UnitOfWork) -> None:
+        if uow.options.get(LIMITS, lock=True) is None:
+            uow.options.put(LIMITS, document(tier=UNLIMITED))
+
+    await hub.database.transact(work)
+
+
 @asynccontextmanager
 async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> AsyncIterator[Any]:
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
@@ -728,6 +752,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
+    await _lift_tier(hub)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],
