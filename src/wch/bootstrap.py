@@ -25,6 +25,7 @@ from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
+from wch.application.checkup import Checkup, Complaint, SettingLine
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -307,6 +308,23 @@ def _kept(settings: Settings) -> Kept:
     )
 
 
+def _setting_lines(settings: Settings) -> list[SettingLine]:
+    return [
+        SettingLine(
+            name=f"{row.section}.{row.key}",
+            value=row.value,
+            origin=row.origin,
+            variable=row.environment,
+            meaning=row.meaning,
+        )
+        for row in settings.describe()
+    ]
+
+
+async def _complaints(settings: Settings) -> list[Complaint]:
+    return [Complaint(severity=one.severity, what=one.what, way_out=one.way_out) for one in await examine(settings)]
+
+
 def _doors(settings: Settings) -> Doors:
     """The terms on which people and deliveries are let in."""
     return Doors(
@@ -322,6 +340,7 @@ def _people(settings: Settings, one: Callable[..., None]) -> None:
     """What the pages for people ask beside the rooms of the trade."""
     one(Traces)
     one(Watching)
+    one(Checkup, settings=lambda: _setting_lines(settings), examine=lambda: _complaints(settings))
     one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
 
 

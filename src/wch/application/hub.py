@@ -4,6 +4,7 @@ import attrs
 
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
+from wch.application.checkup import Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -57,5 +58,6 @@ class Hub:
     traces: Traces
     operators: Operators
     watching: Watching
+    checkup: Checkup
     health: Health
     doors: Doors
