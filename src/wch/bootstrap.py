@@ -314,7 +314,6 @@ def _setting_lines(settings: Settings) -> list[SettingLine]:
             name=f"{row.section}.{row.key}",
             value=row.value,
             origin=row.origin,
-            variable=row.environment,
             meaning=row.meaning,
         )
         for row in settings.describe()

@@ -12,7 +12,6 @@ class SettingLine:
     name: str
     value: str
     origin: str
-    variable: str
     meaning: str
 
 

@@ -14,7 +14,7 @@ from wch.domain.errors import WchError
 from wch.domain.message import Direction, Message
 from wch.domain.moment import iso, of_iso, unix
 from wch.domain.operator import Right
-from wch.entrypoints.http.pages.eyes import clean, offers_of, words_of
+from wch.entrypoints.http.pages.eyes import clean, offers_of
 from wch.entrypoints.http.pages.parts import Cell, Choice, Page, moment, state
 from wch.entrypoints.http.pages.visiting import PAGE_SIZE, ForbiddenError, Route, Visit
 
@@ -118,7 +118,7 @@ def _line(
     return Line(
         href=visit.href(f"inbox/{talk.id}"),
         person=visit.eyes.person(talk.customer_phone, profile, known=known),
-        last="" if newest is None else visit.eyes.words(words_of(newest)[:140], known=known),
+        last="" if newest is None else visit.eyes.words((newest.words or f"[{newest.type}]")[:140], known=known),
         at=moment(talk.last_message_at),
         status=state(talk.status),
         unread=talk.unread_count,
@@ -212,7 +212,7 @@ def _said(visit: Visit, message: Message, *, known: bool) -> Said:
         who=("A colleague" if by == "person" else "Assistant" if by == "dialogue" else str(by or "Shop"))
         if ours
         else "Customer",
-        words=visit.eyes.words(words_of(message), known=known),
+        words=visit.eyes.words(message.words or f"[{message.type}]", known=known),
         offers=offers_of(message) if known else (),
         at=moment(message.created_at),
         status=state(message.status),

@@ -117,16 +117,14 @@ async def settings(visit: Visit) -> Page:
     sections = [
         Table(
             title=title,
-            columns=("Setting", "Value", "From", "Variable", "Meaning"),
-            rows=[
-                (code(one.name), text(clean(one.value)), text(one.origin), code(one.variable), text(one.meaning))
-                for one in some
-            ],
+            columns=("Setting", "Meaning", "Value", "From"),
+            rows=[(code(one.name), text(one.meaning), text(clean(one.value)), text(one.origin)) for one in some],
             empty="Nothing.",
         )
         for title, some in (("Set", given), ("Left at their default", rest))
     ]
-    return Page(title="Settings", place="settings", sections=sections)
+    lead = "Set by an argument, the environment or wch.toml, in this order; a setting a.b has the variable WCH_A_B."
+    return Page(title="Settings", place="settings", sections=sections, lead=lead)
 
 
 async def doctor(visit: Visit) -> Page:
