@@ -23,6 +23,7 @@ from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
+from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
@@ -35,6 +36,7 @@ from wch.application.doors import Doors
 from wch.application.erasures import Erasures
 from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
+from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.gathering import Gatherer
 from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
@@ -49,10 +51,12 @@ from wch.application.observers import Observers
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
+from wch.application.outreach import Manners, Outreach
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
@@ -211,6 +215,7 @@ def wired(parts: Parts) -> Hub:
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
+    _outreach(container, one, settings)
     one(
         Outbox,
         pause=asyncio.sleep,
@@ -218,7 +223,6 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
-    container.register(Counting, instance=_counting(settings))
     one(PlacementSteps)
     _privacy(one, parts, numbers)
     one(
@@ -239,7 +243,7 @@ def wired(parts: Parts) -> Hub:
         rest=Every(parts.clock, 30.0),
     )
     one(Retention, kept=_kept(settings))
-    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping, Retention)
+    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, FanningOut, Housekeeping, Retention)
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
@@ -279,6 +283,45 @@ def _counting(settings: Settings) -> Counting:
         silver=steps.silver,
         gold=steps.gold,
         platinum=steps.platinum,
+    )
+
+
+def _outreach(container: punq.Container, one: Callable[..., None], settings: Settings) -> None:
+    """What decides whether people are approached, and the campaigns that approach them."""
+    plans, manners = settings.broadcasts, settings.marketing
+    container.register(Counting, instance=_counting(settings))
+    container.register(
+        Manners,
+        instance=Manners(
+            cap_week=manners.cap_week,
+            cap_month=manners.cap_month,
+            quiet_start=manners.quiet_start,
+            quiet_end=manners.quiet_end,
+            no_marketing_to=frozenset(manners.blocked_countries),
+            zone=settings.general.timezone,
+            language=settings.general.language,
+        ),
+    )
+    one(Outreach)
+    one(Targeting)
+    one(SecondLook)
+    one(
+        FanningOut,
+        quality=BadQuality(
+            sample=plans.pause_sample,
+            held_back_percent=plans.pause_131049_percent,
+            failed_percent=plans.pause_failed_percent,
+        ),
+        most=plans.max_recipients,
+    )
+    one(
+        Broadcasts,
+        rate_per_minute=plans.rate_per_minute,
+        life_hours=plans.life_hours,
+        credit_days=plans.credit_days,
+        prices=settings.pricing.table,
+        country=settings.general.country or "US",
+        zone=settings.general.timezone,
     )
 
 

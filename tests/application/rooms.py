@@ -17,6 +17,7 @@ from wch.application.dead_letters import DeadLetters
 from wch.application.dialogue.scene import Answer, Say, Scene
 from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
+from wch.application.fanning_out import Targeting
 from wch.application.gathering import Gatherer
 from wch.application.handling import Handling
 from wch.application.inbox import Inbox, Receipt
@@ -24,7 +25,9 @@ from wch.application.intake import Intake
 from wch.application.limits import DOCUMENTED, Limits
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
+from wch.application.outreach import Manners, Outreach
 from wch.application.ports import Database, UnitOfWork
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
@@ -37,6 +40,7 @@ from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.message import Message
 from wch.domain.moment import unix
+from wch.domain.order_figures import Counting
 from wch.domain.outgoing import Text
 from wch.domain.rate_limit import RateLimit
 from wch.testing import FrozenClock, RecordingWhatsApp, SequentialIds
@@ -210,6 +214,10 @@ def rooms(
         tell=facts.append,
     )
 
+    targeting = Targeting(
+        outreach=Outreach(manners=Manners(no_marketing_to=frozenset())), counting=Counting(home="EUR")
+    )
+
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
@@ -221,6 +229,7 @@ def rooms(
         breakers=breakers,
         limits=limits,
         outcomes=Outcomes(clock=clock, breakers=breakers),
+        second_look=SecondLook(targeting=targeting),
         settling=Settling(database=store, clock=clock, failpoints=points),
         failpoints=points,
         bell=bell,

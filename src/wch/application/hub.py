@@ -3,6 +3,7 @@
 import attrs
 
 from wch.application.breakers import Breakers
+from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
@@ -42,6 +43,7 @@ class Hub:
     exports: Exports
     erasures: Erasures
     merges: Merges
+    broadcasts: Broadcasts
     orders: Orders
     notifications: Notifications
     sync: SyncTasks

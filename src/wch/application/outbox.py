@@ -17,8 +17,10 @@ from wch.application.health import STOPPED
 from wch.application.limits import PAIR, Limits
 from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
 from wch.application.ports import Candidate, Clock, Database, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.statuses import callback_data
+from wch.domain.campaign import Progress
 from wch.domain.circuit_breaker import Permit
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import Reason
@@ -78,6 +80,7 @@ class Outbox:
     limits: Limits
     outcomes: Outcomes
     settling: Settling
+    second_look: SecondLook
     failpoints: Failpoints
     bell: Bell
     pause: Callable[[float], Awaitable[None]]
@@ -219,6 +222,7 @@ class Outbox:
             HeldError: not now; everything is rolled back, so a refused limit costs no other one a hit.
             LeaseLostError: somebody else was first.
         """
+        progress = self.second_look.progress(uow, candidate)
         profile = uow.customers.lock_if_free(candidate.customer_phone)
         if profile is None or uow.messages.in_flight(candidate.customer_phone):
             raise HeldError(number=False)
@@ -226,6 +230,8 @@ class Outbox:
         row = uow.messages.get(candidate.work.id, lock=True)
         if row is None or work_of(row) != candidate.work:
             raise LeaseLostError(row=candidate.work.id)
+        if progress is not None and self._looked_at_again(uow, row, profile, progress, now):
+            return None
         if self._ended(uow, row, profile, now):
             return None
         number = candidate.number or ""
@@ -248,6 +254,18 @@ class Outbox:
             taken_at=self.clock.boot(),
             is_probe=is_probe,
         )
+
+    def _looked_at_again(
+        self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress, now: datetime
+    ) -> bool:
+        """Whether a campaign's message stays here: paused, cancelled, refused or held since it was planned."""
+        look = self.second_look.at(uow, row, profile, progress, now=now)
+        if look.refusal is not None:
+            end(uow, attrs.evolve(row, content=look.content).failed(look.refusal, now=now), now=now)
+        elif look.not_before is not None:
+            held = attrs.evolve(row, content=amended(row.content, not_before=iso(look.not_before)))
+            uow.messages.save(held)
+        return look.refusal is not None or look.not_before is not None
 
     def _ended(self, uow: UnitOfWork, row: Message, profile: CustomerProfile, now: datetime) -> bool:
         """Whether the row ends before it is sent: used up, expired, refused by the customer, window closed."""

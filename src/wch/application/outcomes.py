@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from wch.application.breakers import Breakers
+from wch.application.campaigns import sound_the_alarm
 from wch.application.consequences import bury, follow, stop_sending
 from wch.application.health import STOPPED
 from wch.application.ports import Clock, UnitOfWork
@@ -144,6 +145,8 @@ class Outcomes:
     def _hold(self, uow: UnitOfWork, row: Message, error: str, failure: FailureClass, *, now: datetime) -> None:
         """Only this row waits, longer each time; the attempt is given back."""
         times = int(row.content.get("held", 0))
+        if failure is FailureClass.SPAM:
+            sound_the_alarm(uow, "spam:131048", now)
         wait = SPAM_PAUSE if failure is FailureClass.SPAM else timedelta(seconds=4 ** min(times, 5))
         content = amended(row.content, held=times + 1, not_before=iso(now + wait))
         waiting = attrs.evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)

@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, selling, talking
+from wch.entrypoints.cli import beginning, campaigns, caring, guarding, operating, selling, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -32,6 +32,7 @@ for part in (
     talking.conversations,
     selling.carts,
     talking.customers,
+    campaigns.broadcasts,
     selling.orders,
     selling.notifications,
     selling.sync,
