@@ -63,6 +63,7 @@ from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
 from wch.application.tombstones import Tombstones
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
@@ -202,7 +203,10 @@ def wired(parts: Parts) -> Hub:
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
-        Breakers, instance=Breakers(database=parts.database, clock=parts.clock, rules=_breakers(settings))
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
+        ),
     )
     one(Outcomes)
     one(Settling)
@@ -251,7 +255,15 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Conversations, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (
+        Conversations,
+        Orders,
+        SagaDesk,
+        DeadLetters,
+        Statistics,
+        Verification,
+        Traces,
+    ):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
@@ -601,7 +613,8 @@ class Installation:
         if settings.database.url.startswith(MEMORY):
             raise SettingsError("A database in memory has no tables to install; set WCH_DATABASE_URL to a real one.")
         clock = SystemClock()
-        database = _sql(settings, clock, SystemIds(), Failpoints.disarmed())
+        failpoints = Failpoints.read(settings.security.failpoints, testing=settings.security.testing)
+        database = _sql(settings, clock, SystemIds(), failpoints)
         try:
             yield cls(settings=settings, database=database, clock=clock)
         finally:

@@ -22,6 +22,7 @@ from wch.application.ports import Clock, Database, Ids, Shop
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 
@@ -53,5 +54,6 @@ class Hub:
     limits: Limits
     statistics: Statistics
     verification: Verification
+    traces: Traces
     health: Health
     doors: Doors

@@ -37,6 +37,7 @@ for part in (
     selling.notifications,
     selling.sync,
     guarding.breakers,
+    guarding.failpoints,
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
