@@ -34,6 +34,7 @@ from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
+from wch.application.explaining import Explaining
 from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
 from wch.application.fanning_out import BadQuality, FanningOut, Targeting
@@ -46,7 +47,7 @@ from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.limits import Limits
 from wch.application.merges import Merges
-from wch.application.notifications import Notifications
+from wch.application.notifications import PARAMETERS, Notifications
 from wch.application.observers import Observers
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
@@ -62,6 +63,8 @@ from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
+from wch.application.template_news import TemplateNews
+from wch.application.templates import Templates
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
@@ -76,6 +79,7 @@ from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
 from wch.settings import Settings
+from wch.settings.choices import TEMPLATES as USES
 
 MEMORY = "memory://"
 TAG = "hub.tag"
@@ -197,6 +201,7 @@ def wired(parts: Parts) -> Hub:
     container.register(Digests, instance=Digests(keys=_keys(parts)))
     one(Speaker, numbers=numbers)
     one(Tombstones)
+    one(TemplateNews, account=settings.whatsapp.waba_id)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
     one(Arrivals)
@@ -219,7 +224,7 @@ def wired(parts: Parts) -> Hub:
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
-    _outreach(container, one, settings)
+    _outreach(container, one, parts)
     one(
         Outbox,
         pause=asyncio.sleep,
@@ -246,8 +251,18 @@ def wired(parts: Parts) -> Hub:
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
         rest=Every(parts.clock, 30.0),
     )
-    one(Retention, kept=_kept(settings))
-    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, FanningOut, Housekeeping, Retention)
+    duties = (
+        Handling,
+        Outbox,
+        SagaRunner,
+        Notifications,
+        SyncTasks,
+        Carts,
+        Templates,
+        FanningOut,
+        Housekeeping,
+        Retention,
+    )
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
@@ -284,6 +299,7 @@ def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -
     one(Erasures, keepers=keepers, numbers=numbers, country=country)
     one(Exports, keepers=keepers, country=country)
     one(Merges, country=country)
+    one(Retention, kept=_kept(parts.settings))
 
 
 def _counting(settings: Settings) -> Counting:
@@ -298,8 +314,9 @@ def _counting(settings: Settings) -> Counting:
     )
 
 
-def _outreach(container: punq.Container, one: Callable[..., None], settings: Settings) -> None:
+def _outreach(container: punq.Container, one: Callable[..., None], parts: Parts) -> None:
     """What decides whether people are approached, and the campaigns that approach them."""
+    settings = parts.settings
     plans, manners = settings.broadcasts, settings.marketing
     container.register(Counting, instance=_counting(settings))
     container.register(
@@ -316,6 +333,16 @@ def _outreach(container: punq.Container, one: Callable[..., None], settings: Set
     )
     one(Outreach)
     one(Targeting)
+    source: Any = parts.whatsapp if hasattr(parts.whatsapp, "message_templates") else None
+    one(
+        Templates,
+        source=source,
+        account=settings.whatsapp.waba_id,
+        uses=settings.templates.map,
+        variables={use: PARAMETERS[name] for use, name in USES.items() if name in PARAMETERS},
+        every=timedelta(hours=settings.templates.sync_hours),
+        language=settings.general.language,
+    )
     one(SecondLook)
     one(
         FanningOut,
@@ -326,6 +353,7 @@ def _outreach(container: punq.Container, one: Callable[..., None], settings: Set
         ),
         most=plans.max_recipients,
     )
+    one(Explaining)
     one(
         Broadcasts,
         rate_per_minute=plans.rate_per_minute,

@@ -32,6 +32,7 @@ from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
+from wch.application.template_news import TemplateNews
 from wch.application.tombstones import Tombstones
 from wch.application.verification import Verification
 from wch.application.worker import Duty, Worker
@@ -195,7 +196,11 @@ def rooms(
         intake=Intake(
             clock=clock,
             digests=digests,
-            arrivals=Arrivals(statuses=Statuses(tag=TAG, tombstones=tombstones), tombstones=tombstones),
+            arrivals=Arrivals(
+                statuses=Statuses(tag=TAG, tombstones=tombstones),
+                tombstones=tombstones,
+                template_news=TemplateNews(account=""),
+            ),
             numbers=numbers,
         ),
         failpoints=points,

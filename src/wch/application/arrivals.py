@@ -10,6 +10,7 @@ import attrs
 from wch.application.dialogue.scene import Silence
 from wch.application.ports import UnitOfWork
 from wch.application.statuses import Statuses, learn_id
+from wch.application.template_news import TemplateNews
 from wch.application.tombstones import Tombstones
 from wch.domain.audit import AuditEntry
 from wch.domain.conversation import Conversation, ConversationStatus
@@ -53,6 +54,7 @@ class Arrivals:
 
     statuses: Statuses
     tombstones: Tombstones
+    template_news: TemplateNews
 
     def status(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         """A status moves its row; whether anything changed."""
@@ -226,8 +228,18 @@ class Arrivals:
         profile = uow.customers.lock(event.sender, now=now)
         uow.customers.save(profile.told_whatsapp(event.value, event.at, now=now))
 
-    def account(self, uow: UnitOfWork, field: str, number: str | None, value: JsonObject, *, now: datetime) -> None:
-        """What the account, a template, a payment or an unknown field tells: written down as it came."""
+    def account(
+        self,
+        uow: UnitOfWork,
+        field: str,
+        number: str | None,
+        value: JsonObject,
+        *,
+        now: datetime,
+        entry_id: str | None = None,
+    ) -> None:
+        """What the account, a template, a payment or an unknown field tells: written down as it came, and heeded."""
+        self.template_news.note(uow, field, value, entry_id=entry_id, now=now)
         uow.audit.add(
             AuditEntry(
                 at=now,

@@ -10,6 +10,7 @@ from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
+from wch.application.explaining import Explaining
 from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
@@ -22,6 +23,7 @@ from wch.application.ports import Clock, Database, Ids, Shop
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
+from wch.application.templates import Templates
 from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
@@ -45,6 +47,8 @@ class Hub:
     erasures: Erasures
     merges: Merges
     broadcasts: Broadcasts
+    templates: Templates
+    explaining: Explaining
     orders: Orders
     notifications: Notifications
     sync: SyncTasks

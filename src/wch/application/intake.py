@@ -142,7 +142,7 @@ class Intake:
         if isinstance(event, PreferenceChange):
             self.arrivals.preference(uow, event, now=now)
         elif isinstance(event, AccountEvent):
-            self.arrivals.account(uow, event.field, event.number, event.value, now=now)
+            self.arrivals.account(uow, event.field, event.number, event.value, now=now, entry_id=event.entry_id)
         else:
             self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import attrs
 
 from wch.domain.document import JsonObject, document
+from wch.domain.errors import WchError
 from wch.domain.outgoing import Template
 from wch.domain.outgoing.limit import MessageLimitError
 from wch.domain.outgoing.plain import Media, MediaKind
@@ -29,6 +30,10 @@ LONGEST_OPTION = 150
 LONGEST_VALUE = 1024
 
 _GAP = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
+
+
+class TemplatesUnavailableError(WchError):
+    """The account's templates cannot be fetched now; what is stored stays."""
 
 
 def option_of(name: str, language: str) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, campaigns, caring, guarding, operating, selling, talking
+from wch.entrypoints.cli import beginning, campaigns, caring, guarding, knowing, operating, selling, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -33,6 +33,8 @@ for part in (
     selling.carts,
     talking.customers,
     campaigns.broadcasts,
+    knowing.templates,
+    knowing.explain,
     selling.orders,
     selling.notifications,
     selling.sync,
