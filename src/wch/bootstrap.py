@@ -20,6 +20,7 @@ from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
@@ -43,6 +44,7 @@ from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.limits import Limits
@@ -63,7 +65,6 @@ from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
-from wch.application.template_news import TemplateNews
 from wch.application.templates import Templates
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
@@ -201,10 +202,9 @@ def wired(parts: Parts) -> Hub:
     container.register(Digests, instance=Digests(keys=_keys(parts)))
     one(Speaker, numbers=numbers)
     one(Tombstones)
-    one(TemplateNews, account=settings.whatsapp.waba_id)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    one(Arrivals)
+    _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
@@ -221,6 +221,7 @@ def wired(parts: Parts) -> Hub:
     one(
         Handling,
         receipts=settings.conversation.read_receipts,
+        typing=settings.conversation.typing,
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
@@ -249,6 +250,8 @@ def wired(parts: Parts) -> Hub:
     one(
         Housekeeping,
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
         rest=Every(parts.clock, 30.0),
     )
     duties = (
@@ -270,15 +273,7 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (
-        Conversations,
-        Orders,
-        SagaDesk,
-        DeadLetters,
-        Statistics,
-        Verification,
-        Traces,
-    ):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
@@ -381,6 +376,18 @@ def _kept(settings: Settings) -> Kept:
         sync=days.sync_days,
         audit=days.audit_days,
     )
+
+
+def _conversing(one: Callable[..., None], settings: Settings) -> None:
+    """What comes from WhatsApp, and what people do about it."""
+    one(
+        Arrivals,
+        keeps_history=settings.whatsapp.import_history,
+        reopens_within=timedelta(hours=settings.conversation.reopen_hours),
+    )
+    one(Accounts, waba_id=settings.whatsapp.waba_id)
+    one(Identities)
+    one(Conversations, receipts=settings.conversation.read_receipts)
 
 
 def _policy(settings: Settings) -> Policy:
@@ -777,6 +784,16 @@ def _disk(settings: Settings) -> list[Ailment]:
     return [Ailment(severity="warning", what=f"{free} % of the disk is free.", way_out="Make room on the disk.")]
 
 
+async def _lift_tier(hub: Hub) -> None:
+    """The sandbox's account may write to everybody, unless it was told another tier."""
+
+    def work(uow: UnitOfWork) -> None:
+        if uow.options.get(LIMITS, lock=True) is None:
+            uow.options.put(LIMITS, document(tier=UNLIMITED))
+
+    await hub.database.transact(work)
+
+
 @asynccontextmanager
 async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> AsyncIterator[Any]:
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
@@ -788,6 +805,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
+    await _lift_tier(hub)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],

@@ -65,7 +65,13 @@ class Campaigning:
         await self.hub.do(work)
 
     async def template(self, template: MessageTemplate = OFFER) -> None:
-        await self.hub.do(lambda uow: uow.options.put(option_of(template.name, template.language), template.to_json()))
+        """An approved template, in an account that may write to as many as it likes."""
+
+        def work(uow: UnitOfWork) -> None:
+            uow.options.put(option_of(template.name, template.language), template.to_json())
+            uow.options.put("whatsapp.limits", {"v": 1, "tier": -1})
+
+        await self.hub.do(work)
 
     async def begun(self, **more: Any) -> Plan:
         """A campaign to everyone, or to whom the plan says, is started."""

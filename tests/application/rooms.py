@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from wch.adapters.memory import MemoryDatabase
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.adapters.whatsapp.signature import sign
+from wch.application.accounts import Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import PRESETS, Breakers
@@ -20,9 +22,11 @@ from wch.application.failpoints import Failpoints
 from wch.application.fanning_out import Targeting
 from wch.application.gathering import Gatherer
 from wch.application.handling import Handling
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox, Receipt
 from wch.application.intake import Intake
 from wch.application.limits import DOCUMENTED, Limits
+from wch.application.merges import Merges
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.outreach import Manners, Outreach
@@ -32,7 +36,6 @@ from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
-from wch.application.template_news import TemplateNews
 from wch.application.tombstones import Tombstones
 from wch.application.verification import Verification
 from wch.application.worker import Duty, Worker
@@ -104,6 +107,7 @@ class Rooms:
     limits: Limits
     dead_letters: DeadLetters
     conversations: Conversations
+    merges: Merges
     statistics: Statistics
     verification: Verification
     facts: list[object]
@@ -163,6 +167,8 @@ def rooms(
     *,
     twice: bool = False,
     numbers: tuple[str, ...] = ("*",),
+    waba_id: str = "1",
+    keeps_history: bool = False,
     keys: tuple[str, ...] = ("key",),
     database: Database | None = None,
     failpoints: Failpoints | None = None,
@@ -187,6 +193,7 @@ def rooms(
         rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
         failpoints=points,
     )
+    merges = Merges(database=store, clock=clock, ids=SequentialIds(), counting=Counting(home="USD"), country="US")
     speaker = Speaker(codec=codec, numbers=numbers)
     inbox = Inbox(
         database=store,
@@ -199,8 +206,11 @@ def rooms(
             arrivals=Arrivals(
                 statuses=Statuses(tag=TAG, tombstones=tombstones),
                 tombstones=tombstones,
-                template_news=TemplateNews(account=""),
+                identities=Identities(merges=merges),
+                keeps_history=keeps_history,
+                reopens_within=timedelta(hours=24),
             ),
+            accounts=Accounts(waba_id=waba_id),
             numbers=numbers,
         ),
         failpoints=points,
@@ -216,6 +226,7 @@ def rooms(
         failpoints=points,
         bell=bell,
         receipts=True,
+        typing=True,
         most_at_once=most_at_once,
         tell=facts.append,
     )
@@ -258,7 +269,8 @@ def rooms(
         breakers=breakers,
         limits=limits,
         dead_letters=DeadLetters(database=store, clock=clock, inbox=inbox, failpoints=points),
-        conversations=Conversations(database=store, clock=clock, speaker=speaker),
+        conversations=Conversations(database=store, clock=clock, speaker=speaker, whatsapp=whatsapp, receipts=True),
+        merges=merges,
         statistics=Statistics(database=store, clock=clock),
         verification=Verification(database=store),
         facts=facts,

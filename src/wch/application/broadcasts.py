@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from wch.application import stops
 from wch.application.campaigns import (
     Campaign,
     all_of,
@@ -340,6 +341,7 @@ class Broadcasts:
             if progress.state is CampaignState.RUNNING:
                 return Campaign(plan=plan, progress=progress)
             moved = progress.became(CampaignState.RUNNING, by=by, now=self.clock.now())
+            stops.lift(uow, stops.CAMPAIGNS)
             latest = uow.recipients.settled(campaign_id, limit=1)
             seen = {**moved.log[-1], "settled": latest[0].id if latest else 0}
             moved = attrs.evolve(moved, place=0, log=(*moved.log[:-1], seen))

@@ -1,21 +1,17 @@
 """Campaigns: plan and progress as options; every change of state sees the latest, under its lock."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import attrs
 
 from wch.application.ports import UnitOfWork
 from wch.domain.campaign import CampaignState, Plan, Progress
-from wch.domain.document import JsonObject, document
+from wch.domain.document import JsonObject
 from wch.domain.errors import NotFoundError
 from wch.domain.message import Class, Message
 
 PREFIX = "campaign."
 STATE = ".state"
-ALARM = "campaigns.alarm"
-"""What asks that every campaign be paused: written by whoever learns of it, read by the duty."""
-
 OPEN = frozenset({CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.PAUSED})
 
 
@@ -77,12 +73,6 @@ def all_of(uow: UnitOfWork) -> Iterator[Campaign]:
     for name, value in sorted(plans.items(), key=lambda one: int(one[0].split(".")[1])):
         if not name.endswith(STATE) and f"{name}{STATE}" in plans:
             yield Campaign(plan=Plan.of_json(value), progress=Progress.of_json(plans[f"{name}{STATE}"]))
-
-
-def sound_the_alarm(uow: UnitOfWork, reason: str, now: datetime) -> None:
-    """Ask that every campaign be paused; one reason is enough."""
-    if uow.options.get(ALARM) is None:
-        uow.options.put(ALARM, document(reason=reason, at=now.isoformat()))
 
 
 def campaign_of(uow: UnitOfWork, row: Message) -> int | None:

@@ -1,13 +1,14 @@
 """Fanning out: a running campaign becomes recipients, and recipients become messages, page by page."""
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import attrs
 
-from wch.application.campaigns import ALARM, Campaign, all_of, keep_progress, plan_of, progress_of
+from wch.application import stops
+from wch.application.alarms import alarm
+from wch.application.campaigns import Campaign, all_of, keep_progress, plan_of, progress_of
 from wch.application.failpoints import Failpoints
 from wch.application.outreach import Outreach, country_of
 from wch.application.ports import Clock, Database, UnitOfWork
@@ -26,8 +27,6 @@ from wch.domain.order_figures import Counting
 from wch.domain.phone import variants
 from wch.domain.reengagement import CampaignType
 from wch.domain.verdict import Facts, Kind, Says, Verdict, decide
-
-log = logging.getLogger(__name__)
 
 PROFILES = 1000
 RECIPIENTS = 50
@@ -176,7 +175,7 @@ class FanningOut:
     async def work(self) -> int:
         """One page of each campaign that is open."""
         campaigns = await self.database.read(lambda uow: list(all_of(uow)))
-        done = await self._alarm(campaigns)
+        done = await self._stopped(campaigns)
         for campaign in campaigns:
             state, campaign_id = campaign.progress.state, campaign.plan.id
             if state is CampaignState.SCHEDULED:
@@ -191,13 +190,14 @@ class FanningOut:
                 done += await self.database.transact(lambda uow, one=campaign_id: self._call_off(uow, one))  # type: ignore[misc]  # bound early
         return done
 
-    async def _alarm(self, campaigns: list[Campaign]) -> int:
-        """Something was learnt that stops every campaign until a person resumes it."""
-        told = await self.database.read(lambda uow: uow.options.get(ALARM))
-        if told is None:
-            return 0
-        reason = str(told.get("reason"))
+    async def _stopped(self, campaigns: list[Campaign]) -> int:
+        """Something was learnt that stops every campaign: each is paused, until a person resumes one."""
+        told = await self.database.read(lambda uow: uow.options.get(stops.CAMPAIGNS))
         running = [one.plan.id for one in campaigns if one.progress.state is CampaignState.RUNNING]
+        if told is None or not running:
+            return 0
+        code = told.get("code")
+        reason = f"{told.get('why')}:{code}" if code else str(told.get("why"))
 
         def work(uow: UnitOfWork) -> int:
             now = self.clock.now()
@@ -205,7 +205,6 @@ class FanningOut:
                 progress = progress_of(uow, campaign_id, lock=True)
                 if progress.state is CampaignState.RUNNING:
                     pause(uow, campaign_id, progress, reason, now)
-            uow.options.remove(ALARM)
             return len(running)
 
         return await self.database.transact(work)
@@ -390,11 +389,11 @@ class FanningOut:
         for language, one in known.items():
             if language not in hashes:
                 continue
-            if not one.may_be_sent:
-                return f"template:{one.status}"
             if one.quality == "RED":
                 return "template:RED"
-            if one.hash != hashes[language]:
+            if not one.may_be_sent:
+                return f"template:{'faulty' if one.faulty else one.status}"
+            if one.hash != hashes[language] or one.drift is not None:
                 return "template:changed"
         return self._bad_quality(uow, plan.id, progress)
 
@@ -451,7 +450,7 @@ def started(progress: Progress, plan: Plan, *, by: str, now: datetime) -> Progre
 
 def pause(uow: UnitOfWork, campaign_id: int, progress: Progress, reason: str, now: datetime) -> None:
     """Pause by itself; only a person resumes it."""
-    log.warning("a campaign was paused: %s", reason, extra={"campaign_id": campaign_id})
+    alarm(uow, "campaign_paused", now=now, about=f"campaign:{campaign_id}", reason=reason)
     keep_progress(uow, campaign_id, progress.became(CampaignState.PAUSED, by=BY, now=now, reason=reason))
 
 

@@ -6,8 +6,6 @@ from wch.application.ports import UnitOfWork
 from wch.domain.customer import CustomerProfile
 from wch.domain.message_template import MessageTemplate, option_of
 
-PREFIX = "template."
-
 
 def stored(uow: UnitOfWork, name: str, language: str) -> MessageTemplate | None:
     """The template of this name and language, as it was last seen."""

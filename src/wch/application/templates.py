@@ -7,15 +7,15 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.alarms import alarm
 from wch.application.campaigns import all_of
+from wch.application.known_templates import WANTED
 from wch.application.ports import Clock, Database, TemplateSource, UnitOfWork
-from wch.application.stored_templates import PREFIX, fitting, languages_of, stored, values_of
-from wch.application.template_news import WANTED
-from wch.domain.audit import AuditEntry
+from wch.application.stored_templates import fitting, languages_of, stored, values_of
 from wch.domain.campaign import CampaignState, Plan
-from wch.domain.document import JsonObject, document
+from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import NotFoundError
-from wch.domain.message_template import MessageTemplate, Rendering, TemplatesUnavailableError, option_of
+from wch.domain.message_template import PREFIX, MessageTemplate, Rendering, TemplatesUnavailableError, option_of
 from wch.domain.moment import iso, of_iso
 
 log = logging.getLogger(__name__)
@@ -126,11 +126,11 @@ class Templates:
             before = uow.options.get(option)
             known = None if before is None else MessageTemplate.of_json(before)
             if known is not None and known.category not in {template.category, "MARKETING"}:
-                detail = document(template=template.name, language=template.language, was=known.category)
-                action = f"alarm.template_{template.category.lower()}"
-                uow.audit.add(AuditEntry(at=now, actor="whatsapp", action=action, detail=detail))
+                about = f"template:{template.name}.{template.language}"[:255]
+                alarm(uow, f"template_became_{template.category.lower()}", now=now, about=about)
             changed += known is None or attrs.evolve(known, seen_at=template.seen_at) != template
-            uow.options.put(option, template.to_json())
+            told_anew = None if template.may_be_sent else (before or {}).get("faulty")
+            uow.options.put(option, amended(before or {}, **{**template.to_json(), "faulty": told_anew, "drift": None}))
             seen.add(option)
         return changed
 

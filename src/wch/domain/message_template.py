@@ -26,7 +26,12 @@ from wch.domain.outgoing.template import (
 APPROVED = frozenset({"APPROVED", "REINSTATED"})
 """What WhatsApp calls a template that may be sent."""
 
-LONGEST_OPTION = 150
+PREFIX = "template."
+"""How the names of their options begin."""
+
+LONGEST_NAME = 150
+"""A longer name stands under its digest."""
+
 LONGEST_VALUE = 1024
 
 _GAP = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
@@ -37,10 +42,9 @@ class TemplatesUnavailableError(WchError):
 
 
 def option_of(name: str, language: str) -> str:
-    """The option that a template stands in; a long name stands under its digest."""
-    plain = f"{name}.{language}"
-    short = plain if len(plain) <= LONGEST_OPTION else f"{hashlib.sha256(name.encode()).hexdigest()}.{language}"
-    return f"template.{short}"
+    """The option that a template stands in; `en-US` and `en_US` are one language, a long name stands under its digest."""
+    short = name if len(name) <= LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
+    return f"{PREFIX}{short}.{language.replace('-', '_')}"
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +74,8 @@ class MessageTemplate:
         reason: why it was refused or stopped.
         parameter_format: `NAMED` or `POSITIONAL`.
         components: header, body, footer and buttons as Graph lists them.
+        faulty: it was refused when it was sent, and not approved anew since.
+        drift: when WhatsApp told that its text was changed; fetching it anew ends that.
     """
 
     name: str
@@ -82,6 +88,8 @@ class MessageTemplate:
     parameter_format: str = "POSITIONAL"
     components: Sequence[Any] = ()
     seen_at: str | None = None
+    faulty: Any = None
+    drift: str | None = None
 
     @classmethod
     def of_graph(cls, told: JsonObject, *, seen_at: str) -> Self:
@@ -119,8 +127,8 @@ class MessageTemplate:
 
     @property
     def may_be_sent(self) -> bool:
-        """Whether WhatsApp takes it."""
-        return self.status in APPROVED
+        """Whether WhatsApp takes it: approved, not of bad quality, not found faulty."""
+        return self.status.upper() in APPROVED and self.quality != "RED" and not self.faulty
 
     def component(self, kind: str) -> Mapping[str, Any]:
         """The header, body, footer or buttons; empty when it has none."""
