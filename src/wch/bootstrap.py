@@ -52,6 +52,7 @@ from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.replays import Replays
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
@@ -315,6 +316,7 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
 
 
