@@ -53,6 +53,7 @@ from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.replays import Replays
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
@@ -184,17 +185,7 @@ def wired(parts: Parts) -> Hub:
     def one(service: Any, /, **values: Any) -> None:
         container.register(service, scope=punq.Scope.singleton, **values)
 
-    bell = Bell()
-    container.register(Database, instance=parts.database)
-    container.register(Clock, instance=parts.clock)
-    container.register(Ids, instance=parts.ids)
-    container.register(WhatsApp, instance=parts.whatsapp)
-    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
-    container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
-    container.register(Failpoints, instance=parts.failpoints)
-    container.register(Bell, instance=bell)
-    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    _ports(container, parts)
     one(Speaker, numbers=numbers)
     one(Tombstones)
     one(Statuses, tag=parts.tag)
@@ -202,15 +193,10 @@ def wired(parts: Parts) -> Hub:
     _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
-    container.register(
-        Breakers,
-        instance=Breakers(
-            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
-        ),
-    )
     one(Outcomes)
     one(Settling)
-    one(Inbox, wake=bell.ring, tell=parts.observers)
+    one(Bell)
+    one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
     one(Dialogue, policy=_policy(settings))
     container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
@@ -275,6 +261,25 @@ def wired(parts: Parts) -> Hub:
     return hub
 
 
+def _ports(container: punq.Container, parts: Parts) -> None:
+    """What was opened, under the names by which it is asked for."""
+    container.register(Database, instance=parts.database)
+    container.register(Clock, instance=parts.clock)
+    container.register(Ids, instance=parts.ids)
+    container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
+    container.register(Shop, instance=parts.shop)
+    container.register(Payments, instance=parts.payments)
+    container.register(Failpoints, instance=parts.failpoints)
+    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    container.register(
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
+        ),
+    )
+
+
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
     """Erasing and exporting reach what the built-in shop keeps too; any other shop has its own way."""
     keepers = (parts.shop,) if isinstance(parts.shop, LocalShop) else ()
@@ -323,6 +328,7 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
 
 

@@ -19,6 +19,7 @@ from wch.application.operators import Operators
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.replays import Replays
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
@@ -40,6 +41,7 @@ class Hub:
     outbox: Outbox
     worker: Worker
     conversations: Conversations
+    replays: Replays
     carts: Carts
     customers: Customers
     exports: Exports

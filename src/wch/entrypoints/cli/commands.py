@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, selling, staffing, talking
+from wch.entrypoints.cli import beginning, caring, guarding, operating, replaying, selling, staffing, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -30,6 +30,7 @@ for part in (
     operating.program_version,
     selling.shop,
     talking.conversations,
+    replaying.replay,
     selling.carts,
     talking.customers,
     selling.orders,
