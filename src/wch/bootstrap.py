@@ -40,13 +40,16 @@ from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
+from wch.application.keys import Keys
 from wch.application.limits import Limits
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
 from wch.application.settling import Settling
@@ -232,7 +235,18 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (
+        Conversations,
+        Messages,
+        Keys,
+        Requests,
+        Customers,
+        Orders,
+        SagaDesk,
+        DeadLetters,
+        Statistics,
+        Verification,
+    ):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
@@ -241,7 +255,7 @@ def wired(parts: Parts) -> Hub:
         read_seconds=float(settings.ingress.read_seconds),
     )
     container.register(Doors, instance=doors)
-    one(Hub)
+    one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
 

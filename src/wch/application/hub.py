@@ -10,11 +10,14 @@ from wch.application.dead_letters import DeadLetters
 from wch.application.doors import Doors
 from wch.application.health import Health
 from wch.application.inbox import Inbox
+from wch.application.keys import Keys
 from wch.application.limits import Limits
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
@@ -34,6 +37,7 @@ class Hub:
     outbox: Outbox
     worker: Worker
     conversations: Conversations
+    messages: Messages
     carts: Carts
     customers: Customers
     orders: Orders
@@ -47,3 +51,6 @@ class Hub:
     verification: Verification
     health: Health
     doors: Doors
+    keys: Keys
+    requests: Requests
+    currency: str

@@ -24,6 +24,7 @@ LISTS = [
     ("shop", "products"),
     ("breakers", "list"),
     ("limits", "list"),
+    ("keys", "list"),
     ("config", "show", "--all"),
 ]
 OTHERS = [("stats",), ("verify",), ("version",), ("db", "version"), ("db", "check"), ("conversations", "show", "1")]

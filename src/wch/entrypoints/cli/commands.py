@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, guarding, operating, selling, talking
+from wch.entrypoints.cli import beginning, guarding, keyring, operating, selling, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -38,6 +38,7 @@ for part in (
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)
