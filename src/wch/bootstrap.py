@@ -20,6 +20,7 @@ from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
@@ -32,16 +33,20 @@ from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
 from wch.application.doors import Doors
+from wch.application.erasures import Erasures
+from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
 from wch.application.gathering import Gatherer
 from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.keys import Keys
 from wch.application.limits import Limits
+from wch.application.merges import Merges
 from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
@@ -50,6 +55,7 @@ from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
 from wch.application.requests import Requests
+from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
 from wch.application.settling import Settling
@@ -57,13 +63,17 @@ from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
+from wch.application.tombstones import Tombstones
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.document import document
+from wch.domain.erasure import ERASURE
 from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError
 from wch.domain.money import Money
+from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
 from wch.settings import Settings
@@ -187,13 +197,17 @@ def wired(parts: Parts) -> Hub:
     container.register(Bell, instance=bell)
     container.register(Digests, instance=Digests(keys=_keys(parts)))
     one(Speaker, numbers=numbers)
+    one(Tombstones)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    one(Arrivals)
+    _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
-        Breakers, instance=Breakers(database=parts.database, clock=parts.clock, rules=_breakers(settings))
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
+        ),
     )
     one(Outcomes)
     one(Settling)
@@ -203,6 +217,7 @@ def wired(parts: Parts) -> Hub:
     one(
         Handling,
         receipts=settings.conversation.read_receipts,
+        typing=settings.conversation.typing,
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
@@ -213,10 +228,15 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
-    one(PlacementSteps, currency=settings.general.currency)
+    container.register(Counting, instance=_counting(settings))
+    one(PlacementSteps)
+    _privacy(one, parts, numbers)
     one(
         SagaRunner,
-        definitions={PLACEMENT: container.resolve(PlacementSteps).definition()},
+        definitions={
+            PLACEMENT: container.resolve(PlacementSteps).definition(),
+            ERASURE: container.resolve(Erasures).definition(),
+        },
         failpoints=parts.failpoints,
         most_at_once=settings.worker.concurrency,
     )
@@ -226,27 +246,20 @@ def wired(parts: Parts) -> Hub:
     one(
         Housekeeping,
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
         rest=Every(parts.clock, 30.0),
     )
-    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping)
+    one(Retention, kept=_kept(settings))
+    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping, Retention)
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    for room in (
-        Conversations,
-        Messages,
-        Keys,
-        Requests,
-        Customers,
-        Orders,
-        SagaDesk,
-        DeadLetters,
-        Statistics,
-        Verification,
-    ):
+    one(Customers, country=settings.general.country or "US")
+    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
@@ -258,6 +271,57 @@ def wired(parts: Parts) -> Hub:
     one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
+
+
+def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
+    """Erasing and exporting reach what the built-in shop keeps too; any other shop has its own way."""
+    keepers = (parts.shop,) if isinstance(parts.shop, LocalShop) else ()
+    country = parts.settings.general.country or "US"
+    one(Erasures, keepers=keepers, numbers=numbers, country=country)
+    one(Exports, keepers=keepers, country=country)
+    one(Merges, country=country)
+
+
+def _counting(settings: Settings) -> Counting:
+    """How order figures and segments are counted."""
+    steps = settings.segments
+    return Counting(
+        home=settings.general.currency,
+        statuses=frozenset(settings.customers.counted_statuses),
+        silver=steps.silver,
+        gold=steps.gold,
+        platinum=steps.platinum,
+    )
+
+
+def _kept(settings: Settings) -> Kept:
+    """How long each class is kept."""
+    days = settings.retention
+    return Kept(
+        raw=days.raw_days,
+        message=days.message_days,
+        context=days.context_days,
+        cart_expired=days.cart_expired_days,
+        cart_recovered=days.cart_recovered_days,
+        view=days.view_days,
+        contact=days.contact_days,
+        saga=days.saga_days,
+        dead_letter=days.dead_letter_days,
+        sync=days.sync_days,
+        audit=days.audit_days,
+    )
+
+
+def _conversing(one: Callable[..., None], settings: Settings) -> None:
+    """What comes from WhatsApp, and what people do about it."""
+    one(
+        Arrivals,
+        keeps_history=settings.whatsapp.import_history,
+        reopens_within=timedelta(hours=settings.conversation.reopen_hours),
+    )
+    one(Accounts, waba_id=settings.whatsapp.waba_id)
+    one(Identities)
+    one(Conversations, receipts=settings.conversation.read_receipts)
 
 
 def _policy(settings: Settings) -> Policy:
@@ -518,7 +582,8 @@ class Installation:
         if settings.database.url.startswith(MEMORY):
             raise SettingsError("A database in memory has no tables to install; set WCH_DATABASE_URL to a real one.")
         clock = SystemClock()
-        database = _sql(settings, clock, SystemIds(), Failpoints.disarmed())
+        failpoints = Failpoints.read(settings.security.failpoints, testing=settings.security.testing)
+        database = _sql(settings, clock, SystemIds(), failpoints)
         try:
             yield cls(settings=settings, database=database, clock=clock)
         finally:
@@ -653,6 +718,16 @@ def _disk(settings: Settings) -> list[Ailment]:
     return [Ailment(severity="warning", what=f"{free} % of the disk is free.", way_out="Make room on the disk.")]
 
 
+async def _lift_tier(hub: Hub) -> None:
+    """The sandbox's account may write to everybody, unless it was told another tier."""
+
+    def work(uow: UnitOfWork) -> None:
+        if uow.options.get(LIMITS, lock=True) is None:
+            uow.options.put(LIMITS, document(tier=UNLIMITED))
+
+    await hub.database.transact(work)
+
+
 @asynccontextmanager
 async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> AsyncIterator[Any]:
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
@@ -664,6 +739,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
+    await _lift_tier(hub)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],

@@ -8,10 +8,13 @@ from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.doors import Doors
+from wch.application.erasures import Erasures
+from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
 from wch.application.keys import Keys
 from wch.application.limits import Limits
+from wch.application.merges import Merges
 from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.orders import Orders
@@ -21,6 +24,7 @@ from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 
@@ -40,6 +44,9 @@ class Hub:
     messages: Messages
     carts: Carts
     customers: Customers
+    exports: Exports
+    erasures: Erasures
+    merges: Merges
     orders: Orders
     notifications: Notifications
     sync: SyncTasks
@@ -49,6 +56,7 @@ class Hub:
     limits: Limits
     statistics: Statistics
     verification: Verification
+    traces: Traces
     health: Health
     doors: Doors
     keys: Keys

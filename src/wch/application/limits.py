@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from wch.application.digests import Digests
+from wch.application.failpoints import Failpoints
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.errors import NotFoundError
@@ -24,6 +25,17 @@ DOCUMENTED: Mapping[str, str] = {
 PAIR = RateLimit(name="whatsapp_pair", most=45, seconds=276)
 """WhatsApp's pair rate: one message in six seconds to one customer, with a burst of 45."""
 
+TIER_COUNTED = RateLimit(name="whatsapp_tier_customer", most=1, seconds=86_400)
+"""Whether a customer was written to outside a window in the last day already: such a one counts once."""
+
+TIER_UNKNOWN = 250
+"""Customers that a portfolio may write to in a day as long as WhatsApp has not said more."""
+
+
+def tier(most: int) -> RateLimit:
+    """The portfolio's tier: so many different customers outside a window in any 24 hours."""
+    return RateLimit(name="whatsapp_tier", most=most, seconds=86_400)
+
 
 @attrs.frozen(kw_only=True)
 class Limits:
@@ -37,6 +49,7 @@ class Limits:
     clock: Clock
     digests: Digests
     rules: Mapping[str, RateLimit]
+    failpoints: Failpoints
 
     async def hit(self, name: str, identifier: str) -> Admission:
         """Count one hit of this caller, if there is room.
@@ -61,6 +74,7 @@ class Limits:
         admission = rule.admit(uow.limits.since(digest, rule.name, rule.oldest(now)), now=now)
         if admission.admitted:
             uow.limits.hit(digest, rule.name, rule.part_of(now))
+            self.failpoints("limit.admitted")
         return admission
 
     def pace_in(self, uow: UnitOfWork, pace: Pace, identifier: str) -> float | None:

@@ -5,9 +5,9 @@ asynchronous and is never called inside one. Each docstring is a contract that e
 is held to by the suite in `wch.testing`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
@@ -90,6 +90,21 @@ class Candidate:
 
 
 @attrs.frozen(kw_only=True)
+class Held:
+    """A row of any table as plain values.
+
+    Attributes:
+        table: its name without prefix.
+        key: the values of its key.
+        values: by column.
+    """
+
+    table: str
+    key: tuple[Any, ...]
+    values: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
 class Finding:
     """Something that the tables do not agree on."""
 
@@ -129,14 +144,21 @@ class ConversationRepository(Protocol):
         *,
         status: ConversationStatus | None = None,
         customer_phone: str | None = None,
+        agent: int | None = None,
+        unread: bool = False,
         before: tuple[datetime, int] | None = None,
         limit: int = 50,
     ) -> Sequence[Conversation]:
         """Threads by `last_message_at`, newest first, then by id, highest first.
 
         `before` is (last_message_at, id) of the last row of the page before. Threads
-        without any message are left out.
+        without any message are left out. An `agent` has only theirs, 0 those of nobody;
+        `unread` leaves out those in which everything was seen.
         """
+        ...
+
+    def unread(self, agent: int | None = None) -> tuple[int, int]:
+        """In how many threads something is unread, and how many messages; an `agent` as in `listed`."""
         ...
 
     def quiet_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Conversation]:
@@ -225,6 +247,16 @@ class MessageRepository(Protocol):
         """The newest rows of a conversation with an id below `before`, newest first."""
         ...
 
+    def containing(
+        self, words: str, *, before: int | None = None, within: int = 20_000, limit: int = 50
+    ) -> Sequence[Message]:
+        """Rows of threads that say these words, in any case of letters, newest first.
+
+        Only ids below `before` are looked at, and of those the newest `within` numbers.
+        What a row says is `Message.words`; one that cannot be read says nothing.
+        """
+        ...
+
     def latest_inbound_at(self, customer_phone: str, number: str | None = None) -> datetime | None:
         """The provider's time of the customer's latest row that opens the 24-hour window.
 
@@ -297,6 +329,10 @@ class CustomerRepository(Protocol):
         """The customer of this key, locked; made first if there is none."""
         ...
 
+    def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
+        """Lock the customers of these keys in ascending order, each made first if there is none; few statements."""
+        ...
+
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
         """The customer of this key, locked; None when there is none or another transaction holds it."""
         ...
@@ -307,6 +343,10 @@ class CustomerRepository(Protocol):
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         """Customers by id."""
+        ...
+
+    def called(self, name: str, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
+        """Customers in whose name these letters stand, in any case, by id."""
         ...
 
 
@@ -626,6 +666,47 @@ class AuditRepository(Protocol):
         ...
 
 
+class Holdings(Protocol):
+    """Every table as rows of plain values: for what must reach all that is stored of a person.
+
+    Tables are named without prefix: the 14, `options` and `audit_log`. Texts stand as they are
+    stored, JSON is decoded (where it cannot be read it is its text), money and moments are values.
+    """
+
+    def page(self, table: str, *, after: tuple[Any, ...] | None = None, limit: int = 500) -> Sequence[Held]:
+        """Rows in the order of their key, strictly after `after`, not locked.
+
+        Raises:
+            NotFoundError: there is no such table.
+        """
+        ...
+
+    def of(
+        self, table: str, phones: Collection[str], *, after: tuple[Any, ...] | None = None, limit: int = 500
+    ) -> Sequence[Held]:
+        """As `page`, of the rows whose customer column has one of these keys; messages: of their threads.
+
+        A table that names no customer has none.
+        """
+        ...
+
+    def locked(self, held: Held) -> Held | None:
+        """The row as it stands now, locked; None when it is gone."""
+        ...
+
+    def rewrite(self, held: Held, changes: Mapping[str, Any]) -> bool:
+        """Write these columns of the row, locked first; False when it is gone."""
+        ...
+
+    def clean(self, held: Held, text: Callable[[str], str]) -> bool:
+        """Put every text of the row as it stands now through `text`, its key aside; whether that changed it."""
+        ...
+
+    def drop(self, held: Held) -> bool:
+        """Delete the row; False when it is gone."""
+        ...
+
+
 class Census(Protocol):
     """The tables counted, and what they do not agree on; within one transaction all counts fit together."""
 
@@ -668,6 +749,13 @@ class Census(Protocol):
 
 class UnitOfWork(Protocol):
     """One transaction's view of the store."""
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """Read in few statements what works about these customers and ids will ask for; it changes no answer.
+
+        The customers are locked already, and their newest threads are locked by it.
+        """
+        ...
 
     @property
     def conversations(self) -> ConversationRepository:
@@ -750,6 +838,11 @@ class UnitOfWork(Protocol):
         ...
 
     @property
+    def holdings(self) -> Holdings:
+        """See `Holdings`."""
+        ...
+
+    @property
     def census(self) -> Census:
         """See `Census`."""
         ...
@@ -769,6 +862,10 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[UnitOfWork], R]) -> R:
         """Run `work` on one snapshot, without locks; whatever writes raises ReadOnlyError."""
+        ...
+
+    async def forget(self) -> bool:
+        """Let nothing of what was deleted stay in the store's files; False when somebody still read there."""
         ...
 
     async def clock_offset(self) -> timedelta:

@@ -19,12 +19,16 @@ from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_pr
 from wch.entrypoints.http.api.door import Door, is_keyed
 from wch.entrypoints.http.api.routes import api_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
-from wch.entrypoints.http.sandbox import SandboxPort, StatisticsPort, sandbox_routes
+from wch.entrypoints.http.pages.phone import sandbox_pages
+from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
 WEBHOOK = "/webhooks/whatsapp"
 MOST_BODY = 256 * 1024
 """Bytes of a body on every route but the webhooks."""
+
+PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
+"""Their addresses end without one: what they load is named relative to that."""
 
 _ROOT = "wch.root"
 
@@ -62,6 +66,16 @@ class HubPort(Protocol):
     @property
     def statistics(self) -> StatisticsPort:
         """Counts the rows."""
+        ...
+
+    @property
+    def traces(self) -> TracesPort:
+        """Follows one customer."""
+        ...
+
+    @property
+    def shop(self) -> ShelfPort:
+        """Sells."""
         ...
 
     @property
@@ -139,6 +153,8 @@ class Application:
             await self._graph(scope, receive, send, path)
         elif self._door is not None and is_keyed(path):
             await self._door(scope, receive, send)
+        elif path in PAGES_WITH_A_SLASH:
+            await answer(send, 308, b"", (b"location", f"../{path.strip('/')}".encode()))
         else:
             await self._framed(scope, receive, send)
 
@@ -198,7 +214,8 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
     if isinstance(hub, Hub):
         routes.append(api_routes(hub))
     if sandbox is not None:
-        routes += sandbox_routes(sandbox, hub.statistics)
+        routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
+        routes += sandbox_pages()
     return Litestar(
         route_handlers=routes,
         logging_config=None,
