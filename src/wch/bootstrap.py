@@ -44,8 +44,10 @@ from wch.application.hub import Hub
 from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
+from wch.application.keys import Keys
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
 from wch.application.operators import Operators
@@ -54,6 +56,7 @@ from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
 from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
@@ -244,7 +247,7 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
@@ -256,7 +259,7 @@ def wired(parts: Parts) -> Hub:
         streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
-    one(Hub)
+    one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
 

@@ -2,7 +2,17 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, replaying, selling, staffing, talking
+from wch.entrypoints.cli import (
+    beginning,
+    caring,
+    guarding,
+    keyring,
+    operating,
+    replaying,
+    selling,
+    staffing,
+    talking,
+)
 from wch.entrypoints.cli.demo import demo
 
 
@@ -42,6 +52,7 @@ for part in (
     guarding.idempotency,
     guarding.clock,
     staffing.operators,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)
