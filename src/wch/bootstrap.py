@@ -47,15 +47,20 @@ from wch.application.hub import Hub
 from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
+from wch.application.keys import Keys
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import PARAMETERS, Notifications
 from wch.application.observers import Observers
+from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.outreach import Manners, Outreach
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
@@ -69,6 +74,7 @@ from wch.application.templates import Templates
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
@@ -189,17 +195,7 @@ def wired(parts: Parts) -> Hub:
     def one(service: Any, /, **values: Any) -> None:
         container.register(service, scope=punq.Scope.singleton, **values)
 
-    bell = Bell()
-    container.register(Database, instance=parts.database)
-    container.register(Clock, instance=parts.clock)
-    container.register(Ids, instance=parts.ids)
-    container.register(WhatsApp, instance=parts.whatsapp)
-    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
-    container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
-    container.register(Failpoints, instance=parts.failpoints)
-    container.register(Bell, instance=bell)
-    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    _ports(container, parts)
     one(Speaker, numbers=numbers)
     one(Tombstones)
     one(Statuses, tag=parts.tag)
@@ -207,15 +203,10 @@ def wired(parts: Parts) -> Hub:
     _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
-    container.register(
-        Breakers,
-        instance=Breakers(
-            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
-        ),
-    )
     one(Outcomes)
     one(Settling)
-    one(Inbox, wake=bell.ring, tell=parts.observers)
+    one(Bell)
+    one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
     one(Dialogue, policy=_policy(settings))
     container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
@@ -273,18 +264,40 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
+    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
+    _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
         verify_token=settings.whatsapp.verify_token,
         max_bytes=settings.ingress.max_bytes,
         read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
-    one(Hub)
+    one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
+
+
+def _ports(container: punq.Container, parts: Parts) -> None:
+    """What was opened, under the names by which it is asked for."""
+    container.register(Database, instance=parts.database)
+    container.register(Clock, instance=parts.clock)
+    container.register(Ids, instance=parts.ids)
+    container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
+    container.register(Shop, instance=parts.shop)
+    container.register(Payments, instance=parts.payments)
+    container.register(Failpoints, instance=parts.failpoints)
+    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    container.register(
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
+        ),
+    )
 
 
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
@@ -387,7 +400,15 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
+
+
+def _people(settings: Settings, one: Callable[..., None]) -> None:
+    """What the pages for people ask beside the rooms of the trade."""
+    one(Traces)
+    one(Watching)
+    one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
 
 
 def _policy(settings: Settings) -> Policy:

@@ -2,7 +2,19 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, campaigns, caring, guarding, knowing, operating, selling, talking
+from wch.entrypoints.cli import (
+    beginning,
+    campaigns,
+    caring,
+    guarding,
+    keyring,
+    knowing,
+    operating,
+    replaying,
+    selling,
+    staffing,
+    talking,
+)
 from wch.entrypoints.cli.demo import demo
 
 
@@ -30,6 +42,7 @@ for part in (
     operating.program_version,
     selling.shop,
     talking.conversations,
+    replaying.replay,
     selling.carts,
     talking.customers,
     campaigns.broadcasts,
@@ -43,6 +56,8 @@ for part in (
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
+    staffing.operators,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)
