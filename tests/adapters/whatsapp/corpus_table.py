@@ -4,6 +4,7 @@ python -m tests.adapters.whatsapp.corpus_table > docs/corpus.md
 """
 
 import csv
+import hashlib
 import json
 import sys
 from collections import Counter
@@ -183,6 +184,11 @@ def answers(corpus: Path) -> Counter[tuple[str, str]]:
     return table
 
 
+def digest(corpus: Path) -> str:
+    """Which corpus this is."""
+    return hashlib.sha256((corpus / "index.tsv").read_bytes()).hexdigest()[:16]
+
+
 def page(corpus: Path) -> str:
     """The page of the documentation."""
     read, _ = deliveries(corpus)
@@ -193,6 +199,8 @@ def page(corpus: Path) -> str:
             "What becomes of every payload of the corpus that the tests read (`WCH_CORPUS`), type by type. Nobody here wrote",
             "them: they are recorded traffic, examples of the documentation, fixtures of other projects. This page is made by",
             "`python -m tests.adapters.whatsapp.corpus_table`, and a test holds it to what it says.",
+            "",
+            f"<!-- made of {digest(corpus)} -->",
             "",
             "## Deliveries",
             "",
