@@ -48,6 +48,7 @@ from wch.application.limits import Limits
 from wch.application.merges import Merges
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
+from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
@@ -64,6 +65,7 @@ from wch.application.sync_tasks import SyncTasks
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
@@ -202,7 +204,10 @@ def wired(parts: Parts) -> Hub:
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
-        Breakers, instance=Breakers(database=parts.database, clock=parts.clock, rules=_breakers(settings))
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
+        ),
     )
     one(Outcomes)
     one(Settling)
@@ -254,13 +259,16 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
+    _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
         verify_token=settings.whatsapp.verify_token,
         max_bytes=settings.ingress.max_bytes,
         read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
     one(Hub)
@@ -318,6 +326,13 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     one(Identities)
     one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
+
+
+def _people(settings: Settings, one: Callable[..., None]) -> None:
+    """What the pages for people ask beside the rooms of the trade."""
+    one(Traces)
+    one(Watching)
+    one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
 
 
 def _policy(settings: Settings) -> Policy:
@@ -578,7 +593,8 @@ class Installation:
         if settings.database.url.startswith(MEMORY):
             raise SettingsError("A database in memory has no tables to install; set WCH_DATABASE_URL to a real one.")
         clock = SystemClock()
-        database = _sql(settings, clock, SystemIds(), Failpoints.disarmed())
+        failpoints = Failpoints.read(settings.security.failpoints, testing=settings.security.testing)
+        database = _sql(settings, clock, SystemIds(), failpoints)
         try:
             yield cls(settings=settings, database=database, clock=clock)
         finally:

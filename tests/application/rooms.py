@@ -182,12 +182,13 @@ def rooms(
     digests = Digests(keys=keys)
     tombstones = Tombstones(digests=digests)
     rules = {name: BreakerRule.read(text) for name, text in PRESETS.items()}
-    breakers = Breakers(database=store, clock=clock, rules=rules)
+    breakers = Breakers(database=store, clock=clock, rules=rules, failpoints=points)
     limits = Limits(
         database=store,
         clock=clock,
         digests=digests,
         rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
+        failpoints=points,
     )
     merges = Merges(database=store, clock=clock, ids=SequentialIds(), counting=Counting(home="USD"), country="US")
     speaker = Speaker(codec=codec, numbers=numbers)

@@ -187,6 +187,7 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
     store = database or MemoryDatabase(twice=twice)
     shop = await ScriptedShop.selling([MUG, CARD], clock=clock) if shelves else cast("ScriptedShop", None)
     speaker = Speaker(codec=CloudApiCodec(secrets=("secret",)), numbers=(NUMBER,))
+    points = Failpoints.disarmed()
     steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, counting=Counting(home="EUR"))
     return Shopping(
         database=store,
@@ -199,11 +200,15 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
             clock=clock,
             ids=ids,
             definitions={PLACEMENT: steps.definition()},
-            failpoints=Failpoints.disarmed(),
+            failpoints=points,
             most_at_once=4,
         ),
         orders=Orders(database=store, clock=clock, shop=shop),
         desk=SagaDesk(database=store, clock=clock),
-        notices=Notifications(database=store, clock=clock, shop=shop, speaker=speaker, language="en"),
-        sync=SyncTasks(database=store, clock=clock, shop=shop, counting=Counting(home="EUR"), most_at_once=50),
+        notices=Notifications(
+            database=store, clock=clock, shop=shop, speaker=speaker, failpoints=points, language="en"
+        ),
+        sync=SyncTasks(
+            database=store, clock=clock, shop=shop, counting=Counting(home="EUR"), failpoints=points, most_at_once=50
+        ),
     )

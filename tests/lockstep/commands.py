@@ -371,6 +371,17 @@ def list_carts(uow: UnitOfWork, ids: Ids, *, at: datetime, limit: int, place: in
     ]
 
 
+@command(phones=st.lists(PHONES, max_size=3), at=MOMENTS)
+def lock_customers(uow: UnitOfWork, ids: Ids, *, phones: list[str], at: datetime) -> Any:
+    uow.customers.lock_all(phones, now=at)
+    return [ids.new(uow.customers.lock(phone, now=at)) for phone in sorted(set(phones))]
+
+
+@command(phones=st.lists(PHONES, max_size=3), keys=st.lists(KEYS.filter(lambda key: len(key) < 256), max_size=3))
+def read_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str], keys: list[str]) -> Any:
+    uow.read_ahead(phones=phones, wa_message_ids=keys)
+
+
 @command(phone=PHONES | st.just("1" * 21), at=MOMENTS)
 def lock_customer(uow: UnitOfWork, ids: Ids, *, phone: str, at: datetime) -> Any:
     return ids.new(uow.customers.lock(phone, now=at))

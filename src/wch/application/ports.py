@@ -329,6 +329,10 @@ class CustomerRepository(Protocol):
         """The customer of this key, locked; made first if there is none."""
         ...
 
+    def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
+        """Lock the customers of these keys in ascending order, each made first if there is none; few statements."""
+        ...
+
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
         """The customer of this key, locked; None when there is none or another transaction holds it."""
         ...
@@ -741,6 +745,13 @@ class Census(Protocol):
 
 class UnitOfWork(Protocol):
     """One transaction's view of the store."""
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """Read in few statements what works about these customers and ids will ask for; it changes no answer.
+
+        The customers are locked already, and their newest threads are locked by it.
+        """
+        ...
 
     @property
     def conversations(self) -> ConversationRepository:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.failpoints import Failpoints
 from wch.application.notifications import news, seen_state
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.domain.catalogue import ChangeKind, Line, ShopNotFoundError, ShopUnavailableError
@@ -43,6 +44,7 @@ class SyncTasks:
     clock: Clock
     shop: Shop
     counting: Counting
+    failpoints: Failpoints
     most_at_once: int
 
     async def work(self) -> int:
@@ -92,6 +94,7 @@ class SyncTasks:
         if task is None:
             return 0
         try:
+            self.failpoints("sync.taken")
             await self._bring_in_step(lease, task)
         except LeaseLostError:
             log.warning("sync lease lost", extra={"task_id": lease.id})
@@ -211,6 +214,8 @@ class SyncTasks:
         uow.options.put(name, seen_state(order, before))
 
     async def _finish(self, lease: Work, effects: Callable[[UnitOfWork], None]) -> None:
+        self.failpoints("sync.after_call")
+
         def work(uow: UnitOfWork) -> None:
             effects(uow)
             task = uow.sync.get(lease.id, lock=True)
@@ -220,6 +225,7 @@ class SyncTasks:
             self._letters_answered(uow, task)
 
         await self.database.transact(work)
+        self.failpoints("sync.finished")
 
     async def _later(self, lease: Work, error: str) -> None:
         """Back to waiting, or given up with a dead letter in the same transaction."""

@@ -1,7 +1,7 @@
 """The database in memory: transactions run at once, whole, one after another."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TypeVar
 
@@ -58,6 +58,12 @@ class MemoryUnitOfWork:
         self.audit = MemoryAuditRepository(Rows(tables.audit, journal))
         self.holdings = MemoryHoldings(tables, journal)
         self.census = MemoryCensus(tables)
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """See `wch.application.ports.UnitOfWork`: everything is near already; the locks are taken."""
+        del wa_message_ids
+        for phone in sorted(phones):
+            self.conversations.latest_of(phone, lock=True)
 
 
 class MemoryDatabase:

@@ -1,5 +1,6 @@
 """One transaction's view of the tables."""
 
+from collections.abc import Collection
 from functools import cached_property
 
 from wch.adapters.sql.census import SqlCensus
@@ -34,6 +35,11 @@ class SqlUnitOfWork:
     def __init__(self, session: Session, tables: Tables) -> None:
         self._session = session
         self._tables = tables
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """See `wch.application.ports.UnitOfWork`."""
+        self.conversations.read_ahead(list(phones))
+        self.messages.read_ahead(list(wa_message_ids))
 
     @cached_property
     def conversations(self) -> SqlConversationRepository:

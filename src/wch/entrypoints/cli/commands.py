@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, replaying, selling, talking
+from wch.entrypoints.cli import beginning, caring, guarding, operating, replaying, selling, staffing, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -37,9 +37,11 @@ for part in (
     selling.notifications,
     selling.sync,
     guarding.breakers,
+    guarding.failpoints,
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
+    staffing.operators,
     beginning.openapi,
 ):
     wch.add_command(part)
