@@ -251,14 +251,7 @@ def wired(parts: Parts) -> Hub:
         one(room)
     _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
-    doors = Doors(
-        verify_token=settings.whatsapp.verify_token,
-        max_bytes=settings.ingress.max_bytes,
-        read_seconds=float(settings.ingress.read_seconds),
-        console=settings.console.enabled,
-        streams=settings.console.streams,
-    )
-    container.register(Doors, instance=doors)
+    container.register(Doors, instance=_doors(settings))
     one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
@@ -319,6 +312,17 @@ def _kept(settings: Settings) -> Kept:
         dead_letter=days.dead_letter_days,
         sync=days.sync_days,
         audit=days.audit_days,
+    )
+
+
+def _doors(settings: Settings) -> Doors:
+    """The terms on which people and deliveries are let in."""
+    return Doors(
+        verify_token=settings.whatsapp.verify_token,
+        max_bytes=settings.ingress.max_bytes,
+        read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
 
 
