@@ -40,13 +40,28 @@ from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
+from wch.application.late_payments import LatePayments
 from wch.application.limits import Limits
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
-from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.payment_steps import PaymentSteps
+from wch.application.payments import IncomingPayments
+from wch.application.ports import (
+    Clock,
+    Database,
+    Gateway,
+    Ids,
+    Observer,
+    Payments,
+    Shop,
+    UnitOfWork,
+    WhatsApp,
+    WhatsAppCodec,
+)
+from wch.application.refunds import REFUND, Refunds, RefundSteps
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
 from wch.application.settling import Settling
@@ -63,7 +78,7 @@ from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError
 from wch.domain.money import Money
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
-from wch.settings import Settings
+from wch.settings import Settings, WayToPay
 
 MEMORY = "memory://"
 TAG = "hub.tag"
@@ -134,7 +149,7 @@ async def open_hub(
             ids=chance,
             whatsapp=whatsapp,
             shop=sold,
-            payments=payments if payments is not None else _payments(settings),
+            payments=payments if payments is not None else _payments(settings, stack),
             observers=Observers(all=tuple(observers)),
             failpoints=failpoints,
             tag=await _tag(store, chance),
@@ -210,10 +225,15 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
+    one(PaymentSteps, wait=timedelta(minutes=settings.checkout.deadline_minutes))
     one(PlacementSteps, currency=settings.general.currency)
+    one(RefundSteps, currency=settings.general.currency)
     one(
         SagaRunner,
-        definitions={PLACEMENT: container.resolve(PlacementSteps).definition()},
+        definitions={
+            PLACEMENT: container.resolve(PlacementSteps).definition(),
+            REFUND: container.resolve(RefundSteps).definition(),
+        },
         failpoints=parts.failpoints,
         most_at_once=settings.worker.concurrency,
     )
@@ -225,14 +245,25 @@ def wired(parts: Parts) -> Hub:
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
         rest=Every(parts.clock, 30.0),
     )
-    duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping)
+    one(LatePayments)
+    duties = (Handling, Outbox, SagaRunner, LatePayments, Notifications, SyncTasks, Carts, Housekeeping)
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    for room in (Conversations, Customers, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (
+        Conversations,
+        Customers,
+        IncomingPayments,
+        Orders,
+        Refunds,
+        SagaDesk,
+        DeadLetters,
+        Statistics,
+        Verification,
+    ):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
@@ -332,21 +363,66 @@ def _local_shop(settings: Settings, database: SqlDatabase, clock: Clock) -> Loca
     )
 
 
-def _payments(settings: Settings) -> Payments:
-    unknown = [str(name) for name in settings.payments.enabled if name != "cod"]
-    if unknown:
-        raise SettingsError(f"WCH_PAYMENTS: this version takes cod only, not {', '.join(unknown)}.")
-    currency = settings.general.currency
+def _payments(settings: Settings, stack: contextlib.AsyncExitStack) -> Payments:
+    """The ways to pay that are switched on; those that call somebody share one client."""
+    online = _Online(settings, stack)
     return SwitchedOnPayments(
-        (
-            CashOnDelivery(
-                fee=Money.rounded(settings.cod.fee, currency) if settings.cod.fee else None,
-                max_total=Money.rounded(settings.cod.max_total, currency) if settings.cod.max_total else None,
-                excluded_countries=frozenset(settings.cod.excluded_countries),
-            ),
-        )
-        if settings.payments.enabled
-        else ()
+        tuple(_cash(settings) if way is WayToPay.COD else online.gateway(way) for way in settings.payments.enabled)
+    )
+
+
+class _Online:
+    """Makes the gateways that call somebody; they share one client."""
+
+    def __init__(self, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._http: Any = None
+
+    def gateway(self, way: WayToPay) -> Gateway:
+        try:
+            from wch.adapters.payments import calling, mercadopago, razorpay, stripe  # noqa: PLC0415 - need the extra `http`
+        except ModuleNotFoundError as missing:
+            raise SettingsError(
+                f"WCH_PAYMENTS: {way} needs the package {missing.name}; install it with: pip install 'wch[http]'."
+            ) from missing
+        if self._http is None:
+            self._http = calling.client()
+            self._stack.push_async_callback(self._http.aclose)
+        if way is WayToPay.STRIPE:
+            own = self._settings.stripe
+            return stripe.Stripe(
+                api=calling.GatewayApi(
+                    http=self._http, root=own.url, headers={"Authorization": f"Bearer {own.secret_key}"}
+                ),
+                secrets=own.webhook_secret,
+                methods=own.methods,
+            )
+        if way is WayToPay.RAZORPAY:
+            key = self._settings.razorpay
+            return razorpay.Razorpay(
+                api=calling.GatewayApi(http=self._http, root=key.url, auth=(key.key_id, key.key_secret)),
+                secrets=key.webhook_secret,
+                currencies=frozenset(key.currencies),
+            )
+        if way is WayToPay.MERCADOPAGO:
+            pix = self._settings.mercadopago
+            return mercadopago.MercadoPago(
+                api=calling.GatewayApi(
+                    http=self._http, root=pix.url, headers={"Authorization": f"Bearer {pix.access_token}"}
+                ),
+                secrets=pix.webhook_secret,
+                payer_email=pix.payer_email,
+            )
+        raise SettingsError(f"WCH_PAYMENTS: this version does not take {way}.")
+
+
+def _cash(settings: Settings) -> CashOnDelivery:
+    currency = settings.general.currency
+    return CashOnDelivery(
+        fee=Money.rounded(settings.cod.fee, currency) if settings.cod.fee else None,
+        max_total=Money.rounded(settings.cod.max_total, currency) if settings.cod.max_total else None,
+        excluded_countries=frozenset(settings.cod.excluded_countries),
     )
 
 

@@ -14,7 +14,9 @@ from wch.application.limits import Limits
 from wch.application.notifications import Notifications
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
+from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.refunds import Refunds
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
@@ -37,6 +39,8 @@ class Hub:
     carts: Carts
     customers: Customers
     orders: Orders
+    payments: IncomingPayments
+    refunds: Refunds
     notifications: Notifications
     sync: SyncTasks
     sagas: SagaDesk

@@ -179,11 +179,24 @@ class CustomerProfile:
                 "currency": currency,
             },
         }
+        return self._counting({**stats, "last_order_at": iso(now)}, orders, now=now, home=home)
+
+    def refunded(self, order_id: int, amount: Decimal, *, now: datetime, home: str) -> Self:
+        """So much of an order went back, and counts as spent no more; an order that is not known changes nothing."""
+        stats: Mapping[str, Any] = self.preferences.get("stats", {})
+        order = stats.get("orders", {}).get(str(order_id))
+        if order is None:
+            return self
+        less = {**order, "refunded": str(Decimal(order["refunded"]) + amount), "modified": iso(now)}
+        return self._counting(stats, {**stats["orders"], str(order_id): less}, now=now, home=home)
+
+    def _counting(self, stats: Mapping[str, Any], orders: Mapping[str, Any], *, now: datetime, home: str) -> Self:
+        """The figures that these orders come to."""
         spent = sum(
             (Decimal(one["total"]) - Decimal(one["refunded"]) for one in orders.values() if one["currency"] == home),
             Decimal(0),
         )
-        told = {**stats, "orders": orders, "spent": str(spent), "last_order_at": iso(now)}
+        told = {**stats, "orders": dict(orders), "spent": str(spent)}
         return attrs.evolve(
             self._preferring(now=now, stats=told),
             total_orders=len(orders),

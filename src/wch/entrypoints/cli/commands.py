@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, guarding, operating, selling, talking
+from wch.entrypoints.cli import beginning, guarding, operating, refunding, selling, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -41,3 +41,6 @@ for part in (
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)

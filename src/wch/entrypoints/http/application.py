@@ -16,6 +16,8 @@ from wch.domain.errors import WchError
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
+from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
 from wch.entrypoints.http.sandbox import SandboxPort, StatisticsPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
@@ -44,6 +46,11 @@ class HubPort(Protocol):
     @property
     def inbox(self) -> InboxPort:
         """Takes deliveries."""
+        ...
+
+    @property
+    def payments(self) -> PaymentsPort:
+        """Takes what gateways tell."""
         ...
 
     @property
@@ -99,6 +106,7 @@ class Application:
             most_bytes=hub.doors.max_bytes,
             read_seconds=hub.doors.read_seconds,
         )
+        self._payments = PaymentWebhook(payments=hub.payments, limits=hub.limits, read_seconds=hub.doors.read_seconds)
         self._graph = None if sandbox is None else GraphDoor(sandbox)
         self.framework = _framework(hub, self, sandbox)
 
@@ -126,6 +134,8 @@ class Application:
         path = inner_path(scope)
         if path.rstrip("/") == WEBHOOK:
             await self._webhook(scope, receive, send)
+        elif path.startswith(PAYMENT_WEBHOOKS):
+            await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
         elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
         elif self._graph is not None and path.startswith(GRAPH):
