@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -138,9 +137,6 @@ def test_memory_sqlite_and_mariadb_answer_alike(runner: asyncio.Runner, sqlite: 
     """The same, with a server in step."""
     server = _opened(runner, mariadb_url)
     try:
-        run_state_machine_as_test(
-            _walking(runner, [("sqlite", sqlite), ("mariadb", server)]),
-            settings=settings(max_examples=settings().max_examples // 4, deadline=None),
-        )
+        run_state_machine_as_test(_walking(runner, [("sqlite", sqlite), ("mariadb", server)]))
     finally:
         runner.run(server.aclose())
