@@ -74,7 +74,7 @@ class Ledger:
                     amount=money_from_json(one["amount"]),
                     at=one["at"],
                 )
-                for one in money["captured"]
+                for one in money.get("captured", ())
             ),
             refunds=tuple(
                 RefundEntry(
@@ -84,7 +84,7 @@ class Ledger:
                     state=RefundWord(one["state"]),
                     payment_id=one.get("payment_id"),
                 )
-                for one in money["refunds"]
+                for one in money.get("refunds", ())
             ),
         )
 
