@@ -720,12 +720,13 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
     import httpx2  # noqa: PLC0415 - needs the extra `http`
 
-    from wch.adapters.sandbox import Sandbox  # noqa: PLC0415 - only when it is asked for
+    from wch.adapters.sandbox import Sandbox, gateways  # noqa: PLC0415 - only when it is asked for
 
     async def advance(span: timedelta) -> None:
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
+    http = httpx2.AsyncClient(timeout=30.0, trust_env=False)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],
@@ -734,7 +735,22 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         waba_id=settings.whatsapp.waba_id or "200000000000002",
         clock=hub.clock,
         ids=hub.ids,
-        http=httpx2.AsyncClient(timeout=30.0, trust_env=False),
+        http=http,
+        gateways=gateways.simulated(
+            hub=webhook_url.removesuffix("/webhooks/whatsapp"),
+            clock=hub.clock,
+            ids=hub.ids,
+            http=http,
+            secrets=gateways.Secrets(
+                stripe_key=settings.stripe.secret_key,
+                stripe_webhook=next(iter(settings.stripe.webhook_secret), ""),
+                razorpay_id=settings.razorpay.key_id,
+                razorpay_key=settings.razorpay.key_secret,
+                razorpay_webhook=next(iter(settings.razorpay.webhook_secret), ""),
+                mercadopago_token=settings.mercadopago.access_token,
+                mercadopago_webhook=next(iter(settings.mercadopago.webhook_secret), ""),
+            ),
+        ),
         advance=advance,
         numbers=numbers,
         heard_before=lambda wa_id: hub.database.read(lambda uow: uow.messages.latest_inbound_at(wa_id)),

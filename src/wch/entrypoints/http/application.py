@@ -15,6 +15,7 @@ from wch.application.doors import Doors
 from wch.domain.errors import WchError
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
+from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
 from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
 from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
@@ -108,6 +109,8 @@ class Application:
         )
         self._payments = PaymentWebhook(payments=hub.payments, limits=hub.limits, read_seconds=hub.doors.read_seconds)
         self._graph = None if sandbox is None else GraphDoor(sandbox)
+        gateways = None if sandbox is None else sandbox.gateways
+        self._gateways = None if gateways is None else GatewaysDoor(gateways)
         self.framework = _framework(hub, self, sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,6 +143,8 @@ class Application:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
         elif self._graph is not None and path.startswith(GRAPH):
             await self._graph(scope, receive, send, path)
+        elif self._gateways is not None and path.startswith((*APIS, PAGES)):
+            await self._gateways(scope, receive, send, path)
         else:
             policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
             inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: str(scope.get("root_path") or "")}
@@ -194,6 +199,7 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
     routes: list[Any] = [readyz, openapi, docs]
     if sandbox is not None:
         routes += sandbox_routes(sandbox, hub.statistics)
+        routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways)
     return Litestar(
         route_handlers=routes,
         logging_config=None,

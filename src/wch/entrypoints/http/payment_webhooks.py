@@ -42,7 +42,7 @@ class PaymentWebhook:
         body = await read_delivery(receive, send, most=MOST_BYTES, seconds=self.read_seconds)
         if body is None:
             return
-        call = WebhookCall(headers=_headers(scope), query=_query(scope), body=body)
+        call = WebhookCall(headers=headers_of(scope), query=mapped_query(scope), body=body)
         try:
             receipt = await self.payments.receive(gateway, call)
         except StoreUnavailableError:
@@ -56,7 +56,7 @@ class PaymentWebhook:
             await answer(send, 200, b"ok")
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
     """Headers that came once; which of two would count, nobody knows."""
     seen: dict[str, str] = {}
     twice: set[str] = set()
@@ -67,6 +67,7 @@ def _headers(scope: Scope) -> dict[str, str]:
     return {name: value for name, value in seen.items() if name not in twice}
 
 
-def _query(scope: Scope) -> dict[str, str]:
+def mapped_query(scope: Scope) -> dict[str, str]:
+    """The query as text; of a name that came twice the last counts."""
     asked = query_of(scope.get("query_string", b""))
     return {name.decode("utf-8", "replace"): value.decode("utf-8", "replace") for name, value in asked}

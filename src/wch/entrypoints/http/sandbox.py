@@ -14,6 +14,7 @@ from wch.application.ports import Clock
 from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import iso
+from wch.entrypoints.http.gateways import GatewaysPort
 from wch.entrypoints.http.graph import GraphPort
 
 WaId = Annotated[str, PathParameter(description="The customer's number, digits only.")]
@@ -45,6 +46,11 @@ class SandboxPort(GraphPort, Protocol):
     @property
     def faults(self) -> FaultsPort:
         """What goes wrong."""
+        ...
+
+    @property
+    def gateways(self) -> GatewaysPort | None:
+        """Those who take the money, if they are simulated too."""
         ...
 
     @property
