@@ -15,7 +15,7 @@ CORPUS = Path(os.environ.get("WCH_CORPUS") or ROOT.parent / "shared" / "corpus")
 LOCAL_SERVER = "mysql+pymysql://root@127.0.0.1:3306/wch_test"
 
 # What a plain `make test` leaves out, and the target that brings it back.
-LEFT_OUT = {"mariadb": "make test-all", "crash": "make crash"}
+LEFT_OUT = {"mariadb": "make test-all", "crash": "make crash", "browser": "make browser-test"}
 # Rooms that have no business on the network, not even on the loopback.
 WITHOUT_SOCKETS = ("domain", "application")
 

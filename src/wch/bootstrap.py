@@ -32,6 +32,8 @@ from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
 from wch.application.doors import Doors
+from wch.application.erasures import Erasures
+from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
 from wch.application.gathering import Gatherer
 from wch.application.handling import Assistant, Handling
@@ -42,6 +44,7 @@ from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.late_payments import LatePayments
 from wch.application.limits import Limits
+from wch.application.merges import Merges
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
 from wch.application.orders import Orders, PlacementSteps
@@ -62,6 +65,7 @@ from wch.application.ports import (
     WhatsAppCodec,
 )
 from wch.application.refunds import REFUND, Refunds, RefundSteps
+from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
 from wch.application.settling import Settling
@@ -69,13 +73,17 @@ from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
+from wch.application.tombstones import Tombstones
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.document import document
+from wch.domain.erasure import ERASURE
 from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError
 from wch.domain.money import Money
+from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
 from wch.settings import Settings, WayToPay
@@ -199,13 +207,17 @@ def wired(parts: Parts) -> Hub:
     container.register(Bell, instance=bell)
     container.register(Digests, instance=Digests(keys=_keys(parts)))
     one(Speaker, numbers=numbers)
+    one(Tombstones)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
     one(Arrivals)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
-        Breakers, instance=Breakers(database=parts.database, clock=parts.clock, rules=_breakers(settings))
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
+        ),
     )
     one(Outcomes)
     one(Settling)
@@ -225,14 +237,15 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
-    one(PaymentSteps, wait=timedelta(minutes=settings.checkout.deadline_minutes))
-    one(PlacementSteps, currency=settings.general.currency)
-    one(RefundSteps, currency=settings.general.currency)
+    container.register(Counting, instance=_counting(settings))
+    _placing(one, settings)
+    _privacy(one, parts, numbers)
     one(
         SagaRunner,
         definitions={
             PLACEMENT: container.resolve(PlacementSteps).definition(),
             REFUND: container.resolve(RefundSteps).definition(),
+            ERASURE: container.resolve(Erasures).definition(),
         },
         failpoints=parts.failpoints,
         most_at_once=settings.worker.concurrency,
@@ -245,24 +258,23 @@ def wired(parts: Parts) -> Hub:
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
         rest=Every(parts.clock, 30.0),
     )
-    one(LatePayments)
-    duties = (Handling, Outbox, SagaRunner, LatePayments, Notifications, SyncTasks, Carts, Housekeeping)
+    one(Retention, kept=_kept(settings))
+    duties = (Handling, Outbox, SagaRunner, LatePayments, Notifications, SyncTasks, Carts, Housekeeping, Retention)
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
+    one(Customers, country=settings.general.country or "US")
     for room in (
         Conversations,
-        Customers,
-        IncomingPayments,
         Orders,
-        Refunds,
         SagaDesk,
         DeadLetters,
         Statistics,
         Verification,
+        Traces,
     ):
         one(room)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
@@ -275,6 +287,55 @@ def wired(parts: Parts) -> Hub:
     one(Hub)
     hub: Hub = container.resolve(Hub)
     return hub
+
+
+def _placing(one: Callable[..., None], settings: Settings) -> None:
+    """The placement and its money: there, late, and back."""
+    one(PlacementSteps)
+    one(PaymentSteps, wait=timedelta(minutes=settings.checkout.deadline_minutes))
+    one(RefundSteps)
+    one(LatePayments)
+    one(IncomingPayments)
+    one(Refunds)
+
+
+def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
+    """Erasing and exporting reach what the built-in shop keeps too; any other shop has its own way."""
+    keepers = (parts.shop,) if isinstance(parts.shop, LocalShop) else ()
+    country = parts.settings.general.country or "US"
+    one(Erasures, keepers=keepers, numbers=numbers, country=country)
+    one(Exports, keepers=keepers, country=country)
+    one(Merges, country=country)
+
+
+def _counting(settings: Settings) -> Counting:
+    """How order figures and segments are counted."""
+    steps = settings.segments
+    return Counting(
+        home=settings.general.currency,
+        statuses=frozenset(settings.customers.counted_statuses),
+        silver=steps.silver,
+        gold=steps.gold,
+        platinum=steps.platinum,
+    )
+
+
+def _kept(settings: Settings) -> Kept:
+    """How long each class is kept."""
+    days = settings.retention
+    return Kept(
+        raw=days.raw_days,
+        message=days.message_days,
+        context=days.context_days,
+        cart_expired=days.cart_expired_days,
+        cart_recovered=days.cart_recovered_days,
+        view=days.view_days,
+        contact=days.contact_days,
+        saga=days.saga_days,
+        dead_letter=days.dead_letter_days,
+        sync=days.sync_days,
+        audit=days.audit_days,
+    )
 
 
 def _policy(settings: Settings) -> Policy:
@@ -580,7 +641,8 @@ class Installation:
         if settings.database.url.startswith(MEMORY):
             raise SettingsError("A database in memory has no tables to install; set WCH_DATABASE_URL to a real one.")
         clock = SystemClock()
-        database = _sql(settings, clock, SystemIds(), Failpoints.disarmed())
+        failpoints = Failpoints.read(settings.security.failpoints, testing=settings.security.testing)
+        database = _sql(settings, clock, SystemIds(), failpoints)
         try:
             yield cls(settings=settings, database=database, clock=clock)
         finally:

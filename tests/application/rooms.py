@@ -29,6 +29,7 @@ from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
+from wch.application.tombstones import Tombstones
 from wch.application.verification import Verification
 from wch.application.worker import Duty, Worker
 from wch.domain.circuit_breaker import BreakerRule
@@ -171,13 +172,15 @@ def rooms(
     points = failpoints or Failpoints.disarmed()
     codec = CloudApiCodec(secrets=(SECRET,))
     digests = Digests(keys=keys)
+    tombstones = Tombstones(digests=digests)
     rules = {name: BreakerRule.read(text) for name, text in PRESETS.items()}
-    breakers = Breakers(database=store, clock=clock, rules=rules)
+    breakers = Breakers(database=store, clock=clock, rules=rules, failpoints=points)
     limits = Limits(
         database=store,
         clock=clock,
         digests=digests,
         rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
+        failpoints=points,
     )
     speaker = Speaker(codec=codec, numbers=numbers)
     inbox = Inbox(
@@ -185,7 +188,12 @@ def rooms(
         clock=clock,
         codec=codec,
         gatherer=Gatherer(database=store, clock=clock),
-        intake=Intake(clock=clock, digests=digests, arrivals=Arrivals(statuses=Statuses(tag=TAG)), numbers=numbers),
+        intake=Intake(
+            clock=clock,
+            digests=digests,
+            arrivals=Arrivals(statuses=Statuses(tag=TAG, tombstones=tombstones), tombstones=tombstones),
+            numbers=numbers,
+        ),
         failpoints=points,
         wake=bell.ring,
         tell=facts.append,

@@ -32,6 +32,7 @@ from wch.domain.message import Message
 from wch.domain.money import Money
 from wch.domain.notification import Notification
 from wch.domain.order import Order, OrderDraft
+from wch.domain.order_figures import Counting
 from wch.domain.payment import Offer
 from wch.domain.placement import PLACEMENT, freeze
 from wch.domain.saga import Saga
@@ -204,11 +205,13 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
     store = database or MemoryDatabase(twice=twice)
     shop = await ScriptedShop.selling([MUG, CARD], clock=clock) if shelves else cast("ScriptedShop", None)
     speaker = Speaker(codec=CloudApiCodec(secrets=("secret",)), numbers=(NUMBER,))
+    points = Failpoints.disarmed()
+    counting = Counting(home="EUR")
     gateway = ScriptedGateway(clock=clock)
     ways = SwitchedOnPayments((CashOnDelivery(), gateway))
     paying = PaymentSteps(shop=shop, payments=ways, clock=clock, speaker=speaker, wait=timedelta(hours=1))
-    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, paying=paying, currency="EUR")
-    refunding = RefundSteps(shop=shop, payments=ways, clock=clock, paying=paying, currency="EUR")
+    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, paying=paying, counting=counting)
+    refunding = RefundSteps(shop=shop, payments=ways, clock=clock, paying=paying, counting=counting)
     return Shopping(
         database=store,
         clock=clock,
@@ -220,20 +223,22 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
             clock=clock,
             ids=ids,
             definitions={PLACEMENT: steps.definition(), REFUND: refunding.definition()},
-            failpoints=Failpoints.disarmed(),
+            failpoints=points,
             most_at_once=4,
         ),
         orders=Orders(database=store, clock=clock, shop=shop),
         desk=SagaDesk(database=store, clock=clock),
-        notices=Notifications(database=store, clock=clock, shop=shop, speaker=speaker, language="en"),
-        sync=SyncTasks(database=store, clock=clock, shop=shop, most_at_once=50),
+        notices=Notifications(
+            database=store, clock=clock, shop=shop, speaker=speaker, failpoints=points, language="en"
+        ),
+        sync=SyncTasks(database=store, clock=clock, shop=shop, counting=counting, failpoints=points, most_at_once=50),
         gateway=gateway,
         payments=IncomingPayments(
             database=store,
             clock=clock,
             payments=ways,
             digests=Digests(keys=("key",)),
-            failpoints=Failpoints.disarmed(),
+            failpoints=points,
             bell=Bell(),
         ),
         refunds=Refunds(database=store, clock=clock),

@@ -4,9 +4,11 @@ import pytest
 
 from wch.adapters.memory import MemoryDatabase
 from wch.application.customers import Customers
+from wch.application.ports import UnitOfWork
 from wch.domain.customer import CustomerProfile
-from wch.domain.errors import NotFoundError
-from wch.testing import FrozenClock
+from wch.domain.errors import NotFoundError, StoreMisusedError
+from wch.domain.order_figures import Counting
+from wch.testing import NOON, FrozenClock
 
 ANNA = "16505551234"
 MEXICAN = ("5215512345678", "525512345678")
@@ -14,7 +16,9 @@ MEXICAN = ("5215512345678", "525512345678")
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])
 def customers(request: pytest.FixtureRequest) -> Customers:
-    return Customers(database=MemoryDatabase(twice=request.param), clock=FrozenClock())
+    return Customers(
+        country="ES", counting=Counting(home="EUR"), database=MemoryDatabase(twice=request.param), clock=FrozenClock()
+    )
 
 
 async def met(customers: Customers, *phones: str) -> None:
@@ -106,3 +110,72 @@ async def test_consent_that_is_set_for_a_customer_keeps_its_evidence(
     }
     (line,) = await customers.database.read(lambda uow: uow.audit.listed())
     assert (line.action, line.reason, line.object) == ("customer.consent", "on the phone", f"customer:{profile.id}")
+
+
+@pytest.mark.parametrize("written", ["+34 612 34 56 78", "0034612345678", "612345678", "34612345678", "612 34 56 78"])
+async def test_a_number_is_found_in_every_spelling(customers: Customers, written: str) -> None:
+    """With its country, or without in the shop's own."""
+    await met(customers, "34612345678")
+
+    (found,) = await customers.found(written)
+
+    assert found.phone == "34612345678"
+
+
+async def test_two_that_answer_are_both_told(customers: Customers) -> None:
+    """A pick would be wrong half the time."""
+    await met(customers, *MEXICAN)
+
+    assert {one.phone for one in await customers.found(MEXICAN[0])} == set(MEXICAN)
+
+
+async def test_a_key_that_was_merged_leads_to_who_was_kept(customers: Customers) -> None:
+    """Its own customer is gone; the alias stays."""
+    await met(customers, ANNA)
+    await customers.database.transact(lambda uow: uow.options.put("customer.alias.34600", {"v": 1, "to": ANNA}))
+
+    (found,) = await customers.found("+34600")
+
+    assert found.phone == ANNA
+
+
+async def test_a_tag_that_is_no_tag_changes_nothing(customers: Customers) -> None:
+    """Not even the good ones beside it."""
+    await met(customers, ANNA)
+
+    with pytest.raises(StoreMisusedError, match="1 to 50 characters"):
+        await customers.tag(ANNA, add=("good", "x" * 51), by="ana")
+
+    assert (await customers.show(ANNA)).tags == ()
+
+
+async def test_a_note_and_a_block_are_written_down(customers: Customers) -> None:
+    """Names of the acts, never their words, in the audit log."""
+    await met(customers, ANNA)
+    await customers.note(ANNA, "prefers mornings", by="ana")
+    blocked = await customers.block(ANNA, "abuse", by="ana")
+    free = await customers.block(ANNA, None, by="ben")
+
+    assert blocked.is_blocked
+    assert not free.is_blocked
+    assert free.preferences["notes"][0]["text"] == "prefers mornings"
+    lines = await customers.database.read(lambda uow: uow.audit.listed())
+    assert [line.action for line in lines] == ["customer.note", "customer.block", "customer.unblock"]
+    assert "mornings" not in str(lines)
+
+
+async def test_the_oldest_address_follows_the_default(customers: Customers) -> None:
+    """A customer with addresses has a default one."""
+    await met(customers, ANNA)
+
+    def live(uow: UnitOfWork) -> None:
+        profile = uow.customers.lock(ANNA, now=NOON)
+        for place in range(3):
+            profile = profile.living_at({"address_1": f"Street {place}", "country": "ES"}, now=NOON)
+        uow.customers.save(profile)
+
+    await customers.database.transact(live)
+
+    left = await customers.forget_address(ANNA, 1, by="ana")
+
+    assert [(one["id"], one["is_default"]) for one in left.saved_addresses] == [(2, True), (3, False)]

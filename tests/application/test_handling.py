@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tests.application.rooms import ANNA, BORIS, NUMBER, Rooms, answering, parrot, rooms, said
+from wch.adapters.memory import MemoryDatabase
 from wch.application.dialogue.scene import Answer, SagaSignal, Scene
 from wch.application.failpoints import Failpoints
 from wch.application.handling import LOOKS_AGAIN
@@ -18,10 +19,11 @@ from wch.domain.dead_letter import Reason
 from wch.domain.document import amended
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.lease import TERM, Work
-from wch.domain.message import Class, MessageStatus
+from wch.domain.message import Class, Direction, MessageStatus
 from wch.domain.placement import Placement
 from wch.domain.saga import Saga
 from wch.testing import NOON
+from wch.testing.faults import Fault, Faults, NthCall
 
 LEASE = TERM + timedelta(seconds=1)
 """A take stamps a second later than the row was, so that no two takes look alike."""
@@ -597,6 +599,9 @@ class Flaky:
     async def read(self, work: Any) -> Any:
         return await self.store.read(work)
 
+    async def forget(self) -> bool:
+        return True
+
     async def clock_offset(self) -> Any:
         return timedelta(0)
 
@@ -620,7 +625,7 @@ async def test_a_store_that_is_away_loses_nothing(monkeypatch: pytest.MonkeyPatc
         return answering(scene, "lost")
 
     hub.assistant.script = away
-    assert await hub.handling.work() == 1
+    assert await hub.handling.work() == 0
     store.refuses = False
     assert (await hub.rows())[0].status is MessageStatus.PROCESSING
     hub.assistant.script = parrot
@@ -713,3 +718,25 @@ async def test_a_customer_who_is_gone_is_let_go(hub: Rooms) -> None:
 
     with pytest.raises(Exception, match="Somebody else holds"):
         await hub.see(lambda uow: hub.handling._scene(uow, taken))  # noqa: SLF001 - the customer is gone
+
+
+async def test_a_store_that_is_away_costs_a_message_nothing() -> None:
+    """Three hiccups of a database are no fault of the customer's words: they must not end among the dead letters."""
+    store = MemoryDatabase()
+    hub = rooms(database=Faults(plan=NthCall(Fault.ERROR, at=0)).database(store))
+    await hub.hear("hi")
+    for _ in range(4):
+        hub.clock.advance(5)
+        away = NthCall(Fault.ERROR, at=3, of="database.")  # heads, take, and then the scene cannot be read
+        hub.handling = attrs.evolve(hub.handling, database=Faults(plan=away).database(store))
+        assert await hub.handling.work() == 0
+        assert away.was_reached
+
+    hub.clock.advance(5)
+    hub.handling = attrs.evolve(hub.handling, database=store)
+    await hub.handling.work()
+
+    assert await hub.letters() == []
+    (heard, answer) = await hub.rows()
+    assert (heard.status, heard.retry_count) == (MessageStatus.PROCESSED, 1)
+    assert answer.direction is Direction.OUTBOUND

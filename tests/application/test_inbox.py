@@ -215,6 +215,9 @@ class Unavailable:
     async def read(self, work: Any) -> Any:
         return await self.store.read(work)
 
+    async def forget(self) -> bool:
+        return True
+
     async def clock_offset(self) -> Any:
         return await self.store.clock_offset()
 

@@ -13,6 +13,7 @@ from wch.application.ports import UnitOfWork
 from wch.application.sagas import signal
 from wch.application.verification import Verification
 from wch.domain.conversation import State
+from wch.domain.erasure import emptied_saga
 from wch.domain.ledger import Ledger, RefundRefusalError
 from wch.domain.money import Money, money_from_json
 from wch.domain.order import OrderStatus
@@ -332,6 +333,29 @@ async def test_late_money_is_found_without_any_event(hub: Shopping) -> None:
     hub.clock.advance(3 * 86_400)
     await hub.late.work()
     assert await hub.see(lambda uow: uow.options.named("payment.late:")) == []
+
+
+async def test_late_money_of_an_erased_customer_goes_back_without_a_word(hub: Shopping) -> None:
+    """Nobody is left to be told, and the money is still theirs."""
+    saga_id = await waiting(hub)
+    await ask(hub, saga_id, "cancel")
+    await hub.runs()
+
+    def erase(uow: UnitOfWork) -> None:
+        saga = uow.sagas.get(saga_id, lock=True)
+        assert saga is not None
+        uow.sagas.save(attrs.evolve(saga, context=emptied_saga(saga.context)))
+
+    await hub.do(erase)
+    said = len(await hub.said())
+    hub.gateway.pay()
+    hub.clock.advance(301)
+    await hub.late.work()
+    await hub.runs()
+
+    payment = hub.gateway.payment()
+    assert list(payment.refunds.values()) == [payment.amount]
+    assert len(await hub.said()) == said
 
 
 async def test_asking_all_the_time_does_not_ask_the_gateway_all_the_time(hub: Shopping) -> None:

@@ -137,6 +137,31 @@ def _page(ids: Ids, kind: type, after: int | None) -> int:
     return 0 if after is None else int(ids.real(kind, after))
 
 
+# --- rows of any table ---------------------------------------------------------------------
+
+WALKED = ("conversations", "messages", "carts", "customer_profiles", "notification_log", "dead_letter_queue", "options")
+
+
+@command(table=st.sampled_from(WALKED), old=TEXTS, new=TEXTS)
+def clean_rows(uow: UnitOfWork, _ids: Ids, *, table: str, old: str, new: str) -> Any:
+    def replaced(text: str) -> str:
+        return text.replace(old, new[:3]) if old else text
+
+    page = uow.holdings.page(table)
+    return [uow.holdings.clean(held, replaced) for held in page if table != "options" or held.key[0] != OPTION]
+
+
+@command(table=st.sampled_from(["carts", "customer_profiles", "notification_log"]), phone=PHONES)
+def drop_rows_of(uow: UnitOfWork, _ids: Ids, *, table: str, phone: str) -> Any:
+    return [uow.holdings.drop(held) for held in uow.holdings.of(table, (phone,), limit=2)]
+
+
+@command(phone=PHONES, other=PHONES)
+def hand_over_notices(uow: UnitOfWork, _ids: Ids, *, phone: str, other: str) -> Any:
+    page = uow.holdings.of("notification_log", (phone,))
+    return [uow.holdings.rewrite(held, {"customer_phone": other, "error_message": None}) for held in page]
+
+
 # --- conversations and messages ------------------------------------------------------------
 
 
@@ -344,6 +369,17 @@ def list_carts(uow: UnitOfWork, ids: Ids, *, at: datetime, limit: int, place: in
         uow.carts.due_for_reminder(at, **page),
         uow.carts.listed(status=drawn["status"], **page),
     ]
+
+
+@command(phones=st.lists(PHONES, max_size=3), at=MOMENTS)
+def lock_customers(uow: UnitOfWork, ids: Ids, *, phones: list[str], at: datetime) -> Any:
+    uow.customers.lock_all(phones, now=at)
+    return [ids.new(uow.customers.lock(phone, now=at)) for phone in sorted(set(phones))]
+
+
+@command(phones=st.lists(PHONES, max_size=3), keys=st.lists(KEYS.filter(lambda key: len(key) < 256), max_size=3))
+def read_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str], keys: list[str]) -> Any:
+    uow.read_ahead(phones=phones, wa_message_ids=keys)
 
 
 @command(phone=PHONES | st.just("1" * 21), at=MOMENTS)

@@ -10,6 +10,7 @@ import attrs
 from wch.application.dialogue.scene import Silence
 from wch.application.ports import UnitOfWork
 from wch.application.statuses import Statuses, learn_id
+from wch.application.tombstones import Tombstones
 from wch.domain.audit import AuditEntry
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
@@ -51,6 +52,7 @@ class Arrivals:
     """Applies events; the customer's lock is held by then, or taken here."""
 
     statuses: Statuses
+    tombstones: Tombstones
 
     def status(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         """A status moves its row; whether anything changed."""
@@ -66,7 +68,7 @@ class Arrivals:
             return Arrived(is_new=False)
         if event.group:
             return self._group(uow, event, now=now)
-        profile = uow.customers.lock(event.sender, now=now)
+        profile = self.tombstones.returned(uow, uow.customers.lock(event.sender, now=now), now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None:
             return self._again(uow, there, event, now=now)

@@ -14,7 +14,7 @@ class Bell:
     def __init__(self) -> None:
         self._rings = 0
         self._heard: dict[str, int] = {}
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, None] = {}
         self._closing = False
 
     @property
@@ -48,7 +48,7 @@ class Bell:
 
     async def _pass(self, seconds: float, over: Callable[[], bool]) -> None:
         event = asyncio.Event()
-        self._waiting.add(event)
+        self._waiting[event] = None
         try:
             async with asyncio.timeout(seconds):
                 while not over():
@@ -57,7 +57,7 @@ class Bell:
         except TimeoutError:
             return
         finally:
-            self._waiting.discard(event)
+            self._waiting.pop(event, None)
 
     def _wake(self) -> None:
         for event in self._waiting:

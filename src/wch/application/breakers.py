@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from wch.application.failpoints import Failpoints
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.circuit_breaker import BreakerRule, BreakerState, CircuitBreaker, Permit
@@ -33,6 +34,7 @@ class Breakers:
     database: Database
     clock: Clock
     rules: Mapping[str, BreakerRule]
+    failpoints: Failpoints
     _closed: dict[str, float] = attrs.field(factory=dict, init=False, repr=False, eq=False)
 
     def rule(self, service: str) -> BreakerRule:
@@ -72,6 +74,7 @@ class Breakers:
         after, permit = breaker.ask(rule, now=self.clock.now())
         if after != breaker:
             uow.breakers.save(after)
+            self.failpoints("breaker.permit")
         return permit
 
     def tell_in(self, uow: UnitOfWork, permit: Permit, *, well: bool) -> None:
@@ -85,6 +88,7 @@ class Breakers:
         after = breaker.succeeded(permit, rule, now=now) if well else breaker.failed(permit, rule, now=now)
         if after != breaker:
             uow.breakers.save(after)
+            self.failpoints("breaker.told")
 
     async def listed(self) -> Sequence[CircuitBreaker]:
         """All that were ever used, by service."""

@@ -11,6 +11,7 @@ from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import amended, document
+from wch.domain.erasure import is_erased
 from wch.domain.message import Class, Message, MessageStatus
 from wch.domain.moment import iso
 from wch.domain.send_failure import FailureClass
@@ -126,7 +127,9 @@ def _again(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: da
 
 def _remember_customer(uow: UnitOfWork, phone: str, failure: FailureClass, *, code: int | None, now: datetime) -> None:
     """What the failure tells about the customer: out, held, or not to be reached."""
-    if failure not in {FailureClass.CONSENT, FailureClass.MARKETING_CAP} and code != UNDELIVERABLE:
+    if is_erased(phone) or (
+        failure not in {FailureClass.CONSENT, FailureClass.MARKETING_CAP} and code != UNDELIVERABLE
+    ):
         return
     profile = uow.customers.lock(phone, now=now)
     if failure is FailureClass.CONSENT:

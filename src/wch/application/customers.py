@@ -1,36 +1,39 @@
 """Customers: looking them up, tagging them, and changing their consent on request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import attrs
 
+from wch.application.people import found
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.customer import CustomerProfile
-from wch.domain.errors import NotFoundError
-from wch.domain.phone import variants
+from wch.domain.errors import NotFoundError, StoreMisusedError
+from wch.domain.order_figures import Counting, Segment
 
 
 @attrs.frozen(kw_only=True)
 class Customers:
-    """What people ask about customers, and may change for them."""
+    """What people ask about customers, and may change for them.
+
+    Attributes:
+        country: the shop's, for numbers without one.
+        counting: says which segment somebody is in.
+    """
 
     database: Database
     clock: Clock
+    country: str
+    counting: Counting
 
     async def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         """Customers by id."""
         return await self.database.read(lambda uow: uow.customers.listed(after=after, limit=limit))
 
     async def found(self, text: str) -> tuple[CustomerProfile, ...]:
-        """Everybody whom this key or number, in any spelling, may mean; the exact form first."""
-        digits = "".join(letter for letter in text if letter.isdigit())
-        keys = (text,) if text.startswith("u") or not digits else variants(digits.removeprefix("00"))
-
-        def work(uow: UnitOfWork) -> tuple[CustomerProfile, ...]:
-            return tuple(found for key in keys if (found := uow.customers.of(key)) is not None)
-
-        return await self.database.read(work)
+        """Everybody whom this key or number, in any spelling, may mean; the exact form first, never a pick."""
+        return await self.database.read(lambda uow: found(uow, text, country=self.country))
 
     async def show(self, key: str) -> CustomerProfile:
         """The one customer whom this key or number means.
@@ -44,21 +47,24 @@ class Customers:
         return found[0]
 
     async def tag(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = (), by: str) -> CustomerProfile:
-        """Add and take away tags; adding one that is there changes nothing."""
-        phone = (await self.show(key)).phone
+        """Add and take away tags; adding one that is there changes nothing.
 
-        def work(uow: UnitOfWork) -> CustomerProfile:
-            now = self.clock.now()
-            profile = uow.customers.lock(phone, now=now)
-            for tag in add:
-                profile = profile.tagged(tag, now=now)
+        Raises:
+            StoreMisusedError: a tag is too long, or there would be too many.
+        """
+
+        def change(profile: CustomerProfile, now: datetime) -> CustomerProfile:
+            try:
+                for tag in add:
+                    profile = profile.tagged(tag, now=now)
+            except ValueError as error:
+                sentence = f"{str(error).capitalize()}; nothing was changed."
+                raise StoreMisusedError(sentence) from None
             for tag in remove:
                 profile = profile.untagged(tag, now=now)
-            uow.customers.save(profile)
-            uow.audit.add(AuditEntry(at=now, actor=by, action="customer.tag", object=f"customer:{profile.id}"))
             return profile
 
-        return await self.database.transact(work)
+        return await self._change(key, change, action="customer.tag", by=by)
 
     async def consent(self, key: str, *, purpose: str, to: str, reason: str, by: str) -> CustomerProfile:
         """Set consent because the customer asked for it; the reason is kept as evidence.
@@ -70,16 +76,56 @@ class Customers:
             reason: what the customer said, and where.
             by: who writes it down.
         """
+
+        def change(profile: CustomerProfile, now: datetime) -> CustomerProfile:
+            return profile.consenting(purpose, to, source="console", now=now, words=reason, by=by)
+
+        return await self._change(key, change, action="customer.consent", by=by, reason=reason)
+
+    async def note(self, key: str, text: str, *, by: str) -> CustomerProfile:
+        """Write something down about this customer."""
+        return await self._change(
+            key, lambda profile, now: profile.noting(text, by=by, now=now), action="customer.note", by=by
+        )
+
+    async def block(self, key: str, reason: str | None, *, by: str) -> CustomerProfile:
+        """Stop the dialogue and everything that is said by itself; None lifts the block."""
+        action = "customer.unblock" if reason is None else "customer.block"
+        return await self._change(
+            key, lambda profile, now: profile.blocked(reason, by=by, now=now), action=action, by=by, reason=reason
+        )
+
+    async def forget_address(self, key: str, address_id: int, *, by: str) -> CustomerProfile:
+        """Take a saved address away."""
+        return await self._change(
+            key,
+            lambda profile, now: profile.without_address(address_id, now=now),
+            action="customer.forget_address",
+            by=by,
+        )
+
+    def segment(self, profile: CustomerProfile) -> Segment:
+        """What this customer is called, by net spending."""
+        return self.counting.segment(profile)
+
+    async def _change(
+        self,
+        key: str,
+        change: Callable[[CustomerProfile, datetime], CustomerProfile],
+        *,
+        action: str,
+        by: str,
+        reason: str | None = None,
+    ) -> CustomerProfile:
+        """Change one customer's profile under its lock, and write down who did it."""
         phone = (await self.show(key)).phone
 
         def work(uow: UnitOfWork) -> CustomerProfile:
             now = self.clock.now()
             profile = uow.customers.lock(phone, now=now)
-            decided = profile.consenting(purpose, to, source="console", now=now, words=reason, by=by)
-            uow.customers.save(decided)
-            uow.audit.add(
-                AuditEntry(at=now, actor=by, action="customer.consent", object=f"customer:{profile.id}", reason=reason)
-            )
-            return decided
+            changed = change(profile, now)
+            uow.customers.save(changed)
+            uow.audit.add(AuditEntry(at=now, actor=by, action=action, object=f"customer:{profile.id}", reason=reason))
+            return changed
 
         return await self.database.transact(work)

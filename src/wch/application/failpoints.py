@@ -12,42 +12,53 @@ from wch.domain.errors import SettingsError, WchError
 
 ACTIONS = frozenset({"kill", "raise", "delay", "lose_answer", "drop_connection"})
 
-NAMES = frozenset(
-    {
-        "transact.begin",
-        "transact.work",
-        "transact.commit",
-        "transact.after_commit",
-        "ingress.parsed",
-        "ingress.before_commit",
-        "ingress.after_commit",
-        "ingress.single",
-        "inbound.taken",
-        "inbound.before_finish",
-        "inbound.finished",
-        "inbound.renew",
-        "outbound.taken",
-        "outbound.before_call",
-        "outbound.after_call",
-        "outbound.before_outcome",
-        "outbound.finished",
-        "outbound.swept",
-        "saga.taken",
-        "saga.started",
-        "saga.after_call",
-        "saga.done",
-        "saga.undo_call",
-        "saga.undone",
-        "saga.closed",
-        "letter.before_commit",
-        "letter.replayed",
-    }
-)
-"""Every place there is; arming any other name is refused."""
+NAMES: Mapping[str, str] = {
+    "transact.begin": "a transaction is about to begin",
+    "transact.work": "its work has returned, nothing is committed",
+    "transact.commit": "right before COMMIT; the place to lose its answer",
+    "transact.after_commit": "committed, and nobody was told yet",
+    "transact.in_doubt": "the answer to COMMIT was lost, the redo is about to begin",
+    "ingress.parsed": "a delivery was read, nothing is stored",
+    "ingress.before_commit": "its events are applied, not committed",
+    "ingress.after_commit": "its events are durable, 200 is not answered yet",
+    "ingress.single": "events are stored one by one after an error",
+    "inbound.taken": "a customer's line is taken, nothing is thought yet",
+    "inbound.before_finish": "the answer is made up, nothing is written",
+    "inbound.finished": "the answer and its effects are committed",
+    "inbound.renew": "the leases of a line were renewed",
+    "outbound.taken": "a row is taken to be sent",
+    "outbound.before_call": "right before the call",
+    "outbound.after_call": "WhatsApp has answered, nothing is written down",
+    "outbound.before_outcome": "right before the outcome is written down",
+    "outbound.finished": "the outcome is committed",
+    "outbound.swept": "sends in doubt were looked at",
+    "notice.before_commit": "a notice has its message, not committed",
+    "sync.taken": "a row of the sync queue is taken",
+    "sync.after_call": "the shop has answered, nothing is written down",
+    "sync.finished": "the row and what followed from it are committed",
+    "saga.taken": "a saga is taken under a token",
+    "saga.started": "the intent of a step is committed, its call is not made",
+    "saga.after_call": "the call of a step is made, nothing is written down",
+    "saga.done": "the outcome of a step is committed",
+    "saga.undo_call": "the intent of an undoing is committed, its call is not made",
+    "saga.undone": "the outcome of an undoing is committed",
+    "saga.closed": "a step that is one transaction is committed",
+    "saga.signal": "a saga was told something, not committed",
+    "letter.before_commit": "a dead letter is replayed, not committed",
+    "letter.replayed": "its replay is committed",
+    "breaker.permit": "a probe has its permit, not committed",
+    "breaker.told": "a breaker heard of a failure or a probe, not committed",
+    "limit.admitted": "a hit is counted, not committed",
+    "migrate.step": "a step of the schema was run, not committed",
+    "migrate.version": "every table is there, the version is not written",
+}
+"""Every place there is and where it stands; arming any other name is refused."""
 
 
 class FailpointError(WchError):
     """A failpoint was armed to raise here."""
+
+    action: str
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +98,7 @@ class Failpoints:
             action, _, at = rest.partition("@")
             word, _, milliseconds = action.partition(":")
             if name not in NAMES or word not in ACTIONS:
-                message = f"WCH_FAILPOINTS knows no {name}={word}; names are listed in the documentation."
+                message = f"WCH_FAILPOINTS knows no {name}={word}; `wch failpoints` lists the names."
                 raise SettingsError(message)
             numbers = (milliseconds or "0", at or "1")
             if not all(number.isdecimal() for number in numbers):
@@ -95,6 +106,11 @@ class Failpoints:
                 raise SettingsError(message)
             armed[name] = Armed(action=word, milliseconds=int(numbers[0]), at=int(numbers[1]))
         return cls(armed)
+
+    @property
+    def armed(self) -> Mapping[str, Armed]:
+        """What happens where, by name."""
+        return dict(self._armed)
 
     @property
     def is_armed(self) -> bool:
@@ -124,4 +140,4 @@ class Failpoints:
         elif action == "delay":
             time.sleep(self._armed[name].milliseconds / 1000)
         elif action is not None:
-            raise FailpointError(place=name)
+            raise FailpointError(place=name, action=action)

@@ -1,7 +1,7 @@
 """Group commit: deliveries that wait at the same moment share one transaction."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import attrs
@@ -15,9 +15,17 @@ MOST_TOGETHER = 64
 """How many deliveries one transaction takes at most."""
 
 
+@attrs.frozen(kw_only=True)
+class Needs:
+    """What a work will ask for: the customers that it locks, and ids of messages that it looks for."""
+
+    phones: frozenset[str] = frozenset()
+    wa_message_ids: frozenset[str] = frozenset()
+
+
 @attrs.frozen(eq=False)
 class _Waiting:
-    phones: Callable[[UnitOfWork], Iterable[str]]
+    needs: Callable[[UnitOfWork], Needs]
     apply: Callable[[UnitOfWork], Any]
     answer: "asyncio.Future[Any]"
 
@@ -36,14 +44,14 @@ class Gatherer:
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def run(self, phones: Callable[[UnitOfWork], Iterable[str]], apply: Callable[[UnitOfWork], R]) -> R:
+    async def run(self, needs: Callable[[UnitOfWork], Needs], apply: Callable[[UnitOfWork], R]) -> R:
         """Run one work, alone or in company; its own error is raised here and nowhere else.
 
         Args:
-            phones: whose locks the work will need, asked at the beginning of the transaction.
+            needs: what the work will ask for, asked itself at the beginning of the transaction.
             apply: the work; it may run more than once.
         """
-        waiting = _Waiting(phones, apply, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(needs, apply, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
@@ -73,8 +81,10 @@ class Gatherer:
 
     def _apply(self, uow: UnitOfWork, group: list[_Waiting]) -> list[Any]:
         """All customers are locked first, in the order that everybody locks them."""
-        for phone in sorted({phone for one in group for phone in one.phones(uow)}):
-            uow.customers.lock(phone, now=self._clock.now())
+        needs = [one.needs(uow) for one in group]
+        phones = frozenset().union(*(one.phones for one in needs))
+        uow.customers.lock_all(phones, now=self._clock.now())
+        uow.read_ahead(phones=phones, wa_message_ids=frozenset().union(*(one.wa_message_ids for one in needs)))
         return [one.apply(uow) for one in group]
 
 

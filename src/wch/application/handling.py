@@ -163,6 +163,9 @@ class Handling:
             raise
         except LeaseLostError:
             log.warning("inbound lease lost", extra={"rows": rows})
+        except StoreUnavailableError:
+            log.warning("the store did not answer for a line")
+            return await self._hand_back(taken)
         except Exception as error:  # noqa: BLE001 - the row's own attempts pay for it
             log.error("an inbound message could not be handled: %s", fault(error), extra={"rows": rows})  # noqa: TRY400 - a traceback would show values
             await self._failed(taken, type(error).__name__)
@@ -294,6 +297,7 @@ class Handling:
             self._place(uow, answer.placement, now=now)
         for told in answer.signals:
             signal(uow, told.saga_id, told.kind, told.facts, now=now)
+            self.failpoints("saga.signal")
         conversation = attrs.evolve(
             conversation,
             status=answer.conversation.status,

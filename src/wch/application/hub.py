@@ -8,9 +8,12 @@ from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.doors import Doors
+from wch.application.erasures import Erasures
+from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
 from wch.application.limits import Limits
+from wch.application.merges import Merges
 from wch.application.notifications import Notifications
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
@@ -20,6 +23,7 @@ from wch.application.refunds import Refunds
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
+from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.worker import Worker
 
@@ -38,6 +42,9 @@ class Hub:
     conversations: Conversations
     carts: Carts
     customers: Customers
+    exports: Exports
+    erasures: Erasures
+    merges: Merges
     orders: Orders
     payments: IncomingPayments
     refunds: Refunds
@@ -49,5 +56,6 @@ class Hub:
     limits: Limits
     statistics: Statistics
     verification: Verification
+    traces: Traces
     health: Health
     doors: Doors

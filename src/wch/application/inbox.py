@@ -1,19 +1,19 @@
 """The inbox: a signed delivery that was answered 200 is durable, event by event."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
-from wch.application.gathering import Gatherer
+from wch.application.gathering import Gatherer, Needs
 from wch.application.intake import Applied, Intake, Source, Verdict, is_the_same
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsAppCodec
 from wch.domain.dead_letter import DeadLetter, Reason
 from wch.domain.errors import StoreUnavailableError
-from wch.domain.inbound import InboundEvent, UnreadableDeliveryError
+from wch.domain.inbound import InboundEvent, InboundMessage, UnreadableDeliveryError
 
 log = logging.getLogger(__name__)
 
@@ -136,15 +136,18 @@ class Inbox:
         return applied
 
     async def _together(self, events: Sequence[InboundEvent], source: Source) -> list[Applied]:
-        def phones(uow: UnitOfWork) -> Iterable[str]:
-            return self.intake.phones(uow, events)
+        def needs(uow: UnitOfWork) -> Needs:
+            return Needs(
+                phones=frozenset(self.intake.phones(uow, events)),
+                wa_message_ids=frozenset(event.wa_message_id for event in events if isinstance(event, InboundMessage)),
+            )
 
         def apply(uow: UnitOfWork) -> list[Applied]:
             applied = [self.intake.apply(uow, event, source) for event in events]
             self.failpoints("ingress.before_commit")
             return applied
 
-        return await self.gatherer.run(phones, apply)
+        return await self.gatherer.run(needs, apply)
 
     async def _single(self, event: InboundEvent, source: Source) -> Applied:
         """One event by itself; what still fails is kept as a dead letter with its exact bytes."""

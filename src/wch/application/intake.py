@@ -92,6 +92,8 @@ class Intake:
         for event in events:
             if isinstance(event, AccountEvent | Unusable) or not self._is_ours(event.number):
                 continue
+            if self._is_of_the_erased(uow, event):
+                continue
             if isinstance(event, StatusUpdate):
                 known = None if event.recipient is None else uow.customers.of(event.recipient)
                 if known is not None:
@@ -108,6 +110,8 @@ class Intake:
             return self.bury(uow, event, source, Reason.VALIDATION_FAILED, event.detail)
         if not isinstance(event, AccountEvent) and not self._is_ours(event.number):
             return self.bury(uow, event, source, Reason.FOREIGN_NUMBER, "this number is not served by the hub")
+        if self._is_of_the_erased(uow, event):
+            return Applied(verdict=Verdict.KNOWN)
         if isinstance(event, InboundMessage):
             return self._message(uow, event, source)
         if isinstance(event, Echo):
@@ -119,6 +123,18 @@ class Intake:
             if is_new:
                 self._note(uow, event)
         return Applied(verdict=Verdict.NEW if is_new else Verdict.KNOWN)
+
+    def _is_of_the_erased(self, uow: UnitOfWork, event: InboundEvent) -> bool:
+        """Whether an event is older than its customer's erasure: it is answered, and kept nowhere.
+
+        A status is looked at where its row is: one that stayed still moves.
+        """
+        tombstones = self.arrivals.tombstones
+        if isinstance(event, InboundMessage):
+            return tombstones.covers(uow, event.sender, event.sent_at, event.wa_message_id)
+        if isinstance(event, Echo):
+            return tombstones.covers(uow, event.recipient, event.sent_at, event.wa_message_id)
+        return isinstance(event, PreferenceChange) and tombstones.covers(uow, event.sender, event.at)
 
     def _note(self, uow: UnitOfWork, event: PreferenceChange | AccountEvent | StatusUpdate) -> None:
         """What is no message and no message's status: consent, or a line in the audit log."""

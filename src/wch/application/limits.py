@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from wch.application.digests import Digests
+from wch.application.failpoints import Failpoints
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.errors import NotFoundError
@@ -37,6 +38,7 @@ class Limits:
     clock: Clock
     digests: Digests
     rules: Mapping[str, RateLimit]
+    failpoints: Failpoints
 
     async def hit(self, name: str, identifier: str) -> Admission:
         """Count one hit of this caller, if there is room.
@@ -61,6 +63,7 @@ class Limits:
         admission = rule.admit(uow.limits.since(digest, rule.name, rule.oldest(now)), now=now)
         if admission.admitted:
             uow.limits.hit(digest, rule.name, rule.part_of(now))
+            self.failpoints("limit.admitted")
         return admission
 
     def pace_in(self, uow: UnitOfWork, pace: Pace, identifier: str) -> float | None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.application.speaking import Speaker
@@ -74,6 +75,7 @@ class Notifications:
     clock: Clock
     shop: Shop
     speaker: Speaker
+    failpoints: Failpoints
     language: str
 
     async def work(self) -> int:
@@ -145,6 +147,7 @@ class Notifications:
         )
         uow.conversations.save(counted)
         uow.notifications.save(notice.queued(template_name=template, now=now))
+        self.failpoints("notice.before_commit")
 
     def _skip(
         self, uow: UnitOfWork, notice: Notification, order: Order, profile: CustomerProfile, now: datetime

@@ -23,6 +23,7 @@ from wch.domain.moment import iso, of_iso, unix
 from wch.domain.money import Money, money_from_json, money_to_json
 from wch.domain.notification import CONFIRMED, Notification
 from wch.domain.order import Order, OrderDraft
+from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.outgoing import Button, Buttons, Text
 from wch.domain.phone import variants
 from wch.domain.placement import PLACEMENT
@@ -84,7 +85,7 @@ class PlacementSteps:
     clock: Clock
     speaker: Speaker
     paying: PaymentSteps
-    currency: str
+    counting: Counting
 
     def definition(self) -> Definition:
         """The saga as the engine registers it."""
@@ -215,9 +216,15 @@ class PlacementSteps:
         phone = saga.context["customer"]["phone"]
         order_id = saga.results["create_order"]["order_id"]
         due = _due(saga)
-        profile = uow.customers.lock(phone, now=now).bought(
-            order_id, due.amount, due.currency, now=now, home=self.currency
+        told = OrderSeen(
+            id=order_id,
+            at=now,
+            modified=None,
+            status=saga.results["accept"]["status"],
+            total=due.amount,
+            currency=due.currency,
         )
+        profile = self.counting.noted(uow.customers.lock(phone, now=now), told, now=now)
         if saga.context["address"] is not None:
             profile = profile.living_at(saga.context["address"], now=now)
         uow.customers.save(profile)

@@ -13,6 +13,7 @@ from wch.application.statuses import code_in, learn_id, propagate
 from wch.domain.circuit_breaker import BreakerState, Permit
 from wch.domain.dead_letter import Reason
 from wch.domain.document import JsonObject, amended
+from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError, LeaseLostError
 from wch.domain.lease import BACK_OFF, Work
 from wch.domain.message import RANK, Message, MessageStatus
@@ -174,7 +175,7 @@ def lock_customer(uow: UnitOfWork, message_id: int, *, now: datetime) -> None:
     """Hold the customer of this message, before the message itself is locked."""
     seen = uow.messages.get(message_id)
     thread = None if seen is None or seen.conversation_id is None else uow.conversations.get(seen.conversation_id)
-    if thread is not None:
+    if thread is not None and not is_erased(thread.customer_phone):
         uow.customers.lock(thread.customer_phone, now=now)
 
 

@@ -299,7 +299,10 @@ class PaymentSteps:
         self, uow: UnitOfWork, saga: Saga, message: Outgoing, *, now: datetime, class_: Class = Class.NOTICE
     ) -> None:
         """Say something in the thread of the placement, as long as there is one."""
-        profile = uow.customers.lock(saga.context["customer"]["phone"], now=now)
+        phone = phone_of(saga)
+        if phone is None:
+            return
+        profile = uow.customers.lock(phone, now=now)
         conversation = uow.conversations.get(saga.context["conversation_id"], lock=True)
         if conversation is None:
             return
@@ -314,6 +317,12 @@ class PaymentSteps:
             number=saga.context["number"],
         )
         uow.conversations.save(counted)
+
+
+def phone_of(saga: Saga) -> str | None:
+    """Whose it is; None once the customer was erased."""
+    phone = saga.context.get("customer", {}).get("phone")
+    return phone if isinstance(phone, str) else None
 
 
 def booked(saga: Saga, capture: JsonObject) -> Saga:

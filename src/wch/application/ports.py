@@ -5,9 +5,9 @@ asynchronous and is never called inside one. Each docstring is a contract that e
 is held to by the suite in `wch.testing`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
@@ -87,6 +87,21 @@ class Candidate:
     class_: Class
     number: str | None
     not_before: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Held:
+    """A row of any table as plain values.
+
+    Attributes:
+        table: its name without prefix.
+        key: the values of its key.
+        values: by column.
+    """
+
+    table: str
+    key: tuple[Any, ...]
+    values: Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -295,6 +310,10 @@ class CustomerRepository(Protocol):
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
         """The customer of this key, locked; made first if there is none."""
+        ...
+
+    def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
+        """Lock the customers of these keys in ascending order, each made first if there is none; few statements."""
         ...
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
@@ -622,6 +641,47 @@ class AuditRepository(Protocol):
         ...
 
 
+class Holdings(Protocol):
+    """Every table as rows of plain values: for what must reach all that is stored of a person.
+
+    Tables are named without prefix: the 14, `options` and `audit_log`. Texts stand as they are
+    stored, JSON is decoded (where it cannot be read it is its text), money and moments are values.
+    """
+
+    def page(self, table: str, *, after: tuple[Any, ...] | None = None, limit: int = 500) -> Sequence[Held]:
+        """Rows in the order of their key, strictly after `after`, not locked.
+
+        Raises:
+            NotFoundError: there is no such table.
+        """
+        ...
+
+    def of(
+        self, table: str, phones: Collection[str], *, after: tuple[Any, ...] | None = None, limit: int = 500
+    ) -> Sequence[Held]:
+        """As `page`, of the rows whose customer column has one of these keys; messages: of their threads.
+
+        A table that names no customer has none.
+        """
+        ...
+
+    def locked(self, held: Held) -> Held | None:
+        """The row as it stands now, locked; None when it is gone."""
+        ...
+
+    def rewrite(self, held: Held, changes: Mapping[str, Any]) -> bool:
+        """Write these columns of the row, locked first; False when it is gone."""
+        ...
+
+    def clean(self, held: Held, text: Callable[[str], str]) -> bool:
+        """Put every text of the row as it stands now through `text`, its key aside; whether that changed it."""
+        ...
+
+    def drop(self, held: Held) -> bool:
+        """Delete the row; False when it is gone."""
+        ...
+
+
 class Census(Protocol):
     """The tables counted, and what they do not agree on; within one transaction all counts fit together."""
 
@@ -664,6 +724,13 @@ class Census(Protocol):
 
 class UnitOfWork(Protocol):
     """One transaction's view of the store."""
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """Read in few statements what works about these customers and ids will ask for; it changes no answer.
+
+        The customers are locked already, and their newest threads are locked by it.
+        """
+        ...
 
     @property
     def conversations(self) -> ConversationRepository:
@@ -746,6 +813,11 @@ class UnitOfWork(Protocol):
         ...
 
     @property
+    def holdings(self) -> Holdings:
+        """See `Holdings`."""
+        ...
+
+    @property
     def census(self) -> Census:
         """See `Census`."""
         ...
@@ -765,6 +837,10 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[UnitOfWork], R]) -> R:
         """Run `work` on one snapshot, without locks; whatever writes raises ReadOnlyError."""
+        ...
+
+    async def forget(self) -> bool:
+        """Let nothing of what was deleted stay in the store's files; False when somebody still read there."""
         ...
 
     async def clock_offset(self) -> timedelta:

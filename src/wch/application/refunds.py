@@ -1,11 +1,12 @@
 """Refunds: money goes back once for each wish, is booked in the shop, and told when it is true."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from wch.application.payment_steps import PaymentSteps, wire
+from wch.application.payment_steps import PaymentSteps, phone_of, wire
 from wch.application.ports import Clock, Database, Payments, Shop, UnitOfWork
 from wch.application.sagas import UNTIL_PARKED, Definition, Step, StepParkedError, StepRefusedError, Waiting
 from wch.application.texts import Texts
@@ -16,6 +17,7 @@ from wch.domain.errors import NotFoundError
 from wch.domain.ledger import Ledger, RefundEntry, RefundRefusalError, RefundWord
 from wch.domain.money import Money, money_from_json, money_to_json
 from wch.domain.notification import REFUNDED, Notification
+from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.outgoing import Text
 from wch.domain.payment import PaymentMisconfiguredError, PaymentRefusedError, RefundStatus
 from wch.domain.placement import PLACEMENT
@@ -75,7 +77,7 @@ def begin_refund(
             "reason": reason,
             "order": order,
             "restock": restock,
-            "customer": {"phone": placement.context["customer"]["phone"]},
+            "customer": {"phone": phone_of(placement)},
             "conversation_id": placement.context["conversation_id"],
             "number": placement.context["number"],
             "language": placement.context["language"],
@@ -104,7 +106,7 @@ class RefundSteps:
     payments: Payments
     clock: Clock
     paying: PaymentSteps
-    currency: str
+    counting: Counting
 
     def definition(self) -> Definition:
         """The saga as the engine registers it."""
@@ -160,14 +162,16 @@ class RefundSteps:
 
     def _lock(self, uow: UnitOfWork, saga: Saga, now: datetime) -> None:
         """Profile, conversation, placement: what is locked before a refund."""
-        uow.customers.lock(saga.context["customer"]["phone"], now=now)
+        phone = phone_of(saga)
+        if phone is not None:
+            uow.customers.lock(phone, now=now)
         uow.conversations.get(saga.context["conversation_id"], lock=True)
         uow.sagas.get(saga.context["placement"], lock=True)
 
     def _tell(self, uow: UnitOfWork, saga: Saga, now: datetime) -> JsonObject:
         """It is true now: the ledger, what the customer has spent, and the word to the customer, at once."""
         amount = money_from_json(saga.context["amount"])
-        order_id, phone = saga.context["order_id"], saga.context["customer"]["phone"]
+        order_id, phone = saga.context["order_id"], phone_of(saga)
         placement = uow.sagas.get(saga.context["placement"], lock=True)
         if placement is not None:
             ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.DONE)
@@ -178,13 +182,25 @@ class RefundSteps:
                 uow, saga, Text(body=texts.say("refund.late", amount=texts.money(amount))), now=now
             )
             return {}
-        profile = uow.customers.lock(phone, now=now)
-        uow.customers.save(profile.refunded(order_id, amount.amount, now=now, home=self.currency))
-        known = uow.options.get(f"shop:order:{order_id}", lock=True)
+        if phone is None:
+            return {}
         recorded: Any = saga.results.get("record", {})
+        if placement is not None and "refunded" in recorded:
+            due = Ledger.of(placement.context).due
+            seen = OrderSeen(
+                id=order_id,
+                at=placement.created_at,
+                modified=now,
+                status=recorded["status"],
+                total=due.amount,
+                refunded=Decimal(recorded["refunded"]),
+                currency=due.currency,
+            )
+            uow.customers.save(self.counting.noted(uow.customers.lock(phone, now=now), seen, now=now))
+        known = uow.options.get(f"shop:order:{order_id}", lock=True)
         if known is not None and "refunded" in recorded:
-            seen = amended(known, refunded=recorded["refunded"], status=recorded["status"])
-            uow.options.put(f"shop:order:{order_id}", seen)
+            told = amended(known, refunded=recorded["refunded"], status=recorded["status"])
+            uow.options.put(f"shop:order:{order_id}", told)
         word = REFUNDED if saga.context["n"] == 1 else f"{REFUNDED}_{saga.context['n']}"
         if not uow.notifications.of_order(order_id, word):
             uow.notifications.add(

@@ -9,8 +9,10 @@ import attrs
 
 from wch.application.consequences import follow
 from wch.application.ports import UnitOfWork
+from wch.application.tombstones import Tombstones
 from wch.domain.broadcast import RecipientStatus
 from wch.domain.document import amended
+from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError
 from wch.domain.inbound import StatusUpdate
 from wch.domain.message import FOREIGN, PROVIDER_STATUSES, RANK, Direction, Message, MessageStatus
@@ -34,6 +36,7 @@ class Statuses:
     """
 
     tag: str
+    tombstones: Tombstones
 
     def apply(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         """Apply one status in the caller's transaction; whether anything changed."""
@@ -46,7 +49,9 @@ class Statuses:
     def _apply(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         seen = self._row(uow, event)
         phone = self._phone(uow, seen, event)
-        if phone is not None:
+        if phone is not None and is_erased(phone):
+            event = self.tombstones.disguised(event)
+        elif phone is not None:
             uow.customers.lock(phone, now=now)
         before = None if seen is None else uow.messages.get(seen.id, lock=True)
         if before is None:
@@ -72,7 +77,7 @@ class Statuses:
             row = uow.messages.get(int(ours[2]))
             if row is not None and row.direction is Direction.OUTBOUND:
                 return row
-        row = uow.messages.by_wa_id(event.wa_message_id)
+        row = uow.messages.by_wa_id(event.wa_message_id) or self.tombstones.row(uow, event)
         return row if row is not None and row.direction is Direction.OUTBOUND else None
 
     def _phone(self, uow: UnitOfWork, row: Message | None, event: StatusUpdate) -> str | None:
@@ -86,6 +91,8 @@ class Statuses:
     def _placeholder(self, uow: UnitOfWork, event: StatusUpdate, phone: str | None, *, now: datetime) -> bool:
         """A status of a message that is not known, or not yet: kept under its id until somebody learns the id."""
         if event.group or uow.messages.by_wa_id(event.wa_message_id) is not None:
+            return False
+        if event.recipient is not None and self.tombstones.covers(uow, event.recipient, event.at):
             return False
         conversation = None if phone is None else uow.conversations.latest_of(phone)
         known = event.status in PROVIDER_STATUSES

@@ -7,17 +7,20 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.failpoints import Failpoints
 from wch.application.notifications import news, seen_state
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.domain.catalogue import ChangeKind, Line, ShopNotFoundError, ShopUnavailableError
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Reason
 from wch.domain.document import document
+from wch.domain.erasure import is_erased
 from wch.domain.errors import LeaseLostError
 from wch.domain.lease import BACK_OFF, Work
 from wch.domain.moment import iso
 from wch.domain.money import money_to_json
 from wch.domain.notification import DELAY, STATUS_PREFIX, Notification
 from wch.domain.order import Order
+from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.sync import EntityType, SyncAction, SyncStatus, SyncTask
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ class SyncTasks:
     database: Database
     clock: Clock
     shop: Shop
+    counting: Counting
+    failpoints: Failpoints
     most_at_once: int
 
     async def work(self) -> int:
@@ -89,6 +94,7 @@ class SyncTasks:
         if task is None:
             return 0
         try:
+            self.failpoints("sync.taken")
             await self._bring_in_step(lease, task)
         except LeaseLostError:
             log.warning("sync lease lost", extra={"task_id": lease.id})
@@ -183,7 +189,11 @@ class SyncTasks:
         if order is None or before is None:
             return
         phone = str(before.get("phone") or order.phone)
-        uow.customers.lock(phone, now=now)
+        if is_erased(phone):
+            uow.options.put(name, seen_state(order, before))
+            return
+        profile = uow.customers.lock(phone, now=now)
+        uow.customers.save(self.counting.noted(profile, _seen(order), now=now))
         before = uow.options.get(name, lock=True) or before
         for word in news(order, before):
             there = uow.notifications.of_order(order.id, word)
@@ -204,6 +214,8 @@ class SyncTasks:
         uow.options.put(name, seen_state(order, before))
 
     async def _finish(self, lease: Work, effects: Callable[[UnitOfWork], None]) -> None:
+        self.failpoints("sync.after_call")
+
         def work(uow: UnitOfWork) -> None:
             effects(uow)
             task = uow.sync.get(lease.id, lock=True)
@@ -213,6 +225,7 @@ class SyncTasks:
             self._letters_answered(uow, task)
 
         await self.database.transact(work)
+        self.failpoints("sync.finished")
 
     async def _later(self, lease: Work, error: str) -> None:
         """Back to waiting, or given up with a dead letter in the same transaction."""
@@ -265,3 +278,15 @@ class SyncTasks:
         return await self.database.transact(
             lambda uow: uow.sync.enqueue(entity, entity_id, action, now=self.clock.now())
         )
+
+
+def _seen(order: Order) -> OrderSeen:
+    return OrderSeen(
+        id=order.id,
+        at=order.created_at,
+        modified=order.updated_at,
+        status=order.status.value,
+        total=order.total.amount,
+        refunded=order.refunded.amount,
+        currency=order.currency,
+    )

@@ -1,8 +1,9 @@
 """A customer: who writes, what we may say to them, and what they bought."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any, Self
 
 import attrs
@@ -12,6 +13,8 @@ from wch.domain.moment import iso, utc_seconds
 
 MOST_SAVED_ADDRESSES = 10
 MOST_CONSENT_ENTRIES = 50
+MOST_TAGS = 50
+LONGEST_TAG = 50
 
 
 @attrs.frozen(kw_only=True)
@@ -155,67 +158,52 @@ class CustomerProfile:
             saved = (*saved, entry)[-MOST_SAVED_ADDRESSES:]
         return attrs.evolve(self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now))
 
-    def bought(self, order_id: int, total: Decimal, currency: str, *, now: datetime, home: str) -> Self:
-        """An order counts, once, however often it is told; what is known of it stays.
-
-        Args:
-            order_id: the shop's id.
-            total: what it came to, exact.
-            currency: of the total; one other than `home` counts as an order but not as spending.
-            now: when.
-            home: the shop's currency.
-        """
-        stats: Mapping[str, Any] = self.preferences.get("stats", {})
-        if str(order_id) in stats.get("orders", {}):
-            return self
-        orders = {
-            **stats.get("orders", {}),
-            str(order_id): {
-                "at": iso(now),
-                "modified": iso(now),
-                "status": "processing",
-                "total": str(total),
-                "refunded": "0",
-                "currency": currency,
-            },
-        }
-        return self._counting({**stats, "last_order_at": iso(now)}, orders, now=now, home=home)
-
-    def refunded(self, order_id: int, amount: Decimal, *, now: datetime, home: str) -> Self:
-        """So much of an order went back, and counts as spent no more; an order that is not known changes nothing."""
-        stats: Mapping[str, Any] = self.preferences.get("stats", {})
-        order = stats.get("orders", {}).get(str(order_id))
-        if order is None:
-            return self
-        less = {**order, "refunded": str(Decimal(order["refunded"]) + amount), "modified": iso(now)}
-        return self._counting(stats, {**stats["orders"], str(order_id): less}, now=now, home=home)
-
-    def _counting(self, stats: Mapping[str, Any], orders: Mapping[str, Any], *, now: datetime, home: str) -> Self:
-        """The figures that these orders come to."""
-        spent = sum(
-            (Decimal(one["total"]) - Decimal(one["refunded"]) for one in orders.values() if one["currency"] == home),
-            Decimal(0),
-        )
-        told = {**stats, "orders": dict(orders), "spent": str(spent)}
-        return attrs.evolve(
-            self._preferring(now=now, stats=told),
-            total_orders=len(orders),
-            total_spent=min(spent.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP), Decimal("99999999.99")),
-        )
-
     def tagged(self, tag: str, *, now: datetime) -> Self:
-        """Add a tag; one that is there in any case of letters changes nothing."""
-        if tag.casefold() in {one.casefold() for one in self.tags}:
+        """Add a tag, kept as it was first written; one that is there in any case of letters changes nothing.
+
+        Raises:
+            ValueError: it has no letter or more than 50, or the customer has 50 tags already.
+        """
+        word = unicodedata.normalize("NFC", tag.strip())
+        if not 0 < len(word) <= LONGEST_TAG:
+            message = f"a tag is 1 to {LONGEST_TAG} characters"
+            raise ValueError(message)
+        if _folded(word) in {_folded(one) for one in self.tags}:
             return self
-        return attrs.evolve(self, tags=(*self.tags, tag), updated_at=max(self.updated_at, now))
+        if len(self.tags) >= MOST_TAGS:
+            message = f"a customer has at most {MOST_TAGS} tags"
+            raise ValueError(message)
+        return attrs.evolve(self, tags=(*self.tags, word), updated_at=max(self.updated_at, now))
 
     def untagged(self, tag: str, *, now: datetime) -> Self:
         """Take a tag away, whatever its case."""
-        left = tuple(one for one in self.tags if one.casefold() != tag.casefold())
+        left = tuple(one for one in self.tags if _folded(one) != _folded(tag.strip()))
         return attrs.evolve(self, tags=left, updated_at=max(self.updated_at, now))
+
+    def without_address(self, address_id: int, *, now: datetime) -> Self:
+        """Take a saved address away; where it was the default, the oldest of the rest becomes it."""
+        left = [one for one in self.saved_addresses if one.get("id") != address_id]
+        if left and not any(one.get("is_default") for one in left):
+            oldest = min(left, key=lambda one: (str(one.get("created_at", "")), int(one.get("id", 0))))
+            left = [{**one, "is_default": one is oldest} for one in left]
+        return attrs.evolve(self, saved_addresses=tuple(left), updated_at=max(self.updated_at, now))
+
+    def noting(self, text: str, *, by: str, now: datetime) -> Self:
+        """A person writes something down about this customer."""
+        notes = [*self.preferences.get("notes", ()), {"at": iso(now), "by": by, "text": text}]
+        return self._preferring(now=now, notes=notes)
+
+    def blocked(self, reason: str | None, *, by: str, now: datetime) -> Self:
+        """Neither the dialogue nor anything that is said by itself reaches this customer; None lifts it."""
+        block = None if reason is None else {"at": iso(now), "by": by, "reason": reason}
+        return self._preferring(now=now, blocked=block)
 
     def _preferring(self, *, now: datetime, **fields: Any) -> Self:
         return attrs.evolve(self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now))
+
+
+def _folded(tag: str) -> str:
+    return unicodedata.normalize("NFC", tag).casefold()
 
 
 def _logged(consent: Mapping[str, Any], entry: JsonObject) -> list[JsonObject]:

@@ -1,6 +1,6 @@
 """JSON as the rows keep it: an object whose unknown keys survive every reader."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 JsonObject = Mapping[str, Any]
@@ -18,3 +18,25 @@ def amended(before: JsonObject, **fields: Any) -> JsonObject:
     """The same object with these fields set; None takes a field away, the rest stays."""
     after = {**before, **fields}
     return {"v": VERSION, **{name: value for name, value in after.items() if value is not None}}
+
+
+def through(value: Any, text: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it put through a function, the names of an object included.
+
+    A number of more than six digits is a text too where the function changes it: phone numbers
+    come as both.
+    """
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {text(name): through(one, text) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [through(one, text) for one in value]
+    if isinstance(value, int) and value > MOST_OF_A_SHORT_NUMBER:
+        written = str(value)
+        changed = text(written)
+        return value if changed == written else changed
+    return value
+
+
+MOST_OF_A_SHORT_NUMBER = 999_999

@@ -47,7 +47,7 @@ def utc_seconds(_instance: Any, attribute: "attrs.Attribute[Any]", value: dateti
     """Refuse a moment that is naive, not UTC, or finer than a second."""
     if value is None:
         return
-    if value.tzinfo is None or value.utcoffset() != timedelta(0):
+    if value.tzinfo is not UTC and (value.tzinfo is None or value.utcoffset() != timedelta(0)):
         message = f"{attribute.name} must be an aware moment in UTC"
         raise ValueError(message)
     if value.microsecond:

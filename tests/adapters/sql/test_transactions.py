@@ -17,6 +17,7 @@ from tests.adapters.sql.conftest import KEPT, NOON, Opened
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.sql.database import faults
 from wch.adapters.sql.database.engines import SUPPORTED
+from wch.application.failpoints import Failpoints
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
 from wch.domain.errors import (
@@ -628,3 +629,36 @@ def test_no_statement_swallows_errors_or_asks_the_engine_for_the_time() -> None:
             "func.random",
         ):
             assert word not in source, f"{path.name} has {word}"
+
+
+# --- a line that is cut to order
+
+
+@pytest.mark.parametrize("action", ["lose_answer", "drop_connection"])
+async def test_a_cut_line_is_seen_as_a_store_that_is_away(
+    file: SqlDatabase, tmp_path: Path, opened: Opened, action: str
+) -> None:
+    """On SQLite there is no second look: whoever is not answered repeats, and the keys of the tables do the rest."""
+    points = Failpoints.read(f"transact.commit={action}", testing=True)
+    database = opened(f"sqlite:///{tmp_path / 'file.db'}", prefix=KEPT, failpoint=points)
+
+    with pytest.raises(StoreUnavailableError):
+        await database.transact(lambda uow: uow.conversations.add(_thread()))
+
+    assert await file.read(_rows) == (1 if action == "lose_answer" else 0)
+    assert await database.transact(lambda uow: uow.conversations.add(_thread())) is not None
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("action", ["lose_answer", "drop_connection"])
+async def test_a_cut_line_to_a_server_costs_nothing(
+    server: SqlDatabase, scratch_url: str, opened: Opened, action: str
+) -> None:
+    """Before COMMIT or after it: the work is there once, and its caller hears so."""
+    points = Failpoints.read(f"transact.commit={action}", testing=True)
+    database = opened(scratch_url, prefix=KEPT, failpoint=points)
+
+    kept = await database.transact(lambda uow: uow.conversations.add(_thread()).id)
+
+    assert await server.read(_rows) == 1
+    assert await server.read(lambda uow: uow.conversations.get(kept)) is not None

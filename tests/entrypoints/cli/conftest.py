@@ -58,6 +58,17 @@ class Line:
         assert result.exit_code == code, (words, result.output)
         return json.loads(result.stdout)
 
+    def other_customer(self, phone: str) -> None:
+        """Somebody else is known too."""
+
+        async def meet() -> None:
+            url = f"sqlite+aiosqlite:///{self.folder}/wch.db"
+            settings, _, _ = Settings.load({**ENVIRONMENT, "WCH_DATABASE_URL": url}, {}, None)
+            async with open_hub(settings) as hub:
+                await hub.database.transact(lambda uow: uow.customers.lock(phone, now=hub.clock.now()))
+
+        asyncio.run(meet())
+
     def refused(self, *words: str, code: int = 1) -> str:
         """The sentence on standard error of a command that would not."""
         result = self.run(*words)

@@ -13,6 +13,8 @@ import httpx2
 from wch.application.doors import Doors
 from wch.application.inbox import Receipt
 from wch.application.payments import PaymentReceipt
+from wch.application.traces import Trace
+from wch.domain.catalogue import Page, ProductCard, Variant
 from wch.domain.document import JsonObject
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.payment import WebhookCall
@@ -95,12 +97,34 @@ class ScriptedPayments:
 
 
 @attrs.define
+class ScriptedTraces:
+    traced: Trace | None = None
+
+    async def of(self, number: str) -> Trace | None:
+        return self.traced if self.traced is not None and self.traced.profile.phone == number else None
+
+
+@attrs.define
+class ScriptedShelf:
+    cards: tuple[ProductCard, ...] = ()
+    ways: tuple[Variant, ...] = ()
+
+    async def search(self, **_asked: Any) -> Page[ProductCard]:
+        return Page(items=self.cards)
+
+    async def variants(self, **_asked: Any) -> Page[Variant]:
+        return Page(items=self.ways)
+
+
+@attrs.define
 class ScriptedHub:
     inbox: ScriptedInbox = attrs.field(factory=ScriptedInbox)
     payments: ScriptedPayments = attrs.field(factory=ScriptedPayments)
     limits: ScriptedLimits = attrs.field(factory=ScriptedLimits)
     health: ScriptedHealth = attrs.field(factory=ScriptedHealth)
     statistics: ScriptedStatistics = attrs.field(factory=ScriptedStatistics)
+    traces: ScriptedTraces = attrs.field(factory=ScriptedTraces)
+    shop: ScriptedShelf = attrs.field(factory=ScriptedShelf)
     doors: Doors = DOORS
 
 

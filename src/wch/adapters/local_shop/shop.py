@@ -7,7 +7,7 @@ from typing import TypeVar
 import attrs
 from sqlalchemy import Connection, select, update
 
-from wch.adapters.local_shop import catalogue, changes, coupons, orders, pricing, samples, stock, tables
+from wch.adapters.local_shop import catalogue, changes, coupons, orders, people, pricing, samples, stock, tables
 from wch.adapters.local_shop.tables import ShopTables, shop_tables
 from wch.adapters.local_shop.till import Till
 from wch.adapters.sql.database import SqlDatabase
@@ -36,6 +36,7 @@ from wch.domain.catalogue import (
     checked_key,
 )
 from wch.domain.country import COUNTRIES
+from wch.domain.document import JsonObject
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.money import Money
 from wch.domain.order import Order, OrderDraft, Reservation, ShopCustomer, Tracking
@@ -95,6 +96,21 @@ class LocalShop:
                 samples.fill(till)
 
         await self.work(install, write=True)
+
+    # --- the people it knows
+
+    @property
+    def name(self) -> str:
+        """In exports and receipts."""
+        return "local_shop"
+
+    async def known_of(self, keys: Sequence[str]) -> JsonObject:
+        """Everything that it keeps of whoever has one of these numbers."""
+        return await self.work(lambda till: people.known_of(till, keys), write=False)
+
+    async def erase(self, keys: Mapping[str, str]) -> Mapping[str, int]:
+        """Take them out, each number replaced where figures stay; how many rows of each table."""
+        return await self.work(lambda till: people.erase(till, keys), write=True)
 
     # --- what is sold
 

@@ -1,11 +1,12 @@
 """The database in memory: transactions run at once, whole, one after another."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TypeVar
 
 from wch.adapters.memory.census import MemoryCensus
+from wch.adapters.memory.holdings import MemoryHoldings
 from wch.adapters.memory.people import (
     MemoryCartRepository,
     MemoryConversationRepository,
@@ -55,7 +56,14 @@ class MemoryUnitOfWork:
         self.sagas = MemorySagaRepository(Rows(tables.sagas, journal))
         self.options = MemoryOptionRepository(Rows(tables.options, journal))
         self.audit = MemoryAuditRepository(Rows(tables.audit, journal))
+        self.holdings = MemoryHoldings(tables, journal)
         self.census = MemoryCensus(tables)
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """See `wch.application.ports.UnitOfWork`: everything is near already; the locks are taken."""
+        del wa_message_ids
+        for phone in sorted(phones):
+            self.conversations.latest_of(phone, lock=True)
 
 
 class MemoryDatabase:
@@ -90,6 +98,10 @@ class MemoryDatabase:
         """Run `work`, which may not write."""
         await asyncio.sleep(0)
         return work(MemoryUnitOfWork(self._tables, Journal(read_only=True)))
+
+    async def forget(self) -> bool:
+        """What was deleted is nowhere."""
+        return True
 
     async def clock_offset(self) -> timedelta:
         """There is no other clock."""

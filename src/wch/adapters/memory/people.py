@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - what a method promises stands on its port
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -241,6 +241,10 @@ class MemoryCustomerRepository:
         met = CustomerProfile.met(phone, now=now)
         found = self._rows.by("phone", phone, lock=True)
         return found if found is not None else self._rows.add(met)
+
+    def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
+        for phone in sorted(phones):
+            self.lock(phone, now=now)
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
         return self._rows.by("phone", phone, lock=True)

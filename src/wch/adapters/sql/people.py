@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - what each method promises stands in the port
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 
 from wch.adapters.sql.rows import PAGE, Condition, Rows, Session, work_of
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Broken
+from wch.adapters.sql.types import Broken, clean
 from wch.application.ports import Candidate, LineRow
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.conversation import Conversation, ConversationStatus
@@ -28,30 +28,49 @@ class SqlConversationRepository:
     """See `wch.application.ports.ConversationRepository`."""
 
     def __init__(self, session: Session, tables: Tables) -> None:
+        self._session = session
         self._rows = Rows(session, tables.conversations, Conversation)
         self._c = tables.conversations.c
 
     def add(self, conversation: Conversation) -> Conversation:
+        self._newest().pop(conversation.customer_phone, None)
         return self._rows.add(conversation)
+
+    def read_ahead(self, phones: Sequence[str]) -> None:
+        """Read and lock the newest thread of each of these customers, who are locked already."""
+        if not phones:
+            return
+        self._session.must_write()
+        ids: dict[str, list[Any]] = {phone: [] for phone in phones}
+        threads = select(self._c.id, self._c.status, self._c.customer_phone).where(self._c.customer_phone.in_(phones))
+        for row in self._session.execute(threads):
+            ids[row.customer_phone].append(row)
+        chosen = [_newest_of(rows) for rows in ids.values() if rows]
+        self._newest().update((phone, None) for phone, rows in ids.items() if not rows)
+        found = self._rows.among("id", chosen, lock=True)
+        self._newest().update((one.customer_phone, one) for one in found)
+
+    def _newest(self) -> dict[Any, Any]:
+        return self._session.ahead.setdefault(self._rows.table.name, {})
 
     def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
         return self._rows.get(conversation_id, lock=lock)
 
     def save(self, conversation: Conversation) -> None:
-        self._rows.save(conversation)
+        self._newest().pop(conversation.customer_phone, None)
+        self._rows.save_later(conversation)
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
         if lock:
-            self._rows.session.must_write()
-        ids = self._rows.session.execute(
-            select(self._c.id, self._c.status)
-            .where(self._c.customer_phone == customer_phone)
-            .order_by(self._c.id.desc())
+            self._session.must_write()
+        ahead = self._newest()
+        if customer_phone in ahead:
+            known: Conversation | None = ahead[customer_phone]
+            return known
+        ids = self._session.execute(
+            select(self._c.id, self._c.status).where(self._c.customer_phone == customer_phone)
         ).all()
-        if not ids:
-            return None
-        chosen = max(ids, key=lambda row: (row.status != ConversationStatus.RESOLVED, row.id))
-        return self._rows.get(chosen.id, lock=lock)
+        return self._rows.get(_newest_of(ids), lock=lock) if ids else None
 
     def listed(
         self,
@@ -83,6 +102,11 @@ class SqlConversationRepository:
         )
 
 
+def _newest_of(rows: Sequence[Any]) -> Any:
+    """The id of the thread that is open, else of the last."""
+    return max(rows, key=lambda row: (row.status != ConversationStatus.RESOLVED, row.id)).id
+
+
 class SqlMessageRepository:
     """See `wch.application.ports.MessageRepository`."""
 
@@ -94,15 +118,35 @@ class SqlMessageRepository:
         self._light = (self._c.id, self._c.conversation_id, self._c.status, self._c.retry_count, self._c.updated_at)
 
     def add(self, message: Message) -> Message:
+        self._is_there(message)
         return self._rows.add(message)
+
+    def read_ahead(self, wa_message_ids: Sequence[str]) -> None:
+        """Remember which of these ids nobody has yet."""
+        if not wa_message_ids:
+            return
+        known = select(self._c.wa_message_id).where(self._c.wa_message_id.in_(wa_message_ids))
+        there = set(self._session.execute(known).scalars())
+        self._absent().update((one, True) for one in map(clean, wa_message_ids) if one not in there)
+
+    def _is_there(self, message: Message) -> None:
+        """This id is somebody's now."""
+        if message.wa_message_id is not None:
+            self._absent().pop(clean(message.wa_message_id), None)
+
+    def _absent(self) -> dict[Any, Any]:
+        return self._session.ahead.setdefault(self._rows.table.name, {})
 
     def get(self, message_id: int, *, lock: bool = False) -> Message | None:
         return self._rows.get(message_id, lock=lock)
 
     def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:
-        return self._rows.one(self._c.wa_message_id == wa_message_id, lock=lock)
+        if clean(wa_message_id) in self._absent():
+            return None
+        return self._rows.by("wa_message_id", wa_message_id, lock=lock)
 
     def save(self, message: Message) -> None:
+        self._is_there(message)
         self._rows.save(message)
 
     def remove(self, message_id: int) -> None:
@@ -112,6 +156,7 @@ class SqlMessageRepository:
         self._rows.move(before, after, attempts="retry_count", stamp="updated_at")
 
     def finish(self, lease: Work, message: Message) -> None:
+        self._is_there(message)
         self._rows.finish(lease, message, attempts="retry_count", stamp="updated_at")
 
     def heads(self, *, now: datetime, limit: int = 20) -> Sequence[LineRow]:
@@ -290,7 +335,7 @@ class SqlCartRepository:
         return self._rows.get(cart_id, lock=lock)
 
     def of(self, customer_phone: str, *, lock: bool = False) -> Cart | None:
-        return self._rows.one(self._c.customer_phone == customer_phone, lock=lock)
+        return self._rows.by("customer_phone", customer_phone, lock=lock)
 
     def save(self, cart: Cart) -> None:
         self._rows.save(cart)
@@ -347,16 +392,31 @@ class SqlCustomerRepository:
         return self._rows.get(customer_id)
 
     def of(self, phone: str) -> CustomerProfile | None:
-        return self._rows.one(self._c.phone == phone)
+        ahead = self._locked()
+        return ahead[phone] if phone in ahead else self._rows.by("phone", phone)
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
+        known: CustomerProfile | None = self._locked().get(phone)
+        if known is not None:
+            return known
         return self._rows.lock_or_add(CustomerProfile.met(phone, now=now), self._c.phone == phone, unique="phone")
 
+    def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
+        wanted = sorted(set(phones))
+        there = self._rows.among("phone", wanted, lock=True)
+        known = {profile.phone for profile in there}
+        made = [self.lock(phone, now=now) for phone in wanted if phone not in known]
+        self._locked().update((profile.phone, profile) for profile in (*there, *made))
+
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
-        return self._rows.one(self._c.phone == phone, lock=True, skip=True)
+        return self._rows.by("phone", phone, lock=True, skip=True)
 
     def save(self, profile: CustomerProfile) -> None:
-        self._rows.save(profile)
+        self._locked().pop(profile.phone, None)
+        self._rows.save_later(profile)
+
+    def _locked(self) -> dict[Any, Any]:
+        return self._session.ahead.setdefault(self._rows.table.name, {})
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         return self._rows.many(self._c.id > after, limit=limit)

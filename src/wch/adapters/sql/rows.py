@@ -1,6 +1,7 @@
 """Rows of a table: one gateway that knows how a row is read, added and saved."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    UpdateBase,
     and_,
     bindparam,
     delete,
@@ -50,6 +52,7 @@ class Session:
     Attributes:
         locks_rows: whether the engine locks rows; where it locks the whole file, nothing need be said.
         failed: an error after which this transaction must not be committed, whoever caught it.
+        ahead: what was read before it was asked for, by table; whatever writes past the gateway empties it.
     """
 
     def __init__(
@@ -66,9 +69,39 @@ class Session:
         self.duplicate_of = duplicate_of
         self.locked: set[tuple[str, Any]] = set()
         self.failed: BaseException | None = None
+        self.ahead: dict[str, dict[Any, Any]] = {}
+        self._later: dict[Table, tuple[Update, list[dict[str, Any]]]] = {}
 
     def execute(self, statement: Executable, values: Mapping[str, Any] | None = None) -> CursorResult[*tuple[Any, ...]]:
-        """Run a statement; a value that its column cannot keep is told as what it is.
+        """Run a statement after everything that waits to be saved.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        self.flush()
+        if isinstance(statement, UpdateBase):
+            self.ahead.pop(str(statement.entity_description["name"]), None)
+        return self.run(statement, values)
+
+    def save_later(self, statement: Update, table: Table, values: dict[str, Any]) -> None:
+        """Write these values with others of their table: before anything else is asked, at the latest on commit."""
+        self._later.setdefault(table, (statement, []))[1].append(values)
+
+    def flush(self) -> None:
+        """Write what waits, one statement for each table.
+
+        Raises:
+            NotLockedError: a locked row is gone.
+        """
+        while self._later:
+            table, (statement, rows) = self._later.popitem()
+            if self.run(statement, rows).rowcount != len(rows):
+                raise NotLockedError(table=table.name)
+
+    def run(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement that does not look at what waits; a value that its column cannot keep is told as it is.
 
         Raises:
             StoreMisusedError: a value does not fit.
@@ -115,6 +148,8 @@ class _Statements:
         self.insert = insert(table)
         self.update = update(table)
         self.save = update(table).where(is_row)
+        self.table = table
+        self._by: dict[str, Select[Any]] = {}
         self.fits = {column.name: fit for column in table.c if (fit := getattr(column.type, "fit", None)) is not None}
 
     @classmethod
@@ -123,6 +158,21 @@ class _Statements:
         known = table.info.get("statements")
         if not isinstance(known, cls):
             known = table.info["statements"] = cls(table, key)
+        return known
+
+    def by(self, column: str) -> Select[Any]:
+        """The rows with one value in this column."""
+        known = self._by.get(column)
+        if known is None:
+            known = self._by[column] = select(self.table).where(self.table.c[column] == bindparam("wanted"))
+        return known
+
+    def among(self, column: str) -> Select[Any]:
+        """The rows with one of some values in this column, in their order."""
+        known = self._by.get(f"{column}...")
+        if known is None:
+            wanted = self.table.c[column].in_(bindparam("wanted", expanding=True))
+            known = self._by[f"{column}..."] = select(self.table).where(wanted).order_by(self.table.c[column])
         return known
 
 
@@ -152,6 +202,22 @@ class Rows(Generic[T]):
     def one(self, *where: Condition, lock: bool = False, skip: bool = False) -> T | None:
         """The one row that fits."""
         return self._first(select(self.table).where(*where), lock=lock, skip=skip)
+
+    def by(self, column: str, value: Any, *, lock: bool = False, skip: bool = False) -> T | None:
+        """The one row with this value in a column that tells rows apart."""
+        return self._first(self._statements.by(column), {"wanted": value}, lock=lock, skip=skip)
+
+    def among(self, column: str, values: Sequence[Any], *, lock: bool = False) -> list[T]:
+        """The rows with one of these values in a column, in its order; one that cannot be read is passed over."""
+        if not values:
+            return []
+        statement = self._statements.among(column)
+        if lock:
+            statement = self.session.locking(statement)
+        found = list(self._readable(self.session.execute(statement, {"wanted": list(values)})))
+        if lock:
+            self.session.locked.update(self._name(_plain(row)) for row in found)
+        return found
 
     def _first(
         self,
@@ -260,13 +326,13 @@ class Rows(Generic[T]):
         if self._counted:
             values.pop("id")
         try:
-            result = self.session.execute(self._statements.insert, values)
+            result = self.session.run(self._statements.insert, values)
         except IntegrityError as error:
             self._raise_duplicate(error)
-        changed = {name: self._as_read(name, value) for name, value in values.items()}
+        kept = {name: self._as_read(name, value) for name, value in values.items()}
         if self._counted:
-            changed["id"] = int(_first_key(result))
-        stored = attrs.evolve(row, **changed)  # type: ignore[misc]  # every row is an attrs class
+            kept["id"] = int(_first_key(result))
+        stored = self._row(**kept)
         self.session.locked.add(self._name(_plain(stored)))
         return stored
 
@@ -314,6 +380,20 @@ class Rows(Generic[T]):
         key = [values[name] for name in self.key]
         if not self.holds(*key) or self._write(self._statements.save, {**values, **self._keyed(key)}) != 1:
             raise NotLockedError(table=self.table.name)
+
+    def save_later(self, row: T) -> None:
+        """As `save`, but written together with others: only for a table whose rows do not take each other's keys.
+
+        Raises:
+            NotLockedError: this transaction has not locked it.
+            StoreMisusedError: a value does not fit into its column.
+        """
+        self.session.must_write()
+        values = self._fitting(row)
+        key = [values.pop(name) for name in self.key]
+        if not self.holds(*key):
+            raise NotLockedError(table=self.table.name)
+        self.session.save_later(self._statements.save, self.table, {**values, **self._keyed(key)})
 
     def move(self, before: Work, after: Work, *, attempts: str, stamp: str, **more: Any) -> None:
         """Change a row that still stands as `before` says, without reading its JSON.
@@ -380,8 +460,9 @@ class Rows(Generic[T]):
 
     def _write(self, statement: Update, values: Mapping[str, Any]) -> int:
         changed = {name: value for name, value in values.items() if name not in self.key}
+        self.session.flush()
         try:
-            return self.session.execute(statement, changed).rowcount
+            return self.session.run(statement, changed).rowcount
         except IntegrityError as error:
             self._raise_duplicate(error)
 
@@ -435,7 +516,12 @@ def _first_key(result: CursorResult[*tuple[Any, ...]]) -> int:
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in attrs.fields(type(row))}
+    return {name: getattr(row, name) for name in _names(type(row))}  # type: ignore[arg-type]  # a class is hashable, whatever mypy makes of Any
+
+
+@cache
+def _names(row: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(row))
 
 
 def work_of(row: Any, attempts: str, stamp: str) -> Work:

@@ -85,6 +85,7 @@ async def upgrade(database: SqlDatabase, extra: Extra = ()) -> str:
             _run_steps(connection, database)
             for make in extra:
                 make(connection, database.prefix)
+            database.failpoint("migrate.version")
             _write_version(connection, database)
         return VERSION
 
@@ -144,7 +145,10 @@ def _run_steps(connection: Connection, database: SqlDatabase) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes.update(
-        connection=connection, metadata=database.tables.metadata, version_table=_version_table(database)
+        connection=connection,
+        metadata=database.tables.metadata,
+        version_table=_version_table(database),
+        on_step=lambda **_: database.failpoint("migrate.step"),
     )
     command.upgrade(config, "head")
 

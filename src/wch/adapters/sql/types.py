@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import cattrs
+import orjson
 from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, String, Table, Text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
@@ -24,6 +25,8 @@ from wch.domain.money import decimal_of
 
 MYSQL = frozenset({"mysql", "mariadb"})
 
+_LARGE = re.compile(r"[0-9]{19}")
+_AS_JSON_DOES = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _CENT = Decimal("0.01")
 _MOST = Decimal(100_000_000)
@@ -289,14 +292,28 @@ class Json(TypeDecorator[Any]):
         if value is None:
             return None
         try:
-            read = json.loads(value)
+            read = _read_json(value)
             return self.read(read) if self.read is not None else _object(read)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
             return Broken(type(error).__name__)
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    """The text of a value; what the fast writer does not take, such as very large numbers, the other one writes."""
+    try:
+        return orjson.dumps(value, default=_plain, option=_AS_JSON_DOES).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _read_json(text: str) -> Any:
+    """The value of a text; the fast reader would make floats of very large numbers, and knows no NaN."""
+    if _LARGE.search(text) is None:
+        try:
+            return orjson.loads(text)
+        except ValueError:
+            pass
+    return json.loads(text)
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,10 @@
 """One transaction's view of the tables."""
 
+from collections.abc import Collection
 from functools import cached_property
 
 from wch.adapters.sql.census import SqlCensus
+from wch.adapters.sql.holdings import SqlHoldings
 from wch.adapters.sql.people import (
     SqlCartRepository,
     SqlConversationRepository,
@@ -33,6 +35,11 @@ class SqlUnitOfWork:
     def __init__(self, session: Session, tables: Tables) -> None:
         self._session = session
         self._tables = tables
+
+    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+        """See `wch.application.ports.UnitOfWork`."""
+        self.conversations.read_ahead(list(phones))
+        self.messages.read_ahead(list(wa_message_ids))
 
     @cached_property
     def conversations(self) -> SqlConversationRepository:
@@ -113,6 +120,11 @@ class SqlUnitOfWork:
     def audit(self) -> SqlAuditRepository:
         """See `wch.application.ports.AuditRepository`."""
         return SqlAuditRepository(self._session, self._tables)
+
+    @cached_property
+    def holdings(self) -> SqlHoldings:
+        """See `wch.application.ports.Holdings`."""
+        return SqlHoldings(self._session, self._tables)
 
     @cached_property
     def census(self) -> SqlCensus:

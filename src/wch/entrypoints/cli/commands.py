@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, guarding, operating, refunding, selling, talking
+from wch.entrypoints.cli import beginning, caring, guarding, operating, refunding, selling, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -14,6 +14,7 @@ def wch() -> None:
     """
 
 
+caring.join(talking.customers)
 for part in (
     demo,
     beginning.init,
@@ -35,6 +36,7 @@ for part in (
     selling.notifications,
     selling.sync,
     guarding.breakers,
+    guarding.failpoints,
     guarding.limits,
     guarding.idempotency,
     guarding.clock,

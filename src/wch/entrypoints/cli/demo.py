@@ -290,5 +290,6 @@ def demo(database_url: str | None, *, as_json: bool) -> None:
     )
     console.rule("how to go on")
     console.print("make serve                               the hub with its sandbox on http://127.0.0.1:8080")
+    console.print("http://127.0.0.1:8080/sandbox            a phone in the browser: buy something yourself")
     console.print("http://127.0.0.1:8080/docs               its routes")
     console.print("http://127.0.0.1:8080/sandbox/api/graph-log   what it sent to WhatsApp's stand-in")

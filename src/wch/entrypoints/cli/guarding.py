@@ -5,6 +5,7 @@ from datetime import timedelta
 import click
 from rich.console import Console
 
+from wch.application.failpoints import ACTIONS, NAMES, Failpoints
 from wch.domain.circuit_breaker import BreakerState, CircuitBreaker
 from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
 
@@ -82,6 +83,34 @@ async def breakers_reset(run: Run) -> None:
             if one.state is not BreakerState.CLOSED or one.failures
         ]
     run.rows(found, _BREAKER_COLUMNS, empty="Every breaker was closed already.")
+
+
+@click.command()
+@command
+async def failpoints(run: Run) -> None:
+    """Every place where a test can have the hub fail, for WCH_FAILPOINTS.
+
+    A place is armed as NAME=ACTION@N: at its N-th passing the process is killed (kill), an error is raised
+    (raise), it waits (delay:MILLISECONDS), or the line to the database is cut before or after COMMIT
+    (drop_connection, lose_answer). Nothing is ever armed without WCH_TESTING=1.
+
+    Example: wch failpoints --json
+    """
+    armed = Failpoints.read(run.settings.security.failpoints, testing=run.settings.security.testing).armed
+    rows = [
+        {
+            "name": name,
+            "stands": stands,
+            "actions": sorted(ACTIONS),
+            "armed": armed[name].action if name in armed else None,
+        }
+        for name, stands in NAMES.items()
+    ]
+    run.rows(
+        rows,
+        {"name": lambda one: one["name"], "stands": lambda one: one["stands"], "armed": lambda one: one["armed"]},
+        empty="There are none.",
+    )
 
 
 @click.group()

@@ -179,6 +179,7 @@ async def customers_show(run: Run, key: str) -> None:
             "tags": lambda one: ", ".join(one.tags),
             "orders": lambda one: one.total_orders,
             "spent": lambda one: one.total_spent,
+            "segment": hub.customers.segment,
         },
         empty="",
     )

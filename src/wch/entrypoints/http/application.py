@@ -17,14 +17,18 @@ from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
 from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.pages.phone import sandbox_pages
 from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
 from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
-from wch.entrypoints.http.sandbox import SandboxPort, StatisticsPort, sandbox_routes
+from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
 WEBHOOK = "/webhooks/whatsapp"
 MOST_BODY = 256 * 1024
 """Bytes of a body on every route but the webhooks."""
+
+PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
+"""Their addresses end without one: what they load is named relative to that."""
 
 _ROOT = "wch.root"
 
@@ -67,6 +71,16 @@ class HubPort(Protocol):
     @property
     def statistics(self) -> StatisticsPort:
         """Counts the rows."""
+        ...
+
+    @property
+    def traces(self) -> TracesPort:
+        """Follows one customer."""
+        ...
+
+    @property
+    def shop(self) -> ShelfPort:
+        """Sells."""
         ...
 
     @property
@@ -145,6 +159,8 @@ class Application:
             await self._graph(scope, receive, send, path)
         elif self._gateways is not None and path.startswith((*APIS, PAGES)):
             await self._gateways(scope, receive, send, path)
+        elif path in PAGES_WITH_A_SLASH:
+            await answer(send, 308, b"", (b"location", f"../{path.strip('/')}".encode()))
         else:
             policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
             inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: str(scope.get("root_path") or "")}
@@ -198,7 +214,8 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
 
     routes: list[Any] = [readyz, openapi, docs]
     if sandbox is not None:
-        routes += sandbox_routes(sandbox, hub.statistics)
+        routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
+        routes += sandbox_pages()
         routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways)
     return Litestar(
         route_handlers=routes,

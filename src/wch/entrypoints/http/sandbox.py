@@ -11,13 +11,20 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, PathParameter, QueryParameter
 
 from wch.application.ports import Clock
+from wch.application.traces import Trace
+from wch.domain.catalogue import Page, ProductCard, Variant
 from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import iso
+from wch.domain.money import Money, money_to_json
 from wch.entrypoints.http.gateways import GatewaysPort
 from wch.entrypoints.http.graph import GraphPort
+from wch.entrypoints.http.tracing import trace_of
 
 WaId = Annotated[str, PathParameter(description="The customer's number, digits only.")]
+
+SHOWN = 30
+"""Products in the catalogue of a phone, and variants of each."""
 
 LONGEST = timedelta(days=3650)
 
@@ -91,6 +98,34 @@ class StatisticsPort(Protocol):
         ...
 
 
+class TracesPort(Protocol):
+    """What the routes ask about one customer's rows."""
+
+    async def of(self, number: str) -> Trace | None:
+        """All of them."""
+        ...
+
+
+class ShelfPort(Protocol):
+    """What the routes ask of the shop."""
+
+    async def search(
+        self,
+        *,
+        text: str | None = None,
+        category_id: int | None = None,
+        in_stock: bool = False,
+        cursor: str | None = None,
+        limit: int = 10,
+    ) -> Page[ProductCard]:
+        """What is sold."""
+        ...
+
+    async def variants(self, *, product_id: int, cursor: str | None = None, limit: int = 10) -> Page[Variant]:
+        """The ways in which it is."""
+        ...
+
+
 class SpanError(WchError):
     """A span is written like 90s, 5m, 6h, 2d or 1h30m, is longer than nothing and at most ten years."""
 
@@ -143,7 +178,9 @@ SAYINGS = [
 ]
 
 
-def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any]:  # noqa: C901 - a list of routes
+def sandbox_routes(  # noqa: C901 - a list of routes
+    sandbox: SandboxPort, *, statistics: StatisticsPort, traces: TracesPort, shelf: ShelfPort
+) -> list[Any]:
     """Every route of the sandbox but the Graph API's."""
 
     @post("/sandbox/api/customers/{wa_id:str}/messages", status_code=200, summary="Say something as a customer")
@@ -202,7 +239,34 @@ def sandbox_routes(sandbox: SandboxPort, statistics: StatisticsPort) -> list[Any
     async def stats() -> dict[str, Any]:
         return dict(await statistics.snapshot())
 
+    @get("/sandbox/api/customers/{wa_id:str}/trace", summary="What the hub holds of a customer: the rows by table")
+    async def trace(wa_id: WaId) -> dict[str, Any]:
+        found = await traces.of(wa_id)
+        return {"data": None if found is None else trace_of(found)}
+
+    @get("/sandbox/api/catalogue", summary="What a customer can put into a catalogue order")
+    async def catalogue() -> dict[str, Any]:
+        return {"data": await _sellables(shelf)}
+
     routes = [say, said, look, customers, graph_log, order_fault, faults, clear_faults, move_clock, clock, stats]
+    routes += [trace, catalogue]
     for route in routes:
         route.tags = ["sandbox"]
     return list(routes)
+
+
+async def _sellables(shelf: ShelfPort) -> list[JsonObject]:
+    """The shop's first products, each of their variants by itself, under the ids that a catalogue has."""
+    told: list[JsonObject] = []
+    for card in (await shelf.search(limit=SHOWN)).items:
+        if not card.has_variants:
+            told.append(_sellable(card.id, card.name, card.price_from, card.stock))
+            continue
+        for variant in (await shelf.variants(product_id=card.id, limit=SHOWN)).items:
+            name = f"{card.name}, {', '.join(variant.attributes.values())}"
+            told.append(_sellable(variant.id, name, variant.price, variant.stock))
+    return told
+
+
+def _sellable(number: int, name: str, price: Money, stock: int | None) -> JsonObject:
+    return {"retailer_id": str(number), "name": name, "price": money_to_json(price), "stock": stock}

@@ -285,11 +285,8 @@ def _announce(plan: Plan) -> None:
     """Say on standard output where to go."""
     places = {"webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
     if plan.phones:
-        places |= {
-            "customers": "/sandbox/api/customers",
-            "sends": "/sandbox/api/graph-log",
-            "payments": "/sandbox/api/payments",
-        }
+        places = {"phone": "/sandbox"} | places
+        places |= {"sends": "/sandbox/api/graph-log", "payments": "/sandbox/api/payments"}
     lines = [f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

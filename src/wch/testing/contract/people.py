@@ -15,7 +15,7 @@ from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.errors import DuplicateError, NotLockedError, StoreMisusedError
 from wch.domain.product_view import ProductView
 from wch.domain.reengagement import CampaignType
-from wch.testing.contract.samples import OTHER, PHONE, cart, contact, item, later, thread, write
+from wch.testing.contract.samples import OTHER, PHONE, cart, contact, inbound, item, later, thread, write
 from wch.testing.doubles import NOON
 
 
@@ -239,6 +239,49 @@ class TestCustomers:
         profiles = await database.read(lambda uow: uow.customers.listed(limit=1000))
         assert sorted(profile.phone for profile in profiles) == phones
         assert {profile.total_orders for profile in profiles} == {3}
+
+    async def test_all_are_locked_and_those_who_are_new_are_made(self, database: Database) -> None:
+        """Once each, in whatever order they are named; what is saved of them then is kept."""
+        await database.transact(lambda uow: uow.customers.lock(OTHER, now=NOON))
+
+        def work(uow: UnitOfWork) -> None:
+            uow.customers.lock_all([PHONE, OTHER, PHONE], now=later(1))
+            for phone in (PHONE, OTHER):
+                known = uow.customers.of(phone)
+                assert known is not None
+                uow.customers.save(attrs.evolve(known, name=f"of {phone}"))
+                assert uow.customers.lock(phone, now=later(2)).name == f"of {phone}"
+
+        await database.transact(work)
+
+        found = await database.read(lambda uow: uow.customers.listed())
+        assert [(one.phone, one.name) for one in found] == [(OTHER, f"of {OTHER}"), (PHONE, f"of {PHONE}")]
+
+    async def test_reading_ahead_changes_no_answer(self, database: Database) -> None:
+        """What was read before it was asked for is true when it is asked for, whatever was written meanwhile."""
+        await database.transact(write(thread(), inbound(None, wa_message_id="known")))
+
+        def work(uow: UnitOfWork) -> None:
+            uow.customers.lock_all([PHONE, OTHER], now=NOON)
+            uow.read_ahead(phones=[PHONE, OTHER], wa_message_ids=["known", "new", "NEW"])
+            there = uow.conversations.latest_of(PHONE, lock=True)
+            assert there is not None
+            assert uow.conversations.latest_of(OTHER, lock=True) is None
+            assert uow.messages.by_wa_id("known") is not None
+            assert uow.messages.by_wa_id("new") is None
+
+            uow.conversations.save(there.counted(now=later(1)))
+            mine = uow.conversations.add(thread(OTHER))
+            uow.messages.add(inbound(None, wa_message_id="new"))
+
+            assert uow.conversations.latest_of(PHONE, lock=True) == there.counted(now=later(1))
+            assert uow.conversations.latest_of(OTHER) == mine
+            assert uow.messages.by_wa_id("new") is not None
+            assert uow.messages.by_wa_id("NEW") is None
+            with pytest.raises(DuplicateError):
+                uow.messages.add(inbound(None, wa_message_id="known"))
+
+        await database.transact(work)
 
     async def test_a_free_customer_is_locked_at_once(self, database: Database) -> None:
         """And may then be saved; one who is not there is not made."""

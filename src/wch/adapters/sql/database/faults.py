@@ -2,7 +2,15 @@
 
 import sqlite3
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy import Connection
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from wch.adapters.sql.types import MYSQL
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
@@ -108,3 +116,12 @@ def _code(error: Fault) -> int | None:
 def speaks_mysql(dialect_name: str) -> bool:
     """Whether rows are locked one by one, and a COMMIT crosses a network."""
     return dialect_name in MYSQL
+
+
+def line_cut(connection: Connection) -> DBAPIError:
+    """The error that a driver raises when it finds this connection gone."""
+    server_gone = 2013
+    told: Exception = sqlite3.OperationalError("disk I/O error")
+    if speaks_mysql(connection.dialect.name):
+        told = Exception(server_gone, "Lost connection to MySQL server during query")
+    return OperationalError("COMMIT", {}, told, connection_invalidated=True)

@@ -19,6 +19,7 @@ from wch.adapters.sql.database import engines, faults
 from wch.adapters.sql.rows import Session
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
+from wch.application.failpoints import FailpointError
 from wch.application.ports import UnitOfWork
 from wch.domain.claim import Scope
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
@@ -64,6 +65,7 @@ class SqlDatabase:
         dialect_name: `sqlite`, `mysql` or `mariadb`.
         tables: the tables under that prefix.
         redone: how many transactions were begun again so far.
+        failpoint: called at the named places of a transaction and of a migration.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class SqlDatabase:
         self._token = token
         self._host_now = host_now
         self._deadline = deadline.total_seconds()
-        self._failpoint = failpoint
+        self.failpoint = failpoint
         self.dialect_name = engine.dialect.name
         self.is_sqlite = not faults.speaks_mysql(self.dialect_name)
         self.tables: Tables = tables(prefix, names_per_table=not self.is_sqlite)
@@ -188,6 +190,12 @@ class SqlDatabase:
         _, offset = min([await self.run(ask, write=False) for _ in range(ROUND_TRIPS)])
         return offset
 
+    async def forget(self) -> bool:
+        """Cut SQLite's log, in which what was deleted still stands; a server's own logs are not ours to cut."""
+        if not self.is_sqlite or engines.is_in_memory(self._engine.url):
+            return True
+        return await self._apart(_cut_log, write=True)
+
     async def settled(self) -> None:
         """Wait until nothing runs any more, also what was begun by callers who left."""
         while self._running:
@@ -233,6 +241,7 @@ class SqlDatabase:
                 connection, read_only=read_only, locks_rows=not self.is_sqlite, duplicate_of=faults.duplicate_of
             )
             result = work(SqlUnitOfWork(session, self.tables))
+            session.flush()
             if session.failed is not None:
                 # The work went on after an error that undid some of it: to commit would keep the other half.
                 raise session.failed
@@ -284,7 +293,7 @@ class SqlDatabase:
             StoreMisusedError: it would be refused again.
         """
         if this.in_doubt:
-            self._failpoint("transact.in_doubt")
+            self.failpoint("transact.in_doubt")
         elif not faults.may_redo(error):
             raise faults.final(error) from (error if faults.may_show(error) else None)
         jitter = 0.5 + int(self._token()[:4], 16) / 0xFFFF
@@ -312,19 +321,19 @@ class SqlDatabase:
 
     def _whole(self, connection: Connection, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:
         """BEGIN, the work, COMMIT; on any error ROLLBACK, and a connection in doubt is not given back."""
-        self._failpoint("transact.begin")
+        self.failpoint("transact.begin")
         at_commit = False
         try:
             self._begin(connection, write=write)
             if write and not self.is_sqlite:
                 self._mark(connection, this)
             result = work(connection)
-            self._failpoint("transact.work")
+            self.failpoint("transact.work")
+            cut = self._cut_at_commit(connection) if write else None
             if write:
-                self._failpoint("transact.commit")
                 this.result, at_commit = result, True
                 this.in_doubt = self._has_operations
-            connection.exec_driver_sql("COMMIT")
+            _commit(connection, cut)
             this.in_doubt = False
         except BaseException as error:
             undone = _roll_back(connection)
@@ -332,8 +341,21 @@ class SqlDatabase:
                 # No transaction was open any more, so nobody knows what became of it: not to be done twice.
                 raise StoreUnavailableError from error
             raise
-        self._failpoint("transact.after_commit")
+        self.failpoint("transact.after_commit")
         return result
+
+    def _cut_at_commit(self, connection: Connection) -> DBAPIError | None:
+        """Where a test has the line cut: before COMMIT, raised here; after it, the error that the driver would give."""
+        try:
+            self.failpoint("transact.commit")
+        except FailpointError as ordered:
+            if ordered.action == "drop_connection":
+                connection.invalidate()
+                raise faults.line_cut(connection) from ordered
+            if ordered.action == "lose_answer":
+                return faults.line_cut(connection)
+            raise
+        return None
 
     def _begin(self, connection: Connection, *, write: bool) -> None:
         if self.is_sqlite:
@@ -366,6 +388,21 @@ class SqlDatabase:
                 raise _CommittedError from None
             raise
         this.in_doubt = False
+
+
+def _cut_log(connection: Connection) -> bool:
+    """Bring the log into the file and cut it; only outside a transaction, so the one around this is ended first."""
+    connection.exec_driver_sql("COMMIT")
+    told = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    return told is not None and told[0] == 0
+
+
+def _commit(connection: Connection, cut: DBAPIError | None) -> None:
+    connection.exec_driver_sql("COMMIT")
+    if cut is not None:
+        connection.invalidate()
+        raise cut
 
 
 def _roll_back(connection: Connection) -> bool:
