@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, refunding, selling, talking
+from wch.entrypoints.cli import beginning, caring, guarding, operating, refunding, selling, staffing, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -40,6 +40,7 @@ for part in (
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
+    staffing.operators,
     beginning.openapi,
 ):
     wch.add_command(part)

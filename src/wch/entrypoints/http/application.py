@@ -12,11 +12,14 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from wch.application.doors import Doors
+from wch.application.hub import Hub
 from wch.domain.errors import WchError
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
 from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.pages.console import Console, console_pages
+from wch.entrypoints.http.pages.live import Live
 from wch.entrypoints.http.pages.phone import sandbox_pages
 from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
 from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
@@ -217,6 +220,9 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
         routes += sandbox_pages()
         routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways)
+    if isinstance(hub, Hub) and hub.doors.console:
+        live = Live(watching=hub.watching, most=hub.doors.streams, leaving=lambda: application.leaving)
+        routes += console_pages(Console(hub=hub, live=live, root_of=_root))
     return Litestar(
         route_handlers=routes,
         logging_config=None,

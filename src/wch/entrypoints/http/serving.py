@@ -283,7 +283,7 @@ class _Server(uvicorn.Server):
 
 def _announce(plan: Plan) -> None:
     """Say on standard output where to go."""
-    places = {"webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
+    places = {"console": "/console", "webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
     if plan.phones:
         places = {"phone": "/sandbox"} | places
         places |= {"sends": "/sandbox/api/graph-log", "payments": "/sandbox/api/payments"}
