@@ -44,9 +44,11 @@ from wch.application.hub import Hub
 from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
+from wch.application.keys import Keys
 from wch.application.late_payments import LatePayments
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
 from wch.application.operators import Operators
@@ -68,6 +70,8 @@ from wch.application.ports import (
     WhatsAppCodec,
 )
 from wch.application.refunds import REFUND, Refunds, RefundSteps
+from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
@@ -199,17 +203,7 @@ def wired(parts: Parts) -> Hub:
     def one(service: Any, /, **values: Any) -> None:
         container.register(service, scope=punq.Scope.singleton, **values)
 
-    bell = Bell()
-    container.register(Database, instance=parts.database)
-    container.register(Clock, instance=parts.clock)
-    container.register(Ids, instance=parts.ids)
-    container.register(WhatsApp, instance=parts.whatsapp)
-    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
-    container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
-    container.register(Failpoints, instance=parts.failpoints)
-    container.register(Bell, instance=bell)
-    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    _ports(container, parts)
     one(Speaker, numbers=numbers)
     for part in (Tombstones, Outcomes, Settling):
         one(part)
@@ -218,13 +212,8 @@ def wired(parts: Parts) -> Hub:
     _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
-    container.register(
-        Breakers,
-        instance=Breakers(
-            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
-        ),
-    )
-    one(Inbox, wake=bell.ring, tell=parts.observers)
+    one(Bell)
+    one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
     one(Dialogue, policy=_policy(settings))
     container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
@@ -273,7 +262,7 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
@@ -285,7 +274,7 @@ def wired(parts: Parts) -> Hub:
         streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
-    one(Hub)
+    one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
 
@@ -299,6 +288,25 @@ def _placing(one: Callable[..., None], parts: Parts) -> None:
     one(LatePayments)
     one(IncomingPayments, database=_hurried(parts.database))
     one(Refunds)
+
+
+def _ports(container: punq.Container, parts: Parts) -> None:
+    """What was opened, under the names by which it is asked for."""
+    container.register(Database, instance=parts.database)
+    container.register(Clock, instance=parts.clock)
+    container.register(Ids, instance=parts.ids)
+    container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
+    container.register(Shop, instance=parts.shop)
+    container.register(Payments, instance=parts.payments)
+    container.register(Failpoints, instance=parts.failpoints)
+    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    container.register(
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
+        ),
+    )
 
 
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
@@ -349,6 +357,7 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
 
 

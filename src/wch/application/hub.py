@@ -12,8 +12,10 @@ from wch.application.erasures import Erasures
 from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
+from wch.application.keys import Keys
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.operators import Operators
 from wch.application.orders import Orders
@@ -21,6 +23,8 @@ from wch.application.outbox import Outbox
 from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, Ids, Shop
 from wch.application.refunds import Refunds
+from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
@@ -42,6 +46,8 @@ class Hub:
     outbox: Outbox
     worker: Worker
     conversations: Conversations
+    replays: Replays
+    messages: Messages
     carts: Carts
     customers: Customers
     exports: Exports
@@ -63,3 +69,6 @@ class Hub:
     watching: Watching
     health: Health
     doors: Doors
+    keys: Keys
+    requests: Requests
+    currency: str

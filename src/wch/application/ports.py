@@ -529,6 +529,10 @@ class ClaimRepository(Protocol):
         """Whether the key is there and not expired."""
         ...
 
+    def scopes(self, key: str, *, now: datetime) -> Sequence[str]:
+        """The scopes in which this key is claimed and not expired, in order of their letters."""
+        ...
+
     def purge(self, *, now: datetime, limit: int = 500) -> int:
         """Delete up to so many claims that have expired; how many."""
         ...
