@@ -8,6 +8,7 @@ from wch.entrypoints.cli import (
     guarding,
     keyring,
     operating,
+    refunding,
     replaying,
     selling,
     staffing,
@@ -56,3 +57,6 @@ for part in (
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)
