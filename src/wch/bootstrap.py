@@ -50,6 +50,7 @@ from wch.application.merges import Merges
 from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
+from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
@@ -66,6 +67,7 @@ from wch.application.sync_tasks import SyncTasks
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
@@ -259,13 +261,16 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification, Traces):
+    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
+    _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
         verify_token=settings.whatsapp.verify_token,
         max_bytes=settings.ingress.max_bytes,
         read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
     one(Hub, currency=settings.general.currency)
@@ -322,6 +327,13 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
     one(Conversations, receipts=settings.conversation.read_receipts)
+
+
+def _people(settings: Settings, one: Callable[..., None]) -> None:
+    """What the pages for people ask beside the rooms of the trade."""
+    one(Traces)
+    one(Watching)
+    one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
 
 
 def _policy(settings: Settings) -> Policy:

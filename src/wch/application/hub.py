@@ -17,6 +17,7 @@ from wch.application.limits import Limits
 from wch.application.merges import Merges
 from wch.application.messages import Messages
 from wch.application.notifications import Notifications
+from wch.application.operators import Operators
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
 from wch.application.ports import Clock, Database, Ids, Shop
@@ -26,6 +27,7 @@ from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 
 
@@ -57,6 +59,8 @@ class Hub:
     statistics: Statistics
     verification: Verification
     traces: Traces
+    operators: Operators
+    watching: Watching
     health: Health
     doors: Doors
     keys: Keys

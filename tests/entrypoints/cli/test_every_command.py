@@ -23,6 +23,7 @@ LISTS = [
     ("sync", "list"),
     ("shop", "products"),
     ("breakers", "list"),
+    ("operators", "list"),
     ("limits", "list"),
     ("keys", "list"),
     ("failpoints",),

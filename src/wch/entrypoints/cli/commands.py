@@ -2,7 +2,7 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, keyring, operating, selling, talking
+from wch.entrypoints.cli import beginning, caring, guarding, keyring, operating, selling, staffing, talking
 from wch.entrypoints.cli.demo import demo
 
 
@@ -41,6 +41,7 @@ for part in (
     guarding.idempotency,
     guarding.clock,
     keyring.keys,
+    staffing.operators,
     beginning.openapi,
 ):
     wch.add_command(part)

@@ -19,6 +19,8 @@ from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_pr
 from wch.entrypoints.http.api.door import Door, is_keyed
 from wch.entrypoints.http.api.routes import api_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.pages.console import Console, console_pages
+from wch.entrypoints.http.pages.live import Live
 from wch.entrypoints.http.pages.phone import sandbox_pages
 from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
@@ -216,6 +218,9 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
     if sandbox is not None:
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
         routes += sandbox_pages()
+    if isinstance(hub, Hub) and hub.doors.console:
+        live = Live(watching=hub.watching, most=hub.doors.streams, leaving=lambda: application.leaving)
+        routes += console_pages(Console(hub=hub, live=live, root_of=_root))
     return Litestar(
         route_handlers=routes,
         logging_config=None,
