@@ -25,6 +25,7 @@ from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
+from wch.application.checkup import Bounds, Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -261,11 +262,10 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    one(Customers, country=settings.general.country or "US")
-    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     _people(settings, one)
-    one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
+    _programs(parts, one)
     container.register(Doors, instance=_doors(settings))
     one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
@@ -300,6 +300,18 @@ def _ports(container: punq.Container, parts: Parts) -> None:
             database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
         ),
     )
+
+
+def _programs(parts: Parts, one: Callable[..., None]) -> None:
+    """What people and programs ask for beside the work: customers, messages, keys, repeated requests, health."""
+    one(Customers, country=parts.settings.general.country or "US")
+    for room in (Messages, Keys, Requests):
+        one(room)
+    schema_check = _schema_check(parts.database)
+    one(Health, schema=schema_check, missing=missing_for_serving(parts.settings))
+    names = [field.name for field in attrs.fields(Bounds)]
+    bounds = Bounds(**{name: getattr(parts.settings.health, name) for name in names})
+    one(Checkup, schema=schema_check, bounds=bounds, tell=parts.observers)
 
 
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
