@@ -25,6 +25,7 @@ from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
+from wch.application.checkup import Bounds, Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -261,19 +262,11 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    one(Customers, country=settings.general.country or "US")
-    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     _people(settings, one)
-    one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
-    doors = Doors(
-        verify_token=settings.whatsapp.verify_token,
-        max_bytes=settings.ingress.max_bytes,
-        read_seconds=float(settings.ingress.read_seconds),
-        console=settings.console.enabled,
-        streams=settings.console.streams,
-    )
-    container.register(Doors, instance=doors)
+    _programs(parts, one)
+    container.register(Doors, instance=_doors(settings))
     one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
@@ -307,6 +300,18 @@ def _ports(container: punq.Container, parts: Parts) -> None:
             database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
         ),
     )
+
+
+def _programs(parts: Parts, one: Callable[..., None]) -> None:
+    """What people and programs ask for beside the work: customers, messages, keys, repeated requests, health."""
+    one(Customers, country=parts.settings.general.country or "US")
+    for room in (Messages, Keys, Requests):
+        one(room)
+    schema_check = _schema_check(parts.database)
+    one(Health, schema=schema_check, missing=missing_for_serving(parts.settings))
+    names = [field.name for field in attrs.fields(Bounds)]
+    bounds = Bounds(**{name: getattr(parts.settings.health, name) for name in names})
+    one(Checkup, schema=schema_check, bounds=bounds, tell=parts.observers)
 
 
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
@@ -345,6 +350,17 @@ def _kept(settings: Settings) -> Kept:
         dead_letter=days.dead_letter_days,
         sync=days.sync_days,
         audit=days.audit_days,
+    )
+
+
+def _doors(settings: Settings) -> Doors:
+    """The terms on which people and deliveries are let in."""
+    return Doors(
+        verify_token=settings.whatsapp.verify_token,
+        max_bytes=settings.ingress.max_bytes,
+        read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
 
 

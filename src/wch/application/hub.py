@@ -4,6 +4,7 @@ import attrs
 
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
+from wch.application.checkup import Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -68,6 +69,7 @@ class Hub:
     operators: Operators
     watching: Watching
     health: Health
+    checkup: Checkup
     doors: Doors
     keys: Keys
     requests: Requests

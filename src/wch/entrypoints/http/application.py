@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from time import monotonic
 from typing import Annotated, Any, Literal, Protocol
 
 import attrs
@@ -14,12 +15,14 @@ from litestar.params import QueryParameter
 from wch.application.doors import Doors
 from wch.application.hub import Hub
 from wch.domain.errors import WchError
+from wch.domain.moment import unix
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
 from wch.entrypoints.http.api.door import Door, is_keyed
-from wch.entrypoints.http.api.routes import api_routes
+from wch.entrypoints.http.api.routes import api_routes, watch_routes
 from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.metrics import Meters
 from wch.entrypoints.http.pages.console import Console, console_pages
 from wch.entrypoints.http.pages.live import Live
 from wch.entrypoints.http.pages.phone import sandbox_pages
@@ -36,6 +39,7 @@ PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
 """Their addresses end without one: what they load is named relative to that."""
 
 _ROOT = "wch.root"
+_ROUTE = "wch.route"
 
 
 class HealthPort(Protocol):
@@ -122,6 +126,8 @@ class Application:
 
     def __init__(self, hub: HubPort, sandbox: SandboxPort | None) -> None:
         self.leaving = False
+        self.meters = Meters()
+        self._clock = hub.clock if isinstance(hub, Hub) else None
         self._webhook = WhatsAppWebhook(
             inbox=hub.inbox,
             limits=hub.limits,
@@ -141,24 +147,38 @@ class Application:
         if scope["type"] != "http":
             await self.framework(scope, receive, send)  # type: ignore[arg-type] # plain mappings
             return
-        begun = False
+        status = 0
+        began = monotonic()
 
         async def noticed(message: Any) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
             await send(message)
 
+        route: dict[str, str] = {}
         try:
-            await self._answer(scope, receive, noticed)
+            await self._answer({**scope, _ROUTE: route}, receive, noticed)
         except Exception as error:
             problems.log_fault(error)
-            if begun:
+            if status:
                 raise
-            await answer_problem(send, problems.FAULT)
+            await answer_problem(noticed, problems.FAULT)
+        finally:
+            self._count(scope, route.get("path", "other"), status, monotonic() - began)
+
+    def _count(self, scope: Scope, route: str, status: int, seconds: float) -> None:
+        """Count the answer; who went away before it got none."""
+        if not status:
+            return
+        self.meters.answered(route, scope["method"], status)
+        if route == WEBHOOK and scope["method"] == "POST" and self._clock is not None:
+            self.meters.delivered("whatsapp", status, seconds=seconds, at=unix(self._clock.now()))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = inner_path(scope)
         if path.rstrip("/") == WEBHOOK:
+            scope[_ROUTE]["path"] = WEBHOOK
             await self._webhook(scope, receive, send)
         elif path.startswith(PAYMENT_WEBHOOKS):
             await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
@@ -180,6 +200,7 @@ class Application:
         policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
         inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: root}
         await self.framework(inner, receive, with_security_headers(send, instead=policy))  # type: ignore[arg-type] # plain mappings
+        scope[_ROUTE]["path"] = str(inner.get("path_template") or "other")
 
     def openapi(self, *, root: str = "") -> dict[str, Any]:
         """The OpenAPI document of all routes."""
@@ -229,7 +250,7 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
 
     routes: list[Any] = [readyz, openapi, docs]
     if isinstance(hub, Hub):
-        routes.append(api_routes(hub))
+        routes += [api_routes(hub), watch_routes(hub, application.meters)]
     if sandbox is not None:
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
         routes += sandbox_pages()
