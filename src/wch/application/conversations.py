@@ -10,6 +10,7 @@ from wch.application.outbox import WINDOW
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
 from wch.application.speaking import Speaker
 from wch.domain.audit import AuditEntry
+from wch.domain.cart import Cart
 from wch.domain.conversation import (
     CHECKOUT,
     Conversation,
@@ -373,10 +374,14 @@ class Conversations:
 
 
 def return_state(uow: UnitOfWork, conversation: Conversation) -> State:
-    """Where the customer goes on: not into a checkout step whose question is forgotten."""
+    """Where the customer goes on when the dialogue takes over."""
+    return state_after(conversation, uow.carts.of(conversation.customer_phone))
+
+
+def state_after(conversation: Conversation, cart: Cart | None) -> State:
+    """The state that was left for a person, but no checkout step whose question is forgotten."""
     state = conversation.return_state
     if state in CHECKOUT and "checkout" not in conversation.context:
-        cart = uow.carts.of(conversation.customer_phone)
         return State.BROWSING if cart is None or cart.is_empty else State.CART_MANAGEMENT
     return state
 

@@ -21,7 +21,10 @@ from wch.application.notifications import Notifications
 from wch.application.operators import Operators
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
+from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.refunds import Refunds
+from wch.application.replays import Replays
 from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
@@ -44,6 +47,7 @@ class Hub:
     outbox: Outbox
     worker: Worker
     conversations: Conversations
+    replays: Replays
     messages: Messages
     carts: Carts
     customers: Customers
@@ -51,6 +55,8 @@ class Hub:
     erasures: Erasures
     merges: Merges
     orders: Orders
+    payments: IncomingPayments
+    refunds: Refunds
     notifications: Notifications
     sync: SyncTasks
     sagas: SagaDesk

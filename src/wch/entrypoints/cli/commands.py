@@ -2,7 +2,18 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, keyring, operating, selling, staffing, talking
+from wch.entrypoints.cli import (
+    beginning,
+    caring,
+    guarding,
+    keyring,
+    operating,
+    refunding,
+    replaying,
+    selling,
+    staffing,
+    talking,
+)
 from wch.entrypoints.cli.demo import demo
 
 
@@ -30,6 +41,7 @@ for part in (
     operating.program_version,
     selling.shop,
     talking.conversations,
+    replaying.replay,
     selling.carts,
     talking.customers,
     selling.orders,
@@ -40,8 +52,11 @@ for part in (
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
-    keyring.keys,
     staffing.operators,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)

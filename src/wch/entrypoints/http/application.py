@@ -20,11 +20,14 @@ from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
 from wch.entrypoints.http.api.door import Door, is_keyed
 from wch.entrypoints.http.api.routes import api_routes, watch_routes
+from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
 from wch.entrypoints.http.metrics import Meters
 from wch.entrypoints.http.pages.console import Console, console_pages
 from wch.entrypoints.http.pages.live import Live
 from wch.entrypoints.http.pages.phone import sandbox_pages
+from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
+from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
 from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
@@ -57,6 +60,11 @@ class HubPort(Protocol):
     @property
     def inbox(self) -> InboxPort:
         """Takes deliveries."""
+        ...
+
+    @property
+    def payments(self) -> PaymentsPort:
+        """Takes what gateways tell."""
         ...
 
     @property
@@ -127,8 +135,11 @@ class Application:
             most_bytes=hub.doors.max_bytes,
             read_seconds=hub.doors.read_seconds,
         )
+        self._payments = PaymentWebhook(payments=hub.payments, limits=hub.limits, read_seconds=hub.doors.read_seconds)
         self._door = Door(keys=hub.keys, inside=self._framed) if isinstance(hub, Hub) else None
         self._graph = None if sandbox is None else GraphDoor(sandbox)
+        gateways = None if sandbox is None else sandbox.gateways
+        self._gateways = None if gateways is None else GatewaysDoor(gateways)
         self.framework = _framework(hub, self, sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,10 +180,14 @@ class Application:
         if path.rstrip("/") == WEBHOOK:
             scope[_ROUTE]["path"] = WEBHOOK
             await self._webhook(scope, receive, send)
+        elif path.startswith(PAYMENT_WEBHOOKS):
+            await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
         elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
         elif self._graph is not None and path.startswith(GRAPH):
             await self._graph(scope, receive, send, path)
+        elif self._gateways is not None and path.startswith((*APIS, PAGES)):
+            await self._gateways(scope, receive, send, path)
         elif self._door is not None and is_keyed(path):
             await self._door(scope, receive, send)
         elif path in PAGES_WITH_A_SLASH:
@@ -239,6 +254,7 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
     if sandbox is not None:
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
         routes += sandbox_pages()
+        routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways)
     if isinstance(hub, Hub) and hub.doors.console:
         live = Live(watching=hub.watching, most=hub.doors.streams, leaving=lambda: application.leaving)
         routes += console_pages(Console(hub=hub, live=live, root_of=_root))
