@@ -64,7 +64,7 @@ async def test_no_answer_breaks_the_document(desk: Desk, caller: httpx2.AsyncCli
     broken: list[str] = []
     seen: set[tuple[str, str]] = set()
     for found in schema.get_all_operations():
-        operation = found.ok()
+        operation: Any = found.ok()  # type: ignore[union-attr] # a broken document raises here, as it should
         if operation.path.startswith(BY_HAND):
             continue
         try:

@@ -128,6 +128,46 @@ class Quantity:
 
 
 @attrs.frozen(kw_only=True)
+class Note:
+    """Something to write down about a customer, for colleagues only."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+@attrs.frozen(kw_only=True)
+class Block:
+    """Why a customer is blocked; without a reason the block is lifted."""
+
+    reason: Reason | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Merge:
+    """Two keys of the same person: which is kept, and which goes into it."""
+
+    keep: str
+    gone: str
+    reason: Reason | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Given:
+    """Money: a decimal as text, and its currency."""
+
+    amount: Annotated[str, msgspec.Meta(max_length=20)]
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+
+
+@attrs.frozen(kw_only=True)
+class Refund:
+    """How much is given back (everything that is left when not said), why, and whether the goods come back."""
+
+    reason: Reason
+    amount: Given | None = None
+    restock: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class Because:
     """Why."""
 
