@@ -16,12 +16,13 @@ from sqlalchemy.engine import make_url
 from wch.adapters.clock import ShiftedClock, SystemClock
 from wch.adapters.ids import SystemIds
 from wch.adapters.local_shop import LocalShop, create, drop, shop_metadata
-from wch.adapters.memory import MemoryDatabase
+from wch.adapters.memory import MemoryDatabase, MemoryMediaStore
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
+from wch.application.attachments import Attachments
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
@@ -52,7 +53,19 @@ from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
-from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.ports import (
+    Clock,
+    Database,
+    Ids,
+    MediaFiles,
+    MediaStore,
+    Observer,
+    Payments,
+    Shop,
+    UnitOfWork,
+    WhatsApp,
+    WhatsAppCodec,
+)
 from wch.application.replays import Replays
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
@@ -67,6 +80,7 @@ from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.watching import Watching
 from wch.application.worker import Worker
+from wch.domain.attachment import Attachment, AttachmentError
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.document import document
@@ -99,6 +113,7 @@ async def open_hub(
     whatsapp: WhatsApp | None = None,
     shop: Shop | None = None,
     payments: Payments | None = None,
+    media: MediaStore | None = None,
     database: Database | None = None,
     observers: Sequence[Observer] = (),
     install: bool = False,
@@ -113,6 +128,7 @@ async def open_hub(
         whatsapp: the host's own WhatsApp.
         shop: the host's own shop.
         payments: the host's own ways to pay.
+        media: where the host keeps files of customers; None keeps the latest in memory.
         database: the host's own store, such as a `SqlDatabase` over its engine.
         observers: who hears facts after the commit.
         install: make the tables in a database that has none yet.
@@ -148,6 +164,8 @@ async def open_hub(
             whatsapp=whatsapp,
             shop=sold,
             payments=payments if payments is not None else _payments(settings),
+            media_files=_media_files(settings, stack),
+            media_store=media if media is not None else MemoryMediaStore(),
             observers=Observers(all=tuple(observers)),
             failpoints=failpoints,
             tag=await _tag(store, chance),
@@ -164,6 +182,8 @@ class Parts:
     clock: Clock
     ids: Ids
     whatsapp: WhatsApp
+    media_files: MediaFiles = attrs.field(factory=lambda: _NoFiles())  # noqa: PLW0108 - it is made further down
+    media_store: MediaStore = attrs.field(factory=MemoryMediaStore)
     shop: Shop
     payments: Payments
     observers: Observers
@@ -189,10 +209,16 @@ def wired(parts: Parts) -> Hub:
     container.register(Database, instance=parts.database)
     container.register(Clock, instance=parts.clock)
     container.register(Ids, instance=parts.ids)
-    container.register(WhatsApp, instance=parts.whatsapp)
+    outside: dict[Any, Any] = {
+        WhatsApp: parts.whatsapp,
+        MediaFiles: parts.media_files,
+        MediaStore: parts.media_store,
+        Shop: parts.shop,
+        Payments: parts.payments,
+    }
+    for port, thing in outside.items():
+        container.register(port, instance=thing)
     container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
-    container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
     container.register(Failpoints, instance=parts.failpoints)
     container.register(Bell, instance=bell)
     container.register(Digests, instance=Digests(keys=_keys(parts)))
@@ -200,7 +226,7 @@ def wired(parts: Parts) -> Hub:
     one(Tombstones)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    _conversing(one, settings)
+    _conversing(one, settings, parts.clock)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     container.register(
@@ -243,13 +269,6 @@ def wired(parts: Parts) -> Hub:
     one(Notifications, language=settings.general.language)
     one(SyncTasks, most_at_once=50)
     one(Carts, tell=parts.observers, idle=timedelta(minutes=settings.recovery.idle_minutes))
-    one(
-        Housekeeping,
-        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
-        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
-        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
-        rest=Every(parts.clock, 30.0),
-    )
     one(Retention, kept=_kept(settings))
     duties = (Handling, Outbox, SagaRunner, Notifications, SyncTasks, Carts, Housekeeping, Retention)
     one(
@@ -315,7 +334,7 @@ def _kept(settings: Settings) -> Kept:
     )
 
 
-def _conversing(one: Callable[..., None], settings: Settings) -> None:
+def _conversing(one: Callable[..., None], settings: Settings, clock: Clock) -> None:
     """What comes from WhatsApp, and what people do about it."""
     one(
         Arrivals,
@@ -324,8 +343,16 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Attachments)
     one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
+    one(
+        Housekeeping,
+        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
+        rest=Every(clock, 30.0),
+    )
 
 
 def _people(settings: Settings, one: Callable[..., None]) -> None:
@@ -455,6 +482,32 @@ def _whatsapp(settings: Settings, stack: contextlib.AsyncExitStack) -> WhatsApp:
     )
     stack.push_async_callback(client.aclose)
     return client
+
+
+class _NoFiles:
+    """Files need the extra `http`; without it none comes or goes."""
+
+    async def fetch(self, media_id: str, *, sha256: str | None = None, most: int = 0) -> Attachment:  # noqa: ARG002 - the port's arguments
+        raise AttachmentError(code="unavailable")
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:  # noqa: ARG002 - as above
+        raise AttachmentError(code="unavailable")
+
+
+def _media_files(settings: Settings, stack: contextlib.AsyncExitStack) -> MediaFiles:
+    """Files over the Cloud API, with connections of their own that follow no redirect."""
+    try:
+        import httpx2  # noqa: PLC0415 - needs the extra `http`
+
+        from wch.adapters.whatsapp.media import CloudApiMedia  # noqa: PLC0415 - as above
+    except ModuleNotFoundError:
+        return _NoFiles()
+    http = httpx2.AsyncClient(timeout=30.0, follow_redirects=False, trust_env=False)
+    stack.push_async_callback(http.aclose)
+    whatsapp = settings.whatsapp
+    return CloudApiMedia(
+        graph_url=whatsapp.graph_url, version=whatsapp.graph_version, access_token=whatsapp.access_token, http=http
+    )
 
 
 async def _tag(database: Database, ids: Ids) -> str:

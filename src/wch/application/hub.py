@@ -2,6 +2,7 @@
 
 import attrs
 
+from wch.application.attachments import Attachments
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
 from wch.application.conversations import Conversations
@@ -42,6 +43,7 @@ class Hub:
     worker: Worker
     conversations: Conversations
     replays: Replays
+    attachments: Attachments
     carts: Carts
     customers: Customers
     exports: Exports
