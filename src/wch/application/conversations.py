@@ -155,6 +155,20 @@ class Conversations:
 
         return await self.database.read(work)
 
+    async def page(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
+        """The messages of a thread with an id below `before`, the newest first.
+
+        Raises:
+            NotFoundError: there is no thread of this id.
+        """
+
+        def work(uow: UnitOfWork) -> Sequence[Message]:
+            if uow.conversations.get(conversation_id) is None:
+                raise NotFoundError(kind="conversation", id=conversation_id)
+            return uow.messages.thread(conversation_id, before=before, limit=limit)
+
+        return await self.database.read(work)
+
     async def seen(self, conversation_id: int) -> Conversation:
         """A person has opened the thread: nothing of it is unread any more, and the customer may see that.
 

@@ -530,6 +530,10 @@ class ClaimRepository(Protocol):
         """Whether the key is there and not expired."""
         ...
 
+    def scopes(self, key: str, *, now: datetime) -> Sequence[str]:
+        """The scopes in which this key is claimed and not expired, in order of their letters."""
+        ...
+
     def purge(self, *, now: datetime, limit: int = 500) -> int:
         """Delete up to so many claims that have expired; how many."""
         ...
@@ -1197,6 +1201,11 @@ class Gateway(Protocol):
     @property
     def name(self) -> str:
         """Its name in settings, routes and reply ids."""
+        ...
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether it posts events of its own, so that it has a route of its own."""
         ...
 
     def offers(self, facts: OrderFacts) -> Offer | NotOffered:

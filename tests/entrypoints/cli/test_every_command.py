@@ -28,6 +28,7 @@ LISTS = [
     ("breakers", "list"),
     ("operators", "list"),
     ("limits", "list"),
+    ("keys", "list"),
     ("failpoints",),
     ("config", "show", "--all"),
 ]

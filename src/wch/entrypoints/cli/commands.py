@@ -2,7 +2,18 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, replaying, selling, staffing, talking
+from wch.entrypoints.cli import (
+    beginning,
+    caring,
+    guarding,
+    keyring,
+    operating,
+    refunding,
+    replaying,
+    selling,
+    staffing,
+    talking,
+)
 from wch.entrypoints.cli.demo import demo
 
 
@@ -42,6 +53,10 @@ for part in (
     guarding.idempotency,
     guarding.clock,
     staffing.operators,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)
