@@ -10,6 +10,7 @@ from wch.application.outbox import WINDOW
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
 from wch.application.speaking import Speaker
 from wch.domain.audit import AuditEntry
+from wch.domain.cart import Cart
 from wch.domain.conversation import (
     CHECKOUT,
     Conversation,
@@ -21,10 +22,11 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.document import document
 from wch.domain.errors import ConflictError, NotFoundError, WchError
 from wch.domain.message import Class, Direction, Message
-from wch.domain.outgoing import Text
+from wch.domain.outgoing import Outgoing, Text
 from wch.domain.phone import is_number, is_surrogate, variants
 
 Change = Callable[[UnitOfWork, Conversation, datetime], Conversation]
+Words = Callable[[UnitOfWork, CustomerProfile], Outgoing]
 
 NOBODY = 0
 """The agent whose threads are those that nobody has."""
@@ -153,6 +155,20 @@ class Conversations:
 
         return await self.database.read(work)
 
+    async def page(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
+        """The messages of a thread with an id below `before`, the newest first.
+
+        Raises:
+            NotFoundError: there is no thread of this id.
+        """
+
+        def work(uow: UnitOfWork) -> Sequence[Message]:
+            if uow.conversations.get(conversation_id) is None:
+                raise NotFoundError(kind="conversation", id=conversation_id)
+            return uow.messages.thread(conversation_id, before=before, limit=limit)
+
+        return await self.database.read(work)
+
     async def seen(self, conversation_id: int) -> Conversation:
         """A person has opened the thread: nothing of it is unread any more, and the customer may see that.
 
@@ -205,11 +221,36 @@ class Conversations:
         if canned is None:
             Text(body=text)
 
+        def words(uow: UnitOfWork, profile: CustomerProfile) -> Outgoing:
+            return Text(body=text if canned is None else _filled(uow, canned, profile))
+
+        return await self._reply(conversation_id, words, agent=agent, by=by)
+
+    async def reply_with(self, conversation_id: int, message: Outgoing, *, agent: int, by: str) -> Message:
+        """As `reply`, with any kind of message."""
+        return await self._reply(conversation_id, lambda _uow, _profile: message, agent=agent, by=by)
+
+    async def number_for_reply(self, conversation_id: int) -> str:
+        """The number that a reply would leave from.
+
+        Raises:
+            NotFoundError: there is no thread of this id.
+        """
+
+        def work(uow: UnitOfWork) -> str:
+            conversation = uow.conversations.get(conversation_id)
+            if conversation is None:
+                raise NotFoundError(kind="conversation", id=conversation_id)
+            return self.speaker.number_of(conversation)
+
+        return await self.database.read(work)
+
+    async def _reply(self, conversation_id: int, words: Words, *, agent: int, by: str) -> Message:
         def work(uow: UnitOfWork) -> Message:
             now = self.clock.now()
             conversation = self._locked(uow, conversation_id, now)
             profile = uow.customers.lock(conversation.customer_phone, now=now)
-            message = Text(body=text if canned is None else _filled(uow, canned, profile))
+            message = words(uow, profile)
             number = self.speaker.number_of(conversation)
             latest = uow.messages.latest_inbound_at(profile.phone, number or None)
             told = conversation.context.get("window_closed_at")
@@ -359,10 +400,14 @@ class Conversations:
 
 
 def return_state(uow: UnitOfWork, conversation: Conversation) -> State:
-    """Where the customer goes on: not into a checkout step whose question is forgotten."""
+    """Where the customer goes on when the dialogue takes over."""
+    return state_after(conversation, uow.carts.of(conversation.customer_phone))
+
+
+def state_after(conversation: Conversation, cart: Cart | None) -> State:
+    """The state that was left for a person, but no checkout step whose question is forgotten."""
     state = conversation.return_state
     if state in CHECKOUT and "checkout" not in conversation.context:
-        cart = uow.carts.of(conversation.customer_phone)
         return State.BROWSING if cart is None or cart.is_empty else State.CART_MANAGEMENT
     return state
 

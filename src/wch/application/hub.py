@@ -2,27 +2,38 @@
 
 import attrs
 
+from wch.application.attachments import Attachments
 from wch.application.breakers import Breakers
+from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
 from wch.application.checkup import Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
+from wch.application.doctor import Doctor
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
+from wch.application.explaining import Explaining
 from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
+from wch.application.keys import Keys
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.operators import Operators
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
+from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.refunds import Refunds
+from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
+from wch.application.templates import Templates
 from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.watching import Watching
@@ -41,12 +52,20 @@ class Hub:
     outbox: Outbox
     worker: Worker
     conversations: Conversations
+    replays: Replays
+    attachments: Attachments
+    messages: Messages
     carts: Carts
     customers: Customers
     exports: Exports
     erasures: Erasures
     merges: Merges
+    broadcasts: Broadcasts
+    templates: Templates
+    explaining: Explaining
     orders: Orders
+    payments: IncomingPayments
+    refunds: Refunds
     notifications: Notifications
     sync: SyncTasks
     sagas: SagaDesk
@@ -58,6 +77,10 @@ class Hub:
     traces: Traces
     operators: Operators
     watching: Watching
-    checkup: Checkup
+    doctor: Doctor
     health: Health
+    checkup: Checkup
     doors: Doors
+    keys: Keys
+    requests: Requests
+    currency: str

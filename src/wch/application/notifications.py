@@ -12,6 +12,7 @@ from wch.application.faults import fault
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.application.speaking import Speaker
 from wch.application.texts import Texts
+from wch.domain.audit import AuditEntry
 from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
@@ -128,7 +129,7 @@ class Notifications:
         values = self._values(order, profile, texts, parcel_of(notice.notification_type, order))
         latest = uow.messages.latest_inbound_at(profile.phone)
         is_open = latest is not None and now < latest + WINDOW
-        parameters = tuple(values[name] for name in _PARAMETERS.get(template, ("order_number", "status_text")))
+        parameters = tuple(values[name] for name in PARAMETERS.get(template, ("order_number", "status_text")))
         message: Outgoing = (
             self._text(kind, texts, values, order)
             if is_open
@@ -236,7 +237,7 @@ class Notifications:
         """Notices by id."""
         return await self.database.read(lambda uow: uow.notifications.listed(status=status, after=after, limit=limit))
 
-    async def retry(self, notification_id: int) -> Notification:
+    async def retry(self, notification_id: int, *, by: str = "host") -> Notification:
         """Let a notice that was given up be prepared again.
 
         Raises:
@@ -255,12 +256,14 @@ class Notifications:
                 notice, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now
             )
             uow.notifications.save(again)
+            about = f"notification:{notification_id}"
+            uow.audit.add(AuditEntry(at=now, actor=by, action="notification.retry", object=about))
             return again
 
         return await self.database.transact(work)
 
 
-_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "order_confirmation": ("customer_name", "order_number", "order_total", "item_count"),
     "order_processing": ("order_number", "status_text"),
     "order_cancelled": ("order_number", "status_text"),

@@ -1,5 +1,6 @@
 """A cart: one row a customer for ever, re-opened for each new cart under a new name."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -93,6 +94,11 @@ def total_of(items: Iterable[CartItem]) -> Decimal:
     return sum((item.worth for item in items), Decimal(0)).quantize(_CENT, rounding=ROUND_HALF_UP)
 
 
+def saga_id_of(cart_id: int, created_at: datetime) -> str:
+    """The id of the one order placement that the cart of this name can have."""
+    return f"order-{cart_id}-{unix(created_at)}"
+
+
 @attrs.frozen(kw_only=True)
 class Cart:
     """One row of `carts`.
@@ -139,9 +145,14 @@ class Cart:
         return self.id, self.created_at
 
     @property
+    def version(self) -> str:
+        """A word that is another one as soon as anything of the cart is."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+    @property
     def saga_id(self) -> str:
         """The id of the one order placement that this cart can have."""
-        return f"order-{self.id}-{unix(self.created_at)}"
+        return saga_id_of(self.id, self.created_at)
 
     @property
     def is_empty(self) -> bool:

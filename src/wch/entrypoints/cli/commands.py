@@ -2,7 +2,20 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, selling, staffing, talking
+from wch.entrypoints.cli import (
+    beginning,
+    campaigns,
+    caring,
+    guarding,
+    keyring,
+    knowing,
+    operating,
+    refunding,
+    replaying,
+    selling,
+    staffing,
+    talking,
+)
 from wch.entrypoints.cli.demo import demo
 
 
@@ -30,8 +43,12 @@ for part in (
     operating.program_version,
     selling.shop,
     talking.conversations,
+    replaying.replay,
     selling.carts,
     talking.customers,
+    campaigns.broadcasts,
+    knowing.templates,
+    knowing.explain,
     selling.orders,
     selling.notifications,
     selling.sync,
@@ -41,6 +58,10 @@ for part in (
     guarding.idempotency,
     guarding.clock,
     staffing.operators,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)

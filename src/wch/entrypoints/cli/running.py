@@ -8,9 +8,6 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -20,8 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wch.domain.errors import WchError
-from wch.domain.moment import iso
-from wch.domain.money import Money, money_to_json
+from wch.entrypoints.shown import plain
 from wch.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,29 +85,6 @@ def _cell(value: Any) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-_WRITTEN: Mapping[type, Callable[[Any], Any]] = {
-    Money: money_to_json,
-    Enum: lambda value: value.value,
-    datetime: iso,
-    Decimal: str,
-}
-"""How a value that JSON does not know is written there."""
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: times RFC 3339, money with its currency, decimals as text."""
-    for kind, written in _WRITTEN.items():
-        if isinstance(value, kind):
-            return written(value)
-    if attrs.has(type(value)):
-        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(one) for one in value]
-    return value
-
-
 def failure(sentence: str, code: int = FAILED) -> SystemExit:
     """One sentence on standard error, with what to do next; raise what comes back."""
     click.echo(f"wch: {sentence}", err=True)
@@ -123,11 +96,11 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
     raise failure(sentence, code)
 
 
-def load(arguments: Mapping[str, Any]) -> tuple[Settings, Mapping[str, str]]:
+def load(arguments: Mapping[str, Any], *, sandbox: bool = False) -> tuple[Settings, Mapping[str, str]]:
     """The settings: arguments win over the environment, that over `wch.toml`."""
     given = {name: value for name, value in arguments.items() if value is not None}
     toml = Path("wch.toml")
-    settings, origins, warnings = Settings.load(os.environ, given, toml if toml.exists() else None)
+    settings, origins, warnings = Settings.load(os.environ, given, toml if toml.exists() else None, sandbox=sandbox)
     for warning in warnings:
         click.echo(f"wch: {warning}", err=True)
     return settings, origins

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,11 @@ _PROBLEM = {
         "code": {"type": "string"},
         "errors": {"type": "array", "items": {}},
     },
+}
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key that `wch keys create` made; in the header only, never in an address.",
 }
 _A_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -151,14 +157,20 @@ def document_of(app: Litestar, *, root: str) -> dict[str, Any]:
     document: dict[str, Any] = dict(app.openapi_schema.to_schema())
     document["servers"] = [{"url": root or "/"}]
     document["paths"] = {**BY_HAND, **document.get("paths", {})}
-    document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components["securitySchemes"] = {"key": _KEY}
     for operation in _operations(document["paths"]):
         responses = operation.setdefault("responses", {})
         for response in responses.values():
             if _is_the_frameworks_error(response):
                 response["content"] = _A_PROBLEM
         responses.setdefault("default", {"description": "A problem.", "content": _A_PROBLEM})
-    return json.loads(json.dumps(document, default=str))  # type: ignore[no-any-return] # what went in
+    return json.loads(_PAGE_OF.sub(r"PageOf\1", json.dumps(document, default=str)))  # type: ignore[no-any-return] # what went in
+
+
+_PAGE_OF = re.compile(r"Page_wch\.[a-z.]+\.(\w+?)View_")
+"""How the framework calls a page of rows, which is nothing to write in a client."""
 
 
 def _operations(paths: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

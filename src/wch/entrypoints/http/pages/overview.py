@@ -111,7 +111,7 @@ async def audit(visit: Visit) -> Page:
 
 async def settings(visit: Visit) -> Page:
     """Every setting with where it came from; what was set comes first, secrets are masked."""
-    lines = visit.hub.checkup.settings()
+    lines = visit.hub.doctor.settings()
     given = [one for one in lines if one.origin != "default"]
     rest = [one for one in lines if one.origin == "default"]
     sections = [
@@ -129,7 +129,7 @@ async def settings(visit: Visit) -> Page:
 
 async def doctor(visit: Visit) -> Page:
     """What is not as it should be, the worst first, each with the way out."""
-    found = await visit.hub.checkup.examine()
+    found = await visit.hub.doctor.examine()
     verified = await visit.hub.verification.run()
     sections: list[Section] = [
         Table(

@@ -336,8 +336,7 @@ async def expire(visit: Visit) -> str:
     one, known = await _cart(visit)
     if not known:
         raise ForbiddenError
-    ended = await visit.hub.carts.expire(one.id)
-    await visit.hub.operators.note(visit.operator, "cart.expire", about=f"cart:{ended.id}")
+    ended = await visit.hub.carts.expire(one.id, by=visit.by)
     return visit.href(f"carts/{ended.id}", done="expired")
 
 
