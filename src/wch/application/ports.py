@@ -35,6 +35,7 @@ from wch.domain.catalogue import (
     Variant,
 )
 from wch.domain.circuit_breaker import CircuitBreaker
+from wch.domain.completion import Completion
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
@@ -978,6 +979,18 @@ class MediaStore(Protocol):
 
     async def remove(self, name: str) -> bool:
         """Forget it; whether it was there."""
+        ...
+
+
+class Model(Protocol):
+    """A language model; no retry of its own."""
+
+    async def complete(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> Completion:
+        """One answer to these messages (`role`, `content`), which may be tools that it wants to use.
+
+        Raises:
+            ModelUnavailableError: it did not come, or cannot be read.
+        """
         ...
 
 
