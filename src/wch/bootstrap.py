@@ -25,6 +25,7 @@ from wch.application.arrivals import Arrivals
 from wch.application.attachments import Attachments
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
+from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
 from wch.application.checkup import Bounds, Checkup
 from wch.application.conversations import Conversations
@@ -37,8 +38,10 @@ from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
+from wch.application.explaining import Explaining
 from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
+from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.gathering import Gatherer
 from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
@@ -52,12 +55,13 @@ from wch.application.late_payments import LatePayments
 from wch.application.limits import Limits
 from wch.application.merges import Merges
 from wch.application.messages import Messages
-from wch.application.notifications import Notifications
+from wch.application.notifications import PARAMETERS, Notifications
 from wch.application.observers import Observers
 from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
+from wch.application.outreach import Manners, Outreach
 from wch.application.payment_steps import PaymentSteps
 from wch.application.payments import IncomingPayments
 from wch.application.ports import (
@@ -81,11 +85,13 @@ from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
+from wch.application.templates import Templates
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
@@ -102,9 +108,14 @@ from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
 from wch.settings import Settings, WayToPay
+from wch.settings.choices import TEMPLATES as USES
 
 MEMORY = "memory://"
 TAG = "hub.tag"
+SANDBOX_ACCOUNT = "200000000000002"
+SANDBOX_GRAPH = "/sandbox/graph"
+"""What the address of the simulated Graph API ends with."""
+
 SANDBOX_CLOCK = "sandbox.clock"
 CLOCK_SECONDS = 60.0
 INGRESS_SECONDS = 8.0
@@ -240,6 +251,7 @@ def wired(parts: Parts) -> Hub:
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
+    _outreach(container, one, parts)
     one(
         Outbox,
         pause=asyncio.sleep,
@@ -247,7 +259,6 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
-    container.register(Counting, instance=_counting(settings))
     _placing(one, parts)
     _privacy(one, parts, numbers)
     one(
@@ -263,8 +274,19 @@ def wired(parts: Parts) -> Hub:
     one(Notifications, language=settings.general.language)
     one(SyncTasks, most_at_once=50)
     one(Carts, tell=parts.observers, idle=timedelta(minutes=settings.recovery.idle_minutes))
-    one(Retention, kept=_kept(settings))
-    duties = (Handling, Outbox, SagaRunner, LatePayments, Notifications, SyncTasks, Carts, Housekeeping, Retention)
+    duties = (
+        Handling,
+        Outbox,
+        SagaRunner,
+        LatePayments,
+        Notifications,
+        SyncTasks,
+        Carts,
+        Templates,
+        FanningOut,
+        Housekeeping,
+        Retention,
+    )
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
@@ -332,6 +354,7 @@ def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -
     one(Erasures, keepers=keepers, numbers=numbers, country=country)
     one(Exports, keepers=keepers, country=country)
     one(Merges, country=country)
+    one(Retention, kept=_kept(parts.settings))
 
 
 def _counting(settings: Settings) -> Counting:
@@ -343,6 +366,57 @@ def _counting(settings: Settings) -> Counting:
         silver=steps.silver,
         gold=steps.gold,
         platinum=steps.platinum,
+    )
+
+
+def _outreach(container: punq.Container, one: Callable[..., None], parts: Parts) -> None:
+    """What decides whether people are approached, and the campaigns that approach them."""
+    settings = parts.settings
+    plans, manners = settings.broadcasts, settings.marketing
+    container.register(Counting, instance=_counting(settings))
+    container.register(
+        Manners,
+        instance=Manners(
+            cap_week=manners.cap_week,
+            cap_month=manners.cap_month,
+            quiet_start=manners.quiet_start,
+            quiet_end=manners.quiet_end,
+            no_marketing_to=frozenset(manners.blocked_countries),
+            zone=settings.general.timezone,
+            language=settings.general.language,
+        ),
+    )
+    one(Outreach)
+    one(Targeting)
+    source: Any = parts.whatsapp if hasattr(parts.whatsapp, "message_templates") else None
+    one(
+        Templates,
+        source=source,
+        account=settings.whatsapp.waba_id or (SANDBOX_ACCOUNT if SANDBOX_GRAPH in settings.whatsapp.graph_url else ""),
+        uses=settings.templates.map,
+        variables={use: PARAMETERS[name] for use, name in USES.items() if name in PARAMETERS},
+        every=timedelta(hours=settings.templates.sync_hours),
+        language=settings.general.language,
+    )
+    one(SecondLook)
+    one(
+        FanningOut,
+        quality=BadQuality(
+            sample=plans.pause_sample,
+            held_back_percent=plans.pause_131049_percent,
+            failed_percent=plans.pause_failed_percent,
+        ),
+        most=plans.max_recipients,
+    )
+    one(Explaining)
+    one(
+        Broadcasts,
+        rate_per_minute=plans.rate_per_minute,
+        life_hours=plans.life_hours,
+        credit_days=plans.credit_days,
+        prices=settings.pricing.table,
+        country=settings.general.country or "US",
+        zone=settings.general.timezone,
     )
 
 
@@ -902,6 +976,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
     import httpx2  # noqa: PLC0415 - needs the extra `http`
 
     from wch.adapters.sandbox import Sandbox, gateways  # noqa: PLC0415 - only when it is asked for
+    from wch.adapters.sandbox.templates import samples  # noqa: PLC0415 - as above
 
     async def advance(span: timedelta) -> None:
         await advance_clock(hub, span)
@@ -914,7 +989,8 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         secret=settings.whatsapp.app_secret[0],
         token=settings.whatsapp.access_token,
         number=next((number for number in numbers if number != "*"), "100000000000001"),
-        waba_id=settings.whatsapp.waba_id or "200000000000002",
+        waba_id=settings.whatsapp.waba_id or SANDBOX_ACCOUNT,
+        templates=samples(),
         clock=hub.clock,
         ids=hub.ids,
         http=http,

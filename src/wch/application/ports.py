@@ -371,6 +371,31 @@ class RecipientRepository(Protocol):
         """Pending recipients of a campaign by id, locked; rows that others hold are passed over."""
         ...
 
+    def of(self, campaign_id: int, phone: str, *, lock: bool = False) -> BroadcastRecipient | None:
+        """The row of this campaign and phone."""
+        ...
+
+    def reached(self, phone: str, *, since: datetime) -> Sequence[BroadcastRecipient]:
+        """Rows of this phone over all campaigns that count as a contact, by id.
+
+        Those that are `queued`, and those with `sent_at` after `since` that did not fail.
+        """
+        ...
+
+    def standing(
+        self, campaign_id: int, statuses: Collection[str], *, after: int = 0, limit: int = 50
+    ) -> Sequence[BroadcastRecipient]:
+        """Recipients in one of these words by id; not locked."""
+        ...
+
+    def settled(self, campaign_id: int, *, limit: int = 200) -> Sequence[BroadcastRecipient]:
+        """The latest recipients that are sent, delivered, read or failed, the highest id first."""
+        ...
+
+    def discard(self, campaign_id: int, *, limit: int = 500) -> int:
+        """Delete up to so many recipients of a campaign that never began; how many."""
+        ...
+
     def counts(self, campaign_id: int) -> Mapping[str, int]:
         """How many recipients stand in each word."""
         ...
@@ -990,6 +1015,26 @@ class Model(Protocol):
 
         Raises:
             ModelUnavailableError: it did not come, or cannot be read.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class TemplatePage:
+    """Some of an account's message templates, as Graph lists them, and where the next ones begin."""
+
+    templates: Sequence[JsonObject]
+    next: str | None = None
+
+
+class TemplateSource(Protocol):
+    """Where an account's message templates are listed."""
+
+    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
+        """One page of at most 100, in all states; no retry of its own.
+
+        Raises:
+            TemplatesUnavailableError: no answer came, or it was no list.
         """
         ...
 

@@ -12,7 +12,7 @@ from wch.application.dialogue.model import Talker
 from wch.application.dialogue.page import Choice, Page, texts_of
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routes import Place, Route, read_route, to
-from wch.application.dialogue.scene import Answer, SagaSignal, Say, Scene, Silence
+from wch.application.dialogue.scene import Answer, RefundWish, SagaSignal, Say, Scene, Silence
 from wch.application.ports import Payments, Shop
 from wch.application.texts import LANGUAGES, Texts, choose_language
 from wch.domain.cart import Cart, CartItem
@@ -112,6 +112,7 @@ class Turn:
     before: Page | None = None
     placement: Placement | None = None
     signals: list[SagaSignal] = attrs.field(factory=list)
+    refunds: list[RefundWish] = attrs.field(factory=list)
     viewed: list[int] = attrs.field(factory=list)
     facts: list[object] = attrs.field(factory=list)
 
@@ -352,6 +353,7 @@ class Turn:
             accounts={row.message.id: _account(row, last) for row in self.rows},
             placement=self.placement,
             signals=tuple(self.signals),
+            refunds=tuple(self.refunds),
             viewed=tuple(self.viewed),
             facts=tuple(self.facts),
         )
