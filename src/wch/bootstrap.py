@@ -32,6 +32,7 @@ from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.dialogue.hours import hours_from_json
+from wch.application.dialogue.model import Talker
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
@@ -71,6 +72,7 @@ from wch.application.ports import (
     Ids,
     MediaFiles,
     MediaStore,
+    Model,
     Observer,
     Payments,
     Shop,
@@ -135,6 +137,7 @@ async def open_hub(
     shop: Shop | None = None,
     payments: Payments | None = None,
     media: MediaStore | None = None,
+    model: Model | None = None,
     database: Database | None = None,
     observers: Sequence[Observer] = (),
     install: bool = False,
@@ -149,6 +152,7 @@ async def open_hub(
         whatsapp: the host's own WhatsApp.
         shop: the host's own shop.
         payments: the host's own ways to pay.
+        model: a language model for what nobody else understood, asked when `assistant.enabled` says so.
         media: where the host keeps files of customers; None keeps the latest in memory.
         database: the host's own store, such as a `SqlDatabase` over its engine.
         observers: who hears facts after the commit.
@@ -185,6 +189,7 @@ async def open_hub(
             whatsapp=whatsapp,
             shop=sold,
             payments=payments if payments is not None else _payments(settings, stack),
+            model=model,
             media_files=_media_files(settings, stack),
             media_store=media if media is not None else MemoryMediaStore(),
             observers=Observers(all=tuple(observers)),
@@ -205,6 +210,7 @@ class Parts:
     whatsapp: WhatsApp
     media_files: MediaFiles = attrs.field(factory=lambda: _NoFiles())  # noqa: PLW0108 - it is made further down
     media_store: MediaStore = attrs.field(factory=MemoryMediaStore)
+    model: Model | None = None
     shop: Shop
     payments: Payments
     observers: Observers
@@ -237,7 +243,7 @@ def wired(parts: Parts) -> Hub:
     one(Limits, rules=_limits(settings))
     one(Bell)
     one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
-    one(Dialogue, policy=_policy(settings))
+    one(Dialogue, policy=_policy(settings), talker=_talker(parts, container))
     container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
         Handling,
@@ -487,6 +493,24 @@ def _people(settings: Settings, one: Callable[..., None]) -> None:
     one(Watching)
     one(Doctor, settings=lambda: _setting_lines(settings), examine=lambda: _complaints(settings))
     one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
+
+
+def _talker(parts: Parts, container: punq.Container) -> Talker | None:
+    """The language model, if the host brought one and the settings want it asked."""
+    wanted = parts.settings.assistant
+    if parts.model is None or not wanted.enabled:
+        return None
+    breakers: Breakers = container.resolve(Breakers)
+    return Talker(
+        model=parts.model,
+        database=parts.database,
+        clock=parts.clock,
+        breakers=breakers,
+        calls_per_hour=wanted.calls_per_hour,
+        budget=wanted.monthly_budget,
+        input_price=wanted.input_price,
+        output_price=wanted.output_price,
+    )
 
 
 def _policy(settings: Settings) -> Policy:
