@@ -4,9 +4,11 @@ import click
 
 from wch.entrypoints.cli import (
     beginning,
+    campaigns,
     caring,
     guarding,
     keyring,
+    knowing,
     operating,
     refunding,
     replaying,
@@ -44,6 +46,9 @@ for part in (
     replaying.replay,
     selling.carts,
     talking.customers,
+    campaigns.broadcasts,
+    knowing.templates,
+    knowing.explain,
     selling.orders,
     selling.notifications,
     selling.sync,
