@@ -44,6 +44,7 @@ from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
 from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.gathering import Gatherer
+from wch.application.guarded_payments import GuardedPayments
 from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
@@ -325,15 +326,13 @@ def _ports(container: punq.Container, parts: Parts) -> None:
     container.register(MediaStore, instance=parts.media_store)
     container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
     container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
     container.register(Failpoints, instance=parts.failpoints)
     container.register(Digests, instance=Digests(keys=_keys(parts)))
-    container.register(
-        Breakers,
-        instance=Breakers(
-            database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
-        ),
+    breakers = Breakers(
+        database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
     )
+    container.register(Breakers, instance=breakers)
+    container.register(Payments, instance=GuardedPayments(payments=parts.payments, breakers=breakers))
 
 
 def _programs(parts: Parts, one: Callable[..., None]) -> None:
