@@ -16,12 +16,13 @@ from sqlalchemy.engine import make_url
 from wch.adapters.clock import ShiftedClock, SystemClock
 from wch.adapters.ids import SystemIds
 from wch.adapters.local_shop import LocalShop, create, drop, shop_metadata
-from wch.adapters.memory import MemoryDatabase
+from wch.adapters.memory import MemoryDatabase, MemoryMediaStore
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
+from wch.application.attachments import Attachments
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.broadcasts import Broadcasts
@@ -67,6 +68,8 @@ from wch.application.ports import (
     Database,
     Gateway,
     Ids,
+    MediaFiles,
+    MediaStore,
     Observer,
     Payments,
     Shop,
@@ -92,6 +95,7 @@ from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.watching import Watching
 from wch.application.worker import Worker
+from wch.domain.attachment import Attachment, AttachmentError
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.document import document
@@ -129,6 +133,7 @@ async def open_hub(
     whatsapp: WhatsApp | None = None,
     shop: Shop | None = None,
     payments: Payments | None = None,
+    media: MediaStore | None = None,
     database: Database | None = None,
     observers: Sequence[Observer] = (),
     install: bool = False,
@@ -143,6 +148,7 @@ async def open_hub(
         whatsapp: the host's own WhatsApp.
         shop: the host's own shop.
         payments: the host's own ways to pay.
+        media: where the host keeps files of customers; None keeps the latest in memory.
         database: the host's own store, such as a `SqlDatabase` over its engine.
         observers: who hears facts after the commit.
         install: make the tables in a database that has none yet.
@@ -178,6 +184,8 @@ async def open_hub(
             whatsapp=whatsapp,
             shop=sold,
             payments=payments if payments is not None else _payments(settings, stack),
+            media_files=_media_files(settings, stack),
+            media_store=media if media is not None else MemoryMediaStore(),
             observers=Observers(all=tuple(observers)),
             failpoints=failpoints,
             tag=await _tag(store, chance),
@@ -194,6 +202,8 @@ class Parts:
     clock: Clock
     ids: Ids
     whatsapp: WhatsApp
+    media_files: MediaFiles = attrs.field(factory=lambda: _NoFiles())  # noqa: PLW0108 - it is made further down
+    media_store: MediaStore = attrs.field(factory=MemoryMediaStore)
     shop: Shop
     payments: Payments
     observers: Observers
@@ -221,7 +231,7 @@ def wired(parts: Parts) -> Hub:
         one(part)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    _conversing(one, settings)
+    _conversing(one, settings, parts.clock)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     one(Bell)
@@ -258,13 +268,6 @@ def wired(parts: Parts) -> Hub:
     one(Notifications, language=settings.general.language)
     one(SyncTasks, most_at_once=50)
     one(Carts, tell=parts.observers, idle=timedelta(minutes=settings.recovery.idle_minutes))
-    one(
-        Housekeeping,
-        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
-        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
-        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
-        rest=Every(parts.clock, 30.0),
-    )
     duties = (
         Handling,
         Outbox,
@@ -311,6 +314,8 @@ def _ports(container: punq.Container, parts: Parts) -> None:
     container.register(Clock, instance=parts.clock)
     container.register(Ids, instance=parts.ids)
     container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(MediaFiles, instance=parts.media_files)
+    container.register(MediaStore, instance=parts.media_store)
     container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
     container.register(Shop, instance=parts.shop)
     container.register(Payments, instance=parts.payments)
@@ -438,7 +443,7 @@ def _doors(settings: Settings) -> Doors:
     )
 
 
-def _conversing(one: Callable[..., None], settings: Settings) -> None:
+def _conversing(one: Callable[..., None], settings: Settings, clock: Clock) -> None:
     """What comes from WhatsApp, and what people do about it."""
     one(
         Arrivals,
@@ -447,8 +452,16 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Attachments)
     one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
+    one(
+        Housekeeping,
+        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
+        rest=Every(clock, 30.0),
+    )
 
 
 def _people(settings: Settings, one: Callable[..., None]) -> None:
@@ -623,6 +636,32 @@ def _whatsapp(settings: Settings, stack: contextlib.AsyncExitStack) -> WhatsApp:
     )
     stack.push_async_callback(client.aclose)
     return client
+
+
+class _NoFiles:
+    """Files need the extra `http`; without it none comes or goes."""
+
+    async def fetch(self, media_id: str, *, sha256: str | None = None, most: int = 0) -> Attachment:  # noqa: ARG002 - the port's arguments
+        raise AttachmentError(code="unavailable")
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:  # noqa: ARG002 - as above
+        raise AttachmentError(code="unavailable")
+
+
+def _media_files(settings: Settings, stack: contextlib.AsyncExitStack) -> MediaFiles:
+    """Files over the Cloud API, with connections of their own that follow no redirect."""
+    try:
+        import httpx2  # noqa: PLC0415 - needs the extra `http`
+
+        from wch.adapters.whatsapp.media import CloudApiMedia  # noqa: PLC0415 - as above
+    except ModuleNotFoundError:
+        return _NoFiles()
+    http = httpx2.AsyncClient(timeout=30.0, follow_redirects=False, trust_env=False)
+    stack.push_async_callback(http.aclose)
+    whatsapp = settings.whatsapp
+    return CloudApiMedia(
+        graph_url=whatsapp.graph_url, version=whatsapp.graph_version, access_token=whatsapp.access_token, http=http
+    )
 
 
 async def _tag(database: Database, ids: Ids) -> str:

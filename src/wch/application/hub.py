@@ -2,6 +2,7 @@
 
 import attrs
 
+from wch.application.attachments import Attachments
 from wch.application.breakers import Breakers
 from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
@@ -51,6 +52,7 @@ class Hub:
     worker: Worker
     conversations: Conversations
     replays: Replays
+    attachments: Attachments
     messages: Messages
     carts: Carts
     customers: Customers

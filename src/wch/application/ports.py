@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from wch.domain.address import Address
+from wch.domain.attachment import Attachment
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import BroadcastRecipient
 from wch.domain.cart import Cart, CartStatus
@@ -986,6 +987,42 @@ class TemplateSource(Protocol):
         Raises:
             TemplatesUnavailableError: no answer came, or it was no list.
         """
+        ...
+
+
+class MediaFiles(Protocol):
+    """The Cloud API's files; no retry of its own."""
+
+    async def fetch(self, media_id: str, *, sha256: str | None = None, most: int = ...) -> Attachment:
+        """The file of this id, at most so many bytes of it, its digest (hex) checked.
+
+        Raises:
+            AttachmentError: `gone`, `address`, `too_large`, `hash`, `unavailable`.
+        """
+        ...
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:
+        """Give a file to WhatsApp, to be sent from this number; its id.
+
+        Raises:
+            AttachmentError: `refused`, `unavailable`.
+        """
+        ...
+
+
+class MediaStore(Protocol):
+    """Where fetched files are kept, under names that we made."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Keep this under this name."""
+        ...
+
+    async def get(self, name: str) -> bytes | None:
+        """What is kept under this name; None when it is gone."""
+        ...
+
+    async def remove(self, name: str) -> bool:
+        """Forget it; whether it was there."""
         ...
 
 
