@@ -35,6 +35,7 @@ from wch.application.dialogue.hours import hours_from_json
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
+from wch.application.doctor import Complaint, Doctor, SettingLine
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
 from wch.application.explaining import Explaining
@@ -432,6 +433,22 @@ def _kept(settings: Settings) -> Kept:
     )
 
 
+def _setting_lines(settings: Settings) -> list[SettingLine]:
+    return [
+        SettingLine(
+            name=f"{row.section}.{row.key}",
+            value=row.value,
+            origin=row.origin,
+            meaning=row.meaning,
+        )
+        for row in settings.describe()
+    ]
+
+
+async def _complaints(settings: Settings) -> list[Complaint]:
+    return [Complaint(severity=one.severity, what=one.what, way_out=one.way_out) for one in await examine(settings)]
+
+
 def _doors(settings: Settings) -> Doors:
     """The terms on which people and deliveries are let in."""
     return Doors(
@@ -468,6 +485,7 @@ def _people(settings: Settings, one: Callable[..., None]) -> None:
     """What the pages for people ask beside the rooms of the trade."""
     one(Traces)
     one(Watching)
+    one(Doctor, settings=lambda: _setting_lines(settings), examine=lambda: _complaints(settings))
     one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
 
 

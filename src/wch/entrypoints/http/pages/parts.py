@@ -15,7 +15,19 @@ GOOD = frozenset(
 )
 BAD = frozenset({"dead", "failed", "open", "parked", "unconfirmed", "critical", "disabled"})
 WARN = frozenset(
-    {"pending", "escalated", "abandoned", "compensating", "running", "half_open", "processing", "expired", "skipped"}
+    {
+        "pending",
+        "escalated",
+        "abandoned",
+        "compensating",
+        "running",
+        "half_open",
+        "processing",
+        "expired",
+        "skipped",
+        "warning",
+        "degraded",
+    }
 )
 
 

@@ -36,6 +36,8 @@ NAVIGATION: tuple[tuple[str, str, Right], ...] = (
     ("guards", "Breakers and limits", Right.SEE),
     ("sync", "Sync", Right.SEE),
     ("audit", "Audit log", Right.MEND),
+    ("doctor", "Doctor", Right.MEND),
+    ("settings", "Settings", Right.MANAGE),
     ("people", "Operators", Right.MANAGE),
 )
 
@@ -162,11 +164,14 @@ TOLD: Mapping[str, str] = {
     "sent": "Your message waits in the outbox.",
     "handoff": "The conversation is with you now; the assistant is silent.",
     "handback": "The assistant has the conversation again.",
+    "noted": "The note is kept for your colleagues.",
+    "unassigned": "The conversation waits for a person again.",
     "assign": "The conversation is assigned.",
     "resolve": "The conversation is resolved.",
     "seen": "Marked as read.",
     "tagged": "The tags are changed.",
     "consent": "The consent is written down.",
+    "erasing": "The erasure has begun; its time line is below.",
     "expired": "The cart is ended.",
     "cancelled": "The order is cancelled.",
     "retried": "The notice waits again.",
