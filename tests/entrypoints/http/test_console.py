@@ -8,7 +8,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from tests.application.campaigning import EVERYONE, OFFER
 from tests.entrypoints.http.consoles import ANNA, HOST, PASSWORD, Shop, shop
+from wch.domain.campaign import CampaignState
 from wch.domain.conversation import ConversationStatus
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Hook, Reason
 from wch.domain.operator import RIGHTS, Role
@@ -426,3 +428,25 @@ async def test_it_works_wherever_it_is_mounted(town: Shop) -> None:
     assert 'href="/shop/console/inbox"' in shown.text
     assert 'href="/shop/console/static/look.css"' in shown.text
     assert 'href="/console' not in shown.text
+
+
+async def test_a_broadcast_is_tried_started_paused_and_cancelled(town: Shop) -> None:
+    """Each where it stands and by whoever trades; a viewer sees the figures, and no button."""
+    await town.hub.database.transact(lambda uow: uow.options.put("template.offer.en", OFFER.to_json()))
+    plan, _ = await town.hub.broadcasts.draft(EVERYONE, by="ana")
+    browser = await town.signed_in("oleg", Role.OPERATOR)
+    viewer = await town.signed_in("vera", Role.VIEWER)
+    page = f"/broadcasts/{plan.id}"
+
+    assert "Spring" in await browser.text("/broadcasts")
+    assert "offer" in await browser.text("/templates")
+    assert "What starting it would come to" in await browser.text(page)
+    answers = [
+        await browser.post(f"{page}/{act}", page=page) for act in ("start", "pause", "resume", "pause", "cancel")
+    ]
+    late = await browser.post(f"{page}/resume", page=page)
+
+    assert [one.status_code for one in answers] == [303] * 5
+    assert late.status_code in {409, 422}
+    assert (await town.hub.broadcasts.show(plan.id)).progress.state is CampaignState.CANCELLED
+    assert "Pause" not in await viewer.text(page)

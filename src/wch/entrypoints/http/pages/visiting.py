@@ -31,6 +31,8 @@ NAVIGATION: tuple[tuple[str, str, Right], ...] = (
     ("carts", "Carts", Right.SEE),
     ("orders", "Orders", Right.SEE),
     ("notices", "Notices", Right.SEE),
+    ("broadcasts", "Broadcasts", Right.SEE),
+    ("templates", "Templates", Right.SEE),
     ("letters", "Dead letters", Right.SEE),
     ("sagas", "Sagas", Right.SEE),
     ("guards", "Breakers and limits", Right.SEE),
@@ -184,6 +186,8 @@ TOLD: Mapping[str, str] = {
     "breaker": "The breaker is changed.",
     "limit": "The hits are forgotten.",
     "enqueued": "It waits in the queue.",
+    "broadcast": "The broadcast is changed.",
+    "templates": "The templates are as WhatsApp tells them.",
     "operator": "The operator is changed.",
 }
 """What is said at the top of a page after a change, by its word."""
