@@ -971,6 +971,26 @@ class WhatsApp(Protocol):
         ...
 
 
+@attrs.frozen(kw_only=True)
+class TemplatePage:
+    """Some of an account's message templates, as Graph lists them, and where the next ones begin."""
+
+    templates: Sequence[JsonObject]
+    next: str | None = None
+
+
+class TemplateSource(Protocol):
+    """Where an account's message templates are listed."""
+
+    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
+        """One page of at most 100, in all states; no retry of its own.
+
+        Raises:
+            TemplatesUnavailableError: no answer came, or it was no list.
+        """
+        ...
+
+
 class MediaFiles(Protocol):
     """The Cloud API's files; no retry of its own."""
 
@@ -1015,26 +1035,6 @@ class Model(Protocol):
 
         Raises:
             ModelUnavailableError: it did not come, or cannot be read.
-        """
-        ...
-
-
-@attrs.frozen(kw_only=True)
-class TemplatePage:
-    """Some of an account's message templates, as Graph lists them, and where the next ones begin."""
-
-    templates: Sequence[JsonObject]
-    next: str | None = None
-
-
-class TemplateSource(Protocol):
-    """Where an account's message templates are listed."""
-
-    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
-        """One page of at most 100, in all states; no retry of its own.
-
-        Raises:
-            TemplatesUnavailableError: no answer came, or it was no list.
         """
         ...
 
