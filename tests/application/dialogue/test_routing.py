@@ -9,6 +9,7 @@ import pytest
 from tests.application.dialogue.chat import BAKER_STREET, NUMBER, SHEENA, Chat, chatting
 from wch.application.dialogue.hours import hours_from_json
 from wch.application.dialogue.policy import Policy
+from wch.domain.catalogue import ShopFacts
 from wch.domain.conversation import ConversationStatus, State
 from wch.domain.message import Class, Message
 from wch.domain.outgoing import Text
@@ -381,6 +382,18 @@ async def test_an_advertisement_leads_to_its_page(chat: Chat) -> None:
     for source in ("2", "3", "4"):
         assert await chat.write("hi", referral={"source_id": source})
     assert chat.state == State.BROWSING
+
+
+async def test_a_shop_without_a_name_welcomes_without_one(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No gap where the name would stand."""
+    facts = attrs.evolve(await chat.shop.about(), name="")
+
+    async def about() -> ShopFacts:
+        return facts
+
+    monkeypatch.setattr(chat.shop, "about", about)
+
+    assert "Hello and welcome!" in await chat.write("hi")
 
 
 async def test_our_own_number_is_not_answered(chat: Chat) -> None:

@@ -78,6 +78,8 @@ async def _welcome(turn: Turn) -> str:
         shop = (await turn.shop.about()).name
     except ShopUnavailableError:
         return turn.say("welcome.short")
+    if not shop:
+        return turn.say("welcome.short")
     if turn.profile.name:
         return turn.say("welcome.named", name=fit(turn.profile.name, 40), shop=shop)
     return turn.say("welcome.plain", shop=shop)
