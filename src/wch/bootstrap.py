@@ -20,6 +20,7 @@ from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
@@ -40,16 +41,22 @@ from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.hub import Hub
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
+from wch.application.keys import Keys
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
 from wch.application.observers import Observers
+from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
@@ -61,6 +68,7 @@ from wch.application.sync_tasks import SyncTasks
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
@@ -180,38 +188,24 @@ def wired(parts: Parts) -> Hub:
     def one(service: Any, /, **values: Any) -> None:
         container.register(service, scope=punq.Scope.singleton, **values)
 
-    bell = Bell()
-    container.register(Database, instance=parts.database)
-    container.register(Clock, instance=parts.clock)
-    container.register(Ids, instance=parts.ids)
-    container.register(WhatsApp, instance=parts.whatsapp)
-    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
-    container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
-    container.register(Failpoints, instance=parts.failpoints)
-    container.register(Bell, instance=bell)
-    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    _ports(container, parts)
     one(Speaker, numbers=numbers)
     one(Tombstones)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    one(Arrivals)
+    _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
-    container.register(
-        Breakers,
-        instance=Breakers(
-            database=parts.database, clock=parts.clock, rules=_breakers(settings), failpoints=parts.failpoints
-        ),
-    )
     one(Outcomes)
     one(Settling)
-    one(Inbox, wake=bell.ring, tell=parts.observers)
+    one(Bell)
+    one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
     one(Dialogue, policy=_policy(settings))
     container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
         Handling,
         receipts=settings.conversation.read_receipts,
+        typing=settings.conversation.typing,
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
@@ -240,6 +234,8 @@ def wired(parts: Parts) -> Hub:
     one(
         Housekeeping,
         resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
         rest=Every(parts.clock, 30.0),
     )
     one(Retention, kept=_kept(settings))
@@ -251,26 +247,40 @@ def wired(parts: Parts) -> Hub:
         stop_seconds=float(settings.worker.stop_seconds),
     )
     one(Customers, country=settings.general.country or "US")
-    for room in (
-        Conversations,
-        Orders,
-        SagaDesk,
-        DeadLetters,
-        Statistics,
-        Verification,
-        Traces,
-    ):
+    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
+    _people(settings, one)
     one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
     doors = Doors(
         verify_token=settings.whatsapp.verify_token,
         max_bytes=settings.ingress.max_bytes,
         read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
     container.register(Doors, instance=doors)
-    one(Hub)
+    one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
+
+
+def _ports(container: punq.Container, parts: Parts) -> None:
+    """What was opened, under the names by which it is asked for."""
+    container.register(Database, instance=parts.database)
+    container.register(Clock, instance=parts.clock)
+    container.register(Ids, instance=parts.ids)
+    container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
+    container.register(Shop, instance=parts.shop)
+    container.register(Payments, instance=parts.payments)
+    container.register(Failpoints, instance=parts.failpoints)
+    container.register(Digests, instance=Digests(keys=_keys(parts)))
+    container.register(
+        Breakers,
+        instance=Breakers(
+            database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
+        ),
+    )
 
 
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
@@ -310,6 +320,26 @@ def _kept(settings: Settings) -> Kept:
         sync=days.sync_days,
         audit=days.audit_days,
     )
+
+
+def _conversing(one: Callable[..., None], settings: Settings) -> None:
+    """What comes from WhatsApp, and what people do about it."""
+    one(
+        Arrivals,
+        keeps_history=settings.whatsapp.import_history,
+        reopens_within=timedelta(hours=settings.conversation.reopen_hours),
+    )
+    one(Accounts, waba_id=settings.whatsapp.waba_id)
+    one(Identities)
+    one(Replays, policy=_policy(settings))
+    one(Conversations, receipts=settings.conversation.read_receipts)
+
+
+def _people(settings: Settings, one: Callable[..., None]) -> None:
+    """What the pages for people ask beside the rooms of the trade."""
+    one(Traces)
+    one(Watching)
+    one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
 
 
 def _policy(settings: Settings) -> Policy:
@@ -706,6 +736,16 @@ def _disk(settings: Settings) -> list[Ailment]:
     return [Ailment(severity="warning", what=f"{free} % of the disk is free.", way_out="Make room on the disk.")]
 
 
+async def _lift_tier(hub: Hub) -> None:
+    """The sandbox's account may write to everybody, unless it was told another tier."""
+
+    def work(uow: UnitOfWork) -> None:
+        if uow.options.get(LIMITS, lock=True) is None:
+            uow.options.put(LIMITS, document(tier=UNLIMITED))
+
+    await hub.database.transact(work)
+
+
 @asynccontextmanager
 async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> AsyncIterator[Any]:
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
@@ -717,6 +757,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
+    await _lift_tier(hub)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from wch.adapters.memory import MemoryDatabase
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.adapters.whatsapp.signature import sign
+from wch.application.accounts import Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.bell import Bell
 from wch.application.breakers import PRESETS, Breakers
@@ -19,9 +21,11 @@ from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
 from wch.application.gathering import Gatherer
 from wch.application.handling import Handling
+from wch.application.identities import Identities
 from wch.application.inbox import Inbox, Receipt
 from wch.application.intake import Intake
 from wch.application.limits import DOCUMENTED, Limits
+from wch.application.merges import Merges
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.ports import Database, UnitOfWork
@@ -37,6 +41,7 @@ from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.message import Message
 from wch.domain.moment import unix
+from wch.domain.order_figures import Counting
 from wch.domain.outgoing import Text
 from wch.domain.rate_limit import RateLimit
 from wch.testing import FrozenClock, RecordingWhatsApp, SequentialIds
@@ -99,6 +104,7 @@ class Rooms:
     limits: Limits
     dead_letters: DeadLetters
     conversations: Conversations
+    merges: Merges
     statistics: Statistics
     verification: Verification
     facts: list[object]
@@ -158,6 +164,8 @@ def rooms(
     *,
     twice: bool = False,
     numbers: tuple[str, ...] = ("*",),
+    waba_id: str = "1",
+    keeps_history: bool = False,
     keys: tuple[str, ...] = ("key",),
     database: Database | None = None,
     failpoints: Failpoints | None = None,
@@ -182,6 +190,7 @@ def rooms(
         rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
         failpoints=points,
     )
+    merges = Merges(database=store, clock=clock, ids=SequentialIds(), counting=Counting(home="USD"), country="US")
     speaker = Speaker(codec=codec, numbers=numbers)
     inbox = Inbox(
         database=store,
@@ -191,7 +200,14 @@ def rooms(
         intake=Intake(
             clock=clock,
             digests=digests,
-            arrivals=Arrivals(statuses=Statuses(tag=TAG, tombstones=tombstones), tombstones=tombstones),
+            arrivals=Arrivals(
+                statuses=Statuses(tag=TAG, tombstones=tombstones),
+                tombstones=tombstones,
+                identities=Identities(merges=merges),
+                keeps_history=keeps_history,
+                reopens_within=timedelta(hours=24),
+            ),
+            accounts=Accounts(waba_id=waba_id),
             numbers=numbers,
         ),
         failpoints=points,
@@ -207,6 +223,7 @@ def rooms(
         failpoints=points,
         bell=bell,
         receipts=True,
+        typing=True,
         most_at_once=most_at_once,
         tell=facts.append,
     )
@@ -244,7 +261,8 @@ def rooms(
         breakers=breakers,
         limits=limits,
         dead_letters=DeadLetters(database=store, clock=clock, inbox=inbox, failpoints=points),
-        conversations=Conversations(database=store, clock=clock, speaker=speaker),
+        conversations=Conversations(database=store, clock=clock, speaker=speaker, whatsapp=whatsapp, receipts=True),
+        merges=merges,
         statistics=Statistics(database=store, clock=clock),
         verification=Verification(database=store),
         facts=facts,

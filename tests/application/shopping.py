@@ -209,6 +209,6 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
             database=store, clock=clock, shop=shop, speaker=speaker, failpoints=points, language="en"
         ),
         sync=SyncTasks(
-            database=store, clock=clock, shop=shop, failpoints=points, counting=Counting(home="EUR"), most_at_once=50
+            database=store, clock=clock, shop=shop, counting=Counting(home="EUR"), failpoints=points, most_at_once=50
         ),
     )

@@ -260,10 +260,10 @@ async def test_carts_are_listed_and_shown(room: Room) -> None:
 async def test_a_cart_is_ended_by_hand_once(room: Room) -> None:
     """Whatever time it has left; the second hears that it has ended."""
     cart = await room.fill()
-    ended = await room.carts.expire(cart.id)
+    ended = await room.carts.expire(cart.id, by="tester")
 
     assert (ended.status, ended.items) == (CartStatus.EXPIRED, cart.items)
     with pytest.raises(TransitionError):
-        await room.carts.expire(cart.id)
+        await room.carts.expire(cart.id, by="tester")
     with pytest.raises(NotFoundError):
-        await room.carts.expire(cart.id + 1)
+        await room.carts.expire(cart.id + 1, by="tester")

@@ -1,15 +1,18 @@
 """What people do with threads."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.application.rooms import ANNA, BORIS, Rooms, rooms
-from wch.application.conversations import WindowClosedError
+from tests.application.rooms import ANNA, BORIS, Rooms, rooms, said
+from wch.application.conversations import UnusableTextError, WindowClosedError
 from wch.application.ports import UnitOfWork
 from wch.domain.cart import Cart
 from wch.domain.conversation import ConversationStatus, Event, State
 from wch.domain.document import amended
 from wch.domain.errors import ConflictError, ForbiddenEventError, NotFoundError
 from wch.domain.message import Class, MessageStatus
+from wch.domain.outgoing import MessageLimitError
 from wch.testing import NOON
 
 
@@ -147,3 +150,102 @@ async def test_a_thread_that_is_not_there(hub: Rooms) -> None:
     ):
         with pytest.raises(NotFoundError):
             await act
+
+
+async def test_the_queue_is_oldest_first(hub: Rooms) -> None:
+    """By when a person was called, not by who wrote last; taken ones are not in it; put back they are again."""
+    for sender in (ANNA, BORIS):
+        await hub.hear("help", sender=sender)
+        await hub.conversations.handoff((await hub.thread(sender)).id, by="ann")
+        hub.clock.advance(5)
+    await hub.hear("hello?", sender=ANNA)
+    anna, boris = await hub.thread(ANNA), await hub.thread(BORIS)
+
+    assert [one.id for one in await hub.conversations.queue()] == [anna.id, boris.id]
+    assert (await hub.conversations.unread(), await hub.conversations.unread(agent=0)) == ((2, 3), (2, 3))
+
+    await hub.conversations.assign(anna.id, 7, by="ann")
+    assert [one.id for one in await hub.conversations.queue()] == [boris.id]
+    assert [one.id for one in await hub.conversations.listed(agent=7)] == [anna.id]
+    assert [one.id for one in await hub.conversations.listed(unread=True)] == [boris.id]
+    assert await hub.conversations.unread(7) == (0, 0)
+
+    put_back = await hub.conversations.unassign(anna.id, by="ann")
+    assert (put_back.status, put_back.assigned_agent_id) == (ConversationStatus.ESCALATED, None)
+
+
+async def test_searching_numbers_names_and_words(hub: Rooms) -> None:
+    """A number in any spelling and a name find threads, words find messages, newest first."""
+    await hub.post(
+        {
+            "messages": [said("Where is my Blue Lamp?")],
+            "contacts": [{"wa_id": ANNA, "profile": {"name": "Anna Ölund"}}],
+        }
+    )
+    await hub.hear("no lamp here", sender=BORIS)
+    anna = await hub.thread(ANNA)
+
+    for text in ("+1 650-555-1234", "ölund", "ANNA"):
+        assert [hit.conversation.id for hit in await hub.conversations.search(text)] == [anna.id]
+    hits = await hub.conversations.search("lamp")
+    assert [hit.message.words for hit in hits if hit.message] == ["no lamp here", "Where is my Blue Lamp?"]
+    first = hits[0].message
+    assert first is not None
+    older = await hub.conversations.search("lamp", before=first.id)
+    assert [hit.message.words for hit in older if hit.message] == ["Where is my Blue Lamp?"]
+    assert await hub.conversations.search("  ") == []
+    assert await hub.conversations.search("34600000000") == []
+
+
+async def test_notes_and_replies_written_in_advance(hub: Rooms) -> None:
+    """A note is the customer's and never sent; a reply in advance knows the name and nothing else."""
+    await hub.hear("hi")
+    thread = await hub.thread()
+
+    noted = await hub.conversations.note(thread.id, " prefers mornings ", by="ann")
+    await hub.conversations.write_canned("hours", "We open at 9, {name}.", by="ann")
+    row = await hub.conversations.reply(thread.id, agent=7, by="ann", canned="hours")
+
+    assert [(one["by"], one["text"]) for one in noted.preferences["notes"]] == [("ann", "prefers mornings")]
+    assert row.words == "We open at 9, ."
+    assert [one.name for one in await hub.conversations.canned()] == ["hours"]
+    await hub.conversations.remove_canned("hours", by="ann")
+    with pytest.raises(NotFoundError):
+        await hub.conversations.reply(thread.id, agent=7, by="ann", canned="hours")
+    with pytest.raises(NotFoundError):
+        await hub.conversations.remove_canned("hours", by="ann")
+    with pytest.raises(UnusableTextError):
+        await hub.conversations.note(thread.id, " ", by="ann")
+    for name, text in (("Hours", "x"), ("hours", "{total}")):
+        with pytest.raises(UnusableTextError):
+            await hub.conversations.write_canned(name, text, by="ann")
+    with pytest.raises(MessageLimitError):
+        await hub.conversations.write_canned("empty", " ", by="ann")
+
+
+async def test_opening_a_thread_shows_the_customer_that_it_was_read(hub: Rooms) -> None:
+    """The latest row only, once, without showing that somebody writes."""
+    await hub.hear("one", wa_id="w1")
+    await hub.hear("two", wa_id="w2")
+    thread = await hub.thread()
+
+    for _ in range(2):
+        await hub.conversations.seen(thread.id)
+
+    assert hub.whatsapp.read == ["w2"]
+    assert [row.read_at is not None for row in await hub.rows()] == [False, True]
+
+
+async def test_a_persons_word_begins_the_time_anew(hub: Rooms) -> None:
+    """The dialogue takes over 24 hours after the last word, not after the first."""
+    await hub.hear("help")
+    thread = await hub.thread()
+    await hub.conversations.handoff(thread.id, by="ann")
+    hub.clock.advance(20 * 3600)
+
+    await hub.conversations.reply(thread.id, "still here", agent=7, by="ann")
+
+    held = await hub.thread()
+    spans = {"person": timedelta(hours=24), "phone_app": timedelta(hours=2)}
+    assert not held.is_handoff_over(now=hub.clock.now() + timedelta(hours=23), **spans)
+    assert held.is_handoff_over(now=hub.clock.now() + timedelta(hours=24), **spans)

@@ -5,11 +5,11 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from tests.application.rooms import BORIS, Rooms, rooms, status
+from tests.application.rooms import ANNA, BORIS, Rooms, rooms, status
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import ConversationStatus, State
-from wch.domain.moment import iso
+from wch.domain.moment import iso, unix
 from wch.testing import NOON
 
 
@@ -20,7 +20,12 @@ def hub(request: pytest.FixtureRequest) -> Rooms:
 
 def sweeper(hub: Rooms) -> Housekeeping:
     return Housekeeping(
-        database=hub.database, clock=hub.clock, resolve_after=timedelta(hours=24), rest=Every(hub.clock, 30.0)
+        database=hub.database,
+        clock=hub.clock,
+        resolve_after=timedelta(hours=24),
+        person_silent_for=timedelta(hours=24),
+        phone_app_silent_for=timedelta(hours=2),
+        rest=Every(hub.clock, 30.0),
     )
 
 
@@ -152,3 +157,22 @@ async def test_a_thread_that_moved_on_is_left_alone(hub: Rooms) -> None:
     assert await hub.do(lambda uow: duty._one(uow, thread, hub.clock.now())) == 0  # noqa: SLF001 - it spoke just now
     await hub.conversations.resolve(thread.id, by="ann")
     assert await hub.do(lambda uow: duty._one(uow, thread, hub.clock.now())) == 0  # noqa: SLF001 - it is resolved
+
+
+async def test_the_dialogue_takes_over_where_people_fell_silent(hub: Rooms) -> None:
+    """24 hours after a person's last word, 2 hours after the phone app's; not one moment before."""
+    echo = {"to": BORIS, "id": "e1", "timestamp": str(unix(hub.clock.now())), "type": "text", "text": {"body": "hm"}}
+    for sender in (ANNA, BORIS):
+        await hub.hear("hi", sender=sender)
+    await hub.post({"message_echoes": [echo]}, field="smb_message_echoes")
+    await hub.conversations.reply((await hub.thread(ANNA)).id, "hello", agent=7, by="ann")
+
+    states = []
+    for seconds in (2 * 3600 - 1, 1, 22 * 3600 - 1, 1):
+        hub.clock.advance(seconds)
+        await sweeper(hub).work()
+        states.append(tuple([(await hub.thread(sender)).status.value for sender in (ANNA, BORIS)]))
+
+    assert states[0] == ("escalated", "escalated")
+    assert states[1] == states[2] == ("escalated", "active")
+    assert states[3][0] == "active"

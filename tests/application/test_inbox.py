@@ -495,7 +495,7 @@ async def test_account_events_are_written_down(hub: Rooms) -> None:
         await hub.post({"event": "ACCOUNT_RESTRICTION", "pad": "x"}, field="account_update")
     await hub.post({"event": "BIG", "pad": "x" * (MOST_RAW - 10)}, field="account_update")
 
-    lines = await hub.see(lambda uow: uow.audit.listed())
+    lines = await hub.see(lambda uow: uow.audit.listed(actor="whatsapp"))
     assert [line.action for line in lines] == ["whatsapp.account_update"] * 2
     assert lines[0].detail["value"]["event"] == "ACCOUNT_RESTRICTION"
     assert lines[1].detail["cut"] is True
@@ -550,3 +550,19 @@ async def test_a_delivery_for_nobody_is_a_placeholder(hub: Rooms) -> None:
     row = await hub.see(lambda uow: uow.messages.by_wa_id("wamid.foreign"))
     assert (row.type, row.conversation_id, row.status) == (FOREIGN, None, MessageStatus.SENT)
     assert await hub.see(lambda uow: uow.customers.of(ANNA)) is None
+
+
+async def test_the_answer_to_an_advertisement_is_free_for_three_days(hub: Rooms) -> None:
+    """From the first answer that left within a day, once; only the price is meant, not the window."""
+    await hub.post({"messages": [said("hi", referral={"source_id": "one", "source_type": "ad", "body": "x"})]})
+    await hub.handling.work()
+    await hub.outbox.work()
+
+    first = (await hub.thread()).context
+    assert first["free_until"] == "2026-03-05T12:00:00Z"
+    assert "body" not in first["referral"]["latest"]
+    hub.clock.advance(3600)
+    await hub.hear("and?")
+    await hub.handling.work()
+    await hub.outbox.work()
+    assert (await hub.thread()).context["free_until"] == first["free_until"]

@@ -329,3 +329,17 @@ def test_elsewhere_there_are_no_states() -> None:
     assert state_of("US", "Bavaria") is None
     assert not has_states("DE")
     assert states("DE") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "country"),
+    [
+        ("221B Baker Street, London NW1 6XE, UK", "IN", "GB"),
+        ("12 Mall Road, Dehradun, 248001, UK", "IN", "IN"),
+        ("1 Front Street, Toronto ON M5V 2T6, CA", "US", "CA"),
+        ("1600 Amphitheatre Pkwy, Mountain View 94043, CA", "US", "US"),
+    ],
+)
+def test_a_postcode_tells_a_country_from_a_state(text: str, home: str, country: str) -> None:
+    """Two letters may be either; at home they are the state unless the postcode is the other country's."""
+    assert parse_address(text, home).address.country == country

@@ -571,7 +571,7 @@ def purge_letters(uow: UnitOfWork, _ids: Ids, *, at: datetime) -> Any:
 @command(key=KEYS, scope=st.sampled_from(["api", "API", "api "]), at=MOMENTS, lives=st.integers(0, 2))
 def claim(uow: UnitOfWork, _ids: Ids, *, key: str, scope: str, at: datetime, lives: int) -> Any:
     first = uow.claims.claim(key, scope, now=at, expires_at=at + timedelta(seconds=30 * lives))
-    return [first, uow.claims.is_claimed(key, scope, now=at)]
+    return [first, uow.claims.is_claimed(key, scope, now=at), uow.claims.scopes(key, now=at)]
 
 
 @command(at=MOMENTS, limit=LIMITS)

@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 
 from wch.application.dialogue.scene import Silence
+from wch.application.former_days import HISTORY, remember
+from wch.application.identities import Identities, starts_anew
 from wch.application.ports import UnitOfWork
 from wch.application.statuses import Statuses, learn_id
 from wch.application.tombstones import Tombstones
@@ -19,14 +21,11 @@ from wch.domain.inbound import Echo, InboundMessage, PreferenceChange, StatusUpd
 from wch.domain.message import FOREIGN, Direction, Message, MessageStatus
 from wch.domain.moment import iso
 
-HISTORY = "history"
-"""The field of a delivery that tells what was said before the hub was there."""
-
-REOPENED_WITHIN = timedelta(hours=24)
-"""A thread that was resolved less long ago is the same thread."""
-
 UNSEEN = frozenset({"reaction", "edit", "revoke", "system"})
 """What counts neither as unread nor as the customer being there."""
+
+FROM_ADS = ("source_type", "source_id", "headline", "ctwa_clid", "ref")
+"""What is remembered of the advertisement that somebody came from."""
 
 MOST_RAW = 65_536
 """How much of an account's event is kept, in characters."""
@@ -49,35 +48,47 @@ class Arrived:
 
 @attrs.frozen(kw_only=True)
 class Arrivals:
-    """Applies events; the customer's lock is held by then, or taken here."""
+    """Applies events; the customer's lock is held by then, or taken here.
+
+    Attributes:
+        keeps_history: whether what a phone app hands over of former days is kept.
+        reopens_within: a thread that was resolved less long ago is the same thread.
+    """
 
     statuses: Statuses
     tombstones: Tombstones
+    identities: Identities
+    keeps_history: bool
+    reopens_within: timedelta
 
     def status(self, uow: UnitOfWork, event: StatusUpdate, *, now: datetime) -> bool:
         """A status moves its row; whether anything changed."""
         return self.statuses.apply(uow, event, now=now)
 
-    def belongs_to_a_thread(self, event: InboundMessage) -> bool:
-        """Whether a message is one of a customer's own: not said in a group, nor long ago."""
-        return not event.group and event.raw.get("field") != HISTORY
+    def belongs_to_a_thread(self, event: InboundMessage | Echo) -> bool:
+        """Whether a message is one of a customer's own: not said in a group, nor in a history that is not kept."""
+        is_group = isinstance(event, InboundMessage) and event.group
+        return not is_group and (self.keeps_history or not _is_history(event))
 
     def message(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
         """A message becomes profile, conversation, counters and a waiting row, all together."""
-        if event.raw.get("field") == HISTORY:
-            return Arrived(is_new=False)
+        if _is_history(event):
+            return Arrived(is_new=self.keeps_history and remember(uow, event, now=now))
         if event.group:
             return self._group(uow, event, now=now)
-        profile = self.tombstones.returned(uow, uow.customers.lock(event.sender, now=now), now=now)
+        sender = self.identities.key_of(uow, event)
+        profile = self.tombstones.returned(uow, uow.customers.lock(sender, now=now), now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None:
             return self._again(uow, there, event, now=now)
-        conversation = self._conversation(uow, event, now=now)
+        profile = self.identities.met(uow, profile, event, now=now)
+        conversation = self._conversation(uow, event, profile, now=now)
         row = uow.messages.add(self._row(event, conversation.id, now=now))
         uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
         uow.customers.save(self._met(profile, event, now=now))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
+        self.identities.after(uow, event, now=now)
         return Arrived(is_new=True, row=row)
 
     def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime) -> CustomerProfile:
@@ -86,7 +97,7 @@ class Arrivals:
         if "unreachable" in met.preferences:
             met = attrs.evolve(met, preferences=amended(met.preferences, unreachable=None))
         known: Any = met.preferences.get("identity", {}).get("aliases", ())
-        told = [event.wa_id] if event.wa_id not in {None, event.sender} else []
+        told = [event.wa_id] if event.wa_id not in {None, event.sender, profile.phone} else []
         aliases = list(dict.fromkeys([*known, *told])) or None
         return met.identified(
             now=now,
@@ -138,19 +149,26 @@ class Arrivals:
         uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
         return Arrived(is_new=True)
 
-    def _conversation(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Conversation:
+    def _conversation(
+        self, uow: UnitOfWork, event: InboundMessage, profile: CustomerProfile, *, now: datetime
+    ) -> Conversation:
         """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""
-        latest = uow.conversations.latest_of(event.sender, lock=True)
+        latest = uow.conversations.latest_of(profile.phone, lock=True)
+        is_other = profile.new_owner_since == now
+        if is_other and latest is not None:
+            uow.conversations.save(starts_anew(profile, latest, now=now) or latest)
+            latest = None
         if latest is not None and latest.is_open:
             found = latest
-        elif latest is not None and now - latest.updated_at < REOPENED_WITHIN:
+        elif latest is not None and now - latest.updated_at < self.reopens_within:
             found = latest.reopened(now=now)
         else:
-            found = uow.conversations.add(Conversation(customer_phone=event.sender, created_at=now, updated_at=now))
+            found = uow.conversations.add(Conversation(customer_phone=profile.phone, created_at=now, updated_at=now))
         remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
         referral = event.content.get("referral")
-        if referral:
-            seen = {**referral, "at": iso(now)}
+        if isinstance(referral, Mapping):
+            kept = {name: referral[name] for name in FROM_ADS if isinstance(referral.get(name), str)}
+            seen = {**kept, "at": iso(now)}
             remembered["referral"] = {"first": found.context.get("referral", {}).get("first", seen), "latest": seen}
         context = amended(found.context, **remembered)
         return found if context == found.context else found.remembering(context, now=now)
@@ -182,7 +200,9 @@ class Arrivals:
 
     def echo(self, uow: UnitOfWork, event: Echo, *, now: datetime) -> bool:
         """The shop's owner wrote from the phone: it is kept, and a person has the thread."""
-        profile = uow.customers.lock(event.recipient, now=now)
+        if _is_history(event):
+            return self.keeps_history and remember(uow, event, now=now)
+        profile = uow.customers.lock(self.identities.key(uow, event.recipient), now=now)
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None and there.type != FOREIGN:
             return False
@@ -201,8 +221,8 @@ class Arrivals:
             )
         )
         uow.messages.save(learn_id(uow, row, event.wa_message_id, now=now))
-        if conversation.status is ConversationStatus.ACTIVE:
-            conversation = conversation.escalated("phone_app", now=now)
+        if conversation.is_open:
+            conversation = conversation.answered_by(None, reason="phone_app", now=now)
         uow.conversations.save(conversation.counted(now=now).seen(now=now))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
@@ -223,7 +243,7 @@ class Arrivals:
 
     def preference(self, uow: UnitOfWork, event: PreferenceChange, *, now: datetime) -> None:
         """What the customer decided in WhatsApp itself; an older decision than the last is only logged."""
-        profile = uow.customers.lock(event.sender, now=now)
+        profile = uow.customers.lock(self.identities.key(uow, event.sender), now=now)
         uow.customers.save(profile.told_whatsapp(event.value, event.at, now=now))
 
     def account(self, uow: UnitOfWork, field: str, number: str | None, value: JsonObject, *, now: datetime) -> None:
@@ -237,6 +257,10 @@ class Arrivals:
                 detail=_kept(value),
             )
         )
+
+
+def _is_history(event: InboundMessage | Echo) -> bool:
+    return event.raw.get("field") == HISTORY
 
 
 def _kept(value: JsonObject) -> JsonObject:

@@ -7,9 +7,10 @@ from typing import ClassVar
 import attrs
 
 from wch.application.ports import Clock, Database, UnitOfWork
+from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.conversation import ConversationStatus
-from wch.domain.errors import NotFoundError, TransitionError
+from wch.domain.errors import ConflictError, NotFoundError, TransitionError, VersionMovedError
 from wch.domain.reengagement import CampaignType, Reengagement
 
 PAGE = 100
@@ -120,13 +121,51 @@ class Carts:
             raise NotFoundError(kind="cart", id=cart_id)
         return found
 
-    async def expire(self, cart_id: int) -> Cart:
+    async def expire(self, cart_id: int, *, version: str | None = None, by: str) -> Cart:
         """End a cart now, whatever time it has left; its lines stay so that the customer can have them back.
 
         Raises:
             NotFoundError: there is none of this id.
+            VersionMovedError: `version` is given, and it is not the cart's any more.
             TransitionError: it has ended already.
         """
+        return await self._change(
+            cart_id,
+            "expire",
+            version=version,
+            by=by,
+            change=lambda cart, now: attrs.evolve(cart, expires_at=now).expired(now=now),
+        )
+
+    async def set_quantity(
+        self,
+        cart_id: int,
+        *,
+        product_id: int,
+        variation_id: int | None = None,
+        quantity: int,
+        version: str | None = None,
+        by: str,
+    ) -> Cart:
+        """Change a line for the customer; 0 takes it out. A cart that is being ordered is left alone.
+
+        Raises:
+            NotFoundError: there is none of this id.
+            VersionMovedError: `version` is given, and it is not the cart's any more.
+            CartRefusalError: there is no such line, or the quantity is beyond the limit.
+            ConflictError: the cart is being ordered, or has ended.
+        """
+
+        def change(cart: Cart, now: datetime) -> Cart:
+            if cart.status not in {CartStatus.ACTIVE, CartStatus.ABANDONED}:
+                raise ConflictError(cart_id=cart.id, status=cart.status)
+            return cart.with_quantity(product_id, variation_id, quantity, now=now)
+
+        return await self._change(cart_id, "change", version=version, by=by, change=change)
+
+    async def _change(
+        self, cart_id: int, action: str, *, version: str | None, by: str, change: Callable[[Cart, datetime], Cart]
+    ) -> Cart:
         seen = await self.show(cart_id)
 
         def work(uow: UnitOfWork) -> Cart:
@@ -135,8 +174,14 @@ class Carts:
             cart = uow.carts.of(seen.customer_phone, lock=True)
             if cart is None:
                 raise NotFoundError(kind="cart", id=cart_id)
-            ended = attrs.evolve(cart, expires_at=now).expired(now=now)
-            uow.carts.save(ended)
-            return ended
+            if version is not None and version != cart.version:
+                raise VersionMovedError(cart_id=cart_id)
+            placement = uow.sagas.get(cart.saga_id)
+            if action == "change" and placement is not None and placement.is_open:
+                raise ConflictError(cart_id=cart_id, saga=cart.saga_id)
+            changed = change(cart, now)
+            uow.carts.save(changed)
+            uow.audit.add(AuditEntry(at=now, actor=by, action=f"cart.{action}", object=f"cart:{cart_id}"))
+            return changed
 
         return await self.database.transact(work)

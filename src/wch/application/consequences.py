@@ -6,11 +6,13 @@ from typing import Any
 
 import attrs
 
-from wch.application.health import STOPPED
+from wch.application import known_templates, stops
+from wch.application.alarms import alarm
 from wch.application.ports import UnitOfWork
+from wch.application.texts import LANGUAGES, Texts, country_of_number
 from wch.domain.conversation import Conversation
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
-from wch.domain.document import amended, document
+from wch.domain.document import JsonObject, amended, document
 from wch.domain.erasure import is_erased
 from wch.domain.message import Class, Message, MessageStatus
 from wch.domain.moment import iso
@@ -19,12 +21,21 @@ from wch.domain.send_failure import FailureClass
 MOST_GENERATIONS = 2
 """A message that failed after it was accepted is written anew so often at most."""
 
-APPROVED = frozenset({"APPROVED", "REINSTATED"})
-"""What WhatsApp calls a template that may be sent; one that it never spoke of is tried."""
-
 HOLD = timedelta(hours=24)
 UNREACHABLE_AFTER = 3
 UNREACHABLE_FOR = timedelta(days=30)
+
+NUMBER_CODES = frozenset({33, 131037, 131045, 133010, 134011})
+"""The number cannot send as it is set up; others may."""
+
+NO_TEMPLATES = 131042
+"""Nothing that costs is sent: the account's payment is in arrears."""
+
+NOT_THIS_COUNTRY = 130497
+NEEDS_NUMBER = 131062
+
+TEMPLATE_STATUS: Mapping[int, str] = {132015: "PAUSED", 132016: "DISABLED"}
+"""What a refusal says of a template's state; of any other code: that it is faulty."""
 
 UNDELIVERABLE = 131026
 NOT_THIS_CAMPAIGN = 130472
@@ -44,11 +55,18 @@ def follow(
         by_status: whether it had been accepted before, and a status told of the failure.
     """
     conversation = None if row.conversation_id is None else uow.conversations.get(row.conversation_id, lock=True)
-    if failure in {FailureClass.SIGN_IN, FailureClass.ACCOUNT}:
-        stop_sending(uow, failure.value, code, now=now)
+    if failure in {FailureClass.SIGN_IN, FailureClass.ACCOUNT, FailureClass.SPAM}:
+        phone = None if conversation is None else conversation.customer_phone
+        stop_after(uow, failure, code, number=str(row.content.get("number") or ""), phone=phone, now=now)
     elif failure in {FailureClass.REQUEST, FailureClass.UNKNOWN}:
         reason = Reason.REQUEST_REFUSED if failure is FailureClass.REQUEST else Reason.UNKNOWN_CODE
         bury(uow, row, reason, now=now)
+        if failure is FailureClass.UNKNOWN:
+            alarm(uow, "unknown_code", now=now, about=f"message:{row.id}", code=code)
+    elif failure is FailureClass.TEMPLATE:
+        _mark_template(uow, row, code, now=now)
+    elif code == NEEDS_NUMBER and conversation is not None:
+        _ask_for_number(uow, row, conversation, now=now)
     elif failure is FailureClass.WINDOW and conversation is not None:
         context = amended(conversation.context, window_closed_at=iso(now))
         conversation = conversation.remembering(context, now=now)
@@ -60,10 +78,52 @@ def follow(
         _remember_customer(uow, conversation.customer_phone, failure, code=code, now=now)
 
 
-def stop_sending(uow: UnitOfWork, why: str, code: int | None, *, now: datetime) -> None:
-    """Nothing is sent until a probe with the present token succeeds, or a person lifts it."""
-    if uow.options.get(STOPPED, lock=True) is None:
-        uow.options.put(STOPPED, document(why=why, code=code, since=iso(now)))
+def stop_after(
+    uow: UnitOfWork, failure: FailureClass, code: int | None, *, number: str, phone: str | None, now: datetime
+) -> None:
+    """Stop what this refusal says cannot be sent: campaigns, templates, a number, a country, or everything."""
+    if failure is FailureClass.SPAM:
+        stops.stop_campaigns(uow, failure.value, code, now=now)
+    elif code == NO_TEMPLATES:
+        stops.stop(uow, stops.TEMPLATES, failure.value, code, now=now)
+    elif code in NUMBER_CODES and number:
+        stops.stop(uow, stops.of_number(number), failure.value, code, now=now, about=f"number:{number}")
+    elif code == NOT_THIS_COUNTRY and phone is not None and (country := country_of_number(phone)) is not None:
+        stops.stop(uow, stops.of_country(country), failure.value, code, now=now)
+    else:
+        stops.stop_sending(uow, failure.value, code, now=now)
+
+
+def _mark_template(uow: UnitOfWork, row: Message, code: int | None, *, now: datetime) -> None:
+    """The template is no fallback any more, and its campaigns see that it cannot be sent."""
+    template: Any = row.content.get("body", {}).get("template", {})
+    name, language = template.get("name"), template.get("language", {}).get("code")
+    if not isinstance(name, str) or not isinstance(language, str):
+        return
+    status = TEMPLATE_STATUS.get(code or 0)
+    facts: dict[str, Any] = {"status": status} if status else {"faulty": {"code": code, "at": iso(now)}}
+    known_templates.note(uow, name, language, now=now, **facts)
+    alarm(uow, "template_refused", now=now, about=f"template:{name}.{language}"[:255], code=code)
+
+
+def _ask_for_number(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime) -> None:
+    """What cannot go to an id alone needs the number: WhatsApp's own button asks for it, once."""
+    if row.content.get("asked_for_number"):
+        return
+    told = conversation.context.get("language")
+    texts = Texts(told if isinstance(told, str) else LANGUAGES[0])
+    action = {"name": "request_contact_info"}
+    asked = {"type": "request_contact_info", "body": {"text": texts.say("contact.ask")}, "action": action}
+    _again(
+        uow,
+        row,
+        conversation,
+        now=now,
+        kind="interactive",
+        body={"type": "interactive", "interactive": asked},
+        asked_for_number=True,
+        fallback=None,
+    )
 
 
 def bury(uow: UnitOfWork, row: Message, reason: str, *, now: datetime) -> None:
@@ -80,8 +140,8 @@ def fall_back(uow: UnitOfWork, row: Message, conversation: Conversation, *, now:
     fallback: Any = row.content.get("fallback")
     if not isinstance(fallback, Mapping) or row.content.get("window") == "closed":
         return None
-    known = uow.options.get(f"template.{fallback['template']}.{fallback['language']}") or {}
-    if known.get("status", "APPROVED") not in APPROVED:
+    known = known_templates.known(uow, fallback["template"], fallback["language"])
+    if not known_templates.is_usable(known) or not _consented(uow, conversation, known):
         return None
     parameters = [{"type": "text", "text": str(word)} for word in fallback.get("parameters", ())]
     template: dict[str, Any] = {"name": fallback["template"], "language": {"code": fallback["language"]}}
@@ -97,6 +157,14 @@ def fall_back(uow: UnitOfWork, row: Message, conversation: Conversation, *, now:
         window="closed",
         fallback=None,
     )
+
+
+def _consented(uow: UnitOfWork, conversation: Conversation, template: JsonObject | None) -> bool:
+    """Whether the customer may get a template of this category: advertising only with consent."""
+    if template is None or template.get("category") != "MARKETING":
+        return True
+    profile = uow.customers.of(conversation.customer_phone)
+    return profile is not None and profile.opt_in_marketing
 
 
 def say_again(uow: UnitOfWork, row: Message, conversation: Conversation | None, *, now: datetime) -> Message | None:

@@ -95,6 +95,12 @@ class Customers:
             key, lambda profile, now: profile.blocked(reason, by=by, now=now), action=action, by=by, reason=reason
         )
 
+    async def same_owner(self, key: str, *, by: str) -> CustomerProfile:
+        """It is the customer it was, although the number has another id: addresses and orders are shown again."""
+        return await self._change(
+            key, lambda profile, now: profile.owned_as_before(now=now), action="customer.same_owner", by=by
+        )
+
     async def forget_address(self, key: str, address_id: int, *, by: str) -> CustomerProfile:
         """Take a saved address away."""
         return await self._change(

@@ -86,6 +86,7 @@ class Handling:
 
     Attributes:
         receipts: whether customers are shown that they were read.
+        typing: whether they are shown that an answer is being written.
         most_at_once: so many customers.
         bell: tells when nothing more is taken.
         tell: what observers hear, after the commit.
@@ -101,6 +102,7 @@ class Handling:
     failpoints: Failpoints
     bell: Bell
     receipts: bool
+    typing: bool
     most_at_once: int
     tell: Callable[[object], None]
 
@@ -242,7 +244,7 @@ class Handling:
         silent = latest.type in UNANSWERED or scene.conversation.status is ConversationStatus.ESCALATED
         if not self.receipts or silent or latest.wa_message_id is None or not scene.number:
             return None
-        return asyncio.ensure_future(self.whatsapp.mark_read(scene.number, latest.wa_message_id, typing=True))
+        return asyncio.ensure_future(self.whatsapp.mark_read(scene.number, latest.wa_message_id, typing=self.typing))
 
     def _scene(self, uow: UnitOfWork, taken: Taken) -> Scene:
         messages = [self._readable(uow, lease) for lease in taken.leases]
@@ -256,6 +258,8 @@ class Handling:
             name.removeprefix("text."): str(value.get("text", ""))
             for name, value in uow.options.named("text.", limit=500)
         }
+        sources = {str(dict(row.content.get("referral") or {}).get("source_id")) for row in messages}
+        ads = {source: uow.options.get(f"ads.{source}") for source in sources}
         return Scene(
             now=self.clock.now(),
             conversation=conversation,
@@ -269,6 +273,7 @@ class Handling:
                 None,
             ),
             texts=texts,
+            ads={source: str(told.get("page", "")) for source, told in ads.items() if told is not None},
         )
 
     def _readable(self, uow: UnitOfWork, lease: Work) -> Message:

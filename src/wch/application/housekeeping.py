@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.conversations import return_state
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.application.worker import HEARTBEAT
 from wch.domain.conversation import Conversation, ConversationStatus, Event, State
@@ -27,6 +28,8 @@ class Housekeeping:
 
     Attributes:
         resolve_after: how long a thread is silent before it is resolved.
+        person_silent_for: after a person's last word the dialogue takes over again.
+        phone_app_silent_for: the same after the last word written on the shop's own phone.
         rest: true while it swept only a moment ago.
     """
 
@@ -35,6 +38,8 @@ class Housekeeping:
     database: Database
     clock: Clock
     resolve_after: timedelta
+    person_silent_for: timedelta
+    phone_app_silent_for: timedelta
     rest: Callable[[], bool]
 
     async def work(self) -> int:
@@ -42,7 +47,7 @@ class Housekeeping:
         if self.rest():
             return 0
         now = self.clock.now()
-        done = await self._resolve(now)
+        done = await self._resolve(now) + await self._hand_back(now)
         done += await self.database.transact(lambda uow: uow.claims.purge(now=now))
         done += await self.database.transact(lambda uow: uow.limits.purge(before=now - WINDOWS_KEPT))
         done += await self._placeholders(now)
@@ -73,6 +78,37 @@ class Housekeeping:
         if latest is None or now - latest < rests or uow.messages.line(seen.customer_phone):
             return 0
         uow.conversations.save(conversation.on(Event.RESOLVE, now=now))
+        return 1
+
+    async def _hand_back(self, now: datetime) -> int:
+        """The dialogue takes over again where people have been silent for long."""
+        done, before = 0, None
+        while True:
+            page = await self.database.read(
+                lambda uow, last=before: uow.conversations.listed(  # type: ignore[misc]  # the default binds the value of this round
+                    status=ConversationStatus.ESCALATED, before=last, limit=PAGE
+                )
+            )
+            for seen in page:
+                if self._is_over(seen, now):
+                    done += await self.database.transact(lambda uow, one=seen: self._back(uow, one, now))  # type: ignore[misc]  # the default binds the value of this round
+            if len(page) < PAGE:
+                return done
+            before = (page[-1].last_message_at, page[-1].id)
+
+    def _is_over(self, seen: Conversation, now: datetime) -> bool:
+        """Whether a person was there and fell silent; who still waits for one stays in the queue."""
+        was_there = seen.assigned_agent_id is not None or seen.handoff.get("reason") == "phone_app"
+        return was_there and seen.is_handoff_over(
+            person=self.person_silent_for, phone_app=self.phone_app_silent_for, now=now
+        )
+
+    def _back(self, uow: UnitOfWork, seen: Conversation, now: datetime) -> int:
+        uow.customers.lock(seen.customer_phone, now=now)
+        held = uow.conversations.get(seen.id, lock=True)
+        if held is None or held.status is not ConversationStatus.ESCALATED or not self._is_over(held, now):
+            return 0
+        uow.conversations.save(held.on(Event.HANDBACK, return_state(uow, held), now=now))
         return 1
 
     async def _placeholders(self, now: datetime) -> int:

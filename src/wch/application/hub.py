@@ -12,17 +12,23 @@ from wch.application.erasures import Erasures
 from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
+from wch.application.keys import Keys
 from wch.application.limits import Limits
 from wch.application.merges import Merges
+from wch.application.messages import Messages
 from wch.application.notifications import Notifications
+from wch.application.operators import Operators
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.replays import Replays
+from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
 from wch.application.traces import Traces
 from wch.application.verification import Verification
+from wch.application.watching import Watching
 from wch.application.worker import Worker
 
 
@@ -38,6 +44,8 @@ class Hub:
     outbox: Outbox
     worker: Worker
     conversations: Conversations
+    replays: Replays
+    messages: Messages
     carts: Carts
     customers: Customers
     exports: Exports
@@ -53,5 +61,10 @@ class Hub:
     statistics: Statistics
     verification: Verification
     traces: Traces
+    operators: Operators
+    watching: Watching
     health: Health
     doors: Doors
+    keys: Keys
+    requests: Requests
+    currency: str

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import attrs
 
+from wch.application.accounts import Accounts
+from wch.application.alarms import alarm
 from wch.application.arrivals import Arrivals
 from wch.application.digests import Digests
 from wch.application.ports import Clock, UnitOfWork
@@ -85,23 +87,25 @@ class Intake:
     clock: Clock
     digests: Digests
     arrivals: Arrivals
+    accounts: Accounts
     numbers: tuple[str, ...]
 
     def phones(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Iterable[str]:
         """Whose locks these events will take, so that all are taken in one order."""
         for event in events:
-            if isinstance(event, AccountEvent | Unusable) or not self._is_ours(event.number):
+            if isinstance(event, AccountEvent):
+                yield from self.accounts.phones(uow, event)
+                yield from self.arrivals.identities.phones_of_update(uow, event)
+            elif isinstance(event, Unusable) or not self._is_ours(event.number) or self._is_of_the_erased(uow, event):
                 continue
-            if self._is_of_the_erased(uow, event):
-                continue
-            if isinstance(event, StatusUpdate):
+            elif isinstance(event, StatusUpdate):
                 known = None if event.recipient is None else uow.customers.of(event.recipient)
                 if known is not None:
                     yield known.phone
-            elif isinstance(event, Echo):
-                yield event.recipient
-            elif not isinstance(event, InboundMessage) or self.arrivals.belongs_to_a_thread(event):
-                yield event.sender
+            elif isinstance(event, PreferenceChange):
+                yield self.arrivals.identities.key(uow, event.sender)
+            elif self.arrivals.belongs_to_a_thread(event):
+                yield from self._people(uow, event)
 
     def apply(self, uow: UnitOfWork, event: InboundEvent, source: Source) -> Applied:
         """Apply one event: new, known, or dead for a reason that needs no second try."""
@@ -109,7 +113,10 @@ class Intake:
         if isinstance(event, Unusable):
             return self.bury(uow, event, source, Reason.VALIDATION_FAILED, event.detail)
         if not isinstance(event, AccountEvent) and not self._is_ours(event.number):
-            return self.bury(uow, event, source, Reason.FOREIGN_NUMBER, "this number is not served by the hub")
+            buried = self.bury(uow, event, source, Reason.FOREIGN_NUMBER, "this number is not served by the hub")
+            if buried.verdict is Verdict.DEAD:
+                alarm(uow, "foreign_number", now=now)
+            return buried
         if self._is_of_the_erased(uow, event):
             return Applied(verdict=Verdict.KNOWN)
         if isinstance(event, InboundMessage):
@@ -123,6 +130,12 @@ class Intake:
             if is_new:
                 self._note(uow, event)
         return Applied(verdict=Verdict.NEW if is_new else Verdict.KNOWN)
+
+    def _people(self, uow: UnitOfWork, event: InboundMessage | Echo) -> Iterable[str]:
+        identities = self.arrivals.identities
+        if isinstance(event, Echo):
+            return (identities.key(uow, event.recipient),)
+        return identities.phones(uow, event)
 
     def _is_of_the_erased(self, uow: UnitOfWork, event: InboundEvent) -> bool:
         """Whether an event is older than its customer's erasure: it is answered, and kept nowhere.
@@ -143,6 +156,8 @@ class Intake:
             self.arrivals.preference(uow, event, now=now)
         elif isinstance(event, AccountEvent):
             self.arrivals.account(uow, event.field, event.number, event.value, now=now)
+            self.accounts.apply(uow, event, now=now)
+            self.arrivals.identities.updated(uow, event, now=now)
         else:
             self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
 

@@ -25,6 +25,17 @@ DOCUMENTED: Mapping[str, str] = {
 PAIR = RateLimit(name="whatsapp_pair", most=45, seconds=276)
 """WhatsApp's pair rate: one message in six seconds to one customer, with a burst of 45."""
 
+TIER_COUNTED = RateLimit(name="whatsapp_tier_customer", most=1, seconds=86_400)
+"""Whether a customer was written to outside a window in the last day already: such a one counts once."""
+
+TIER_UNKNOWN = 250
+"""Customers that a portfolio may write to in a day as long as WhatsApp has not said more."""
+
+
+def tier(most: int) -> RateLimit:
+    """The portfolio's tier: so many different customers outside a window in any 24 hours."""
+    return RateLimit(name="whatsapp_tier", most=most, seconds=86_400)
+
 
 @attrs.frozen(kw_only=True)
 class Limits:

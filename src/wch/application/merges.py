@@ -54,54 +54,61 @@ class Merges:
             NotFoundError: one of them is nobody, or more than one.
             ConflictError: they are one already, or an order of the one that goes is being placed.
         """
-        merge_id = self.ids.number()
 
         def work(uow: UnitOfWork) -> tuple[int, CustomerProfile]:
-            now = self.clock.now()
             kept_key, gone_key = (_one(uow, key, self.country).phone for key in (keep, gone))
             if kept_key == gone_key:
                 raise ConflictError("Both keys are of one customer already; there is nothing to merge.")
-            locked = {key: uow.customers.lock(key, now=now) for key in sorted((kept_key, gone_key))}
-            kept, other = locked[kept_key], locked[gone_key]
-            cart = uow.carts.of(gone_key)
-            placement = None if cart is None else uow.sagas.get(cart.saga_id)
-            if placement is not None and placement.is_open:
-                raise ConflictError(
-                    "An order of the customer who would go is being placed; merge when it is done.",
-                    saga_id=placement.saga_id,
-                )
-            before = {phone: _profile_to_json(one) for phone, one in locked.items()}
-            resolved = self._one_open(uow, kept_key, gone_key)
-            moved = {table: self._moved(uow, table, column, gone_key, kept_key) for table, column in MOVED.items()}
-            recipients, dropped = self._recipients(uow, gone_key, kept_key)
-            carts = self._carts(uow, gone_key, kept_key)
-            orders = self._orders(uow, gone_key, kept_key)
-            one = self._together(kept, other, now)
-            uow.customers.save(one)
-            for held in uow.holdings.of("customer_profiles", (gone_key,)):
-                uow.holdings.drop(held)
-            uow.options.put(f"{ALIAS}{gone_key}", document(to=kept_key, merge=merge_id))
-            uow.options.put(
-                f"{MERGE}{merge_id}",
-                document(
-                    at=iso(now),
-                    by=by,
-                    kept=kept_key,
-                    gone=gone_key,
-                    profiles=before,
-                    moved={**moved, "broadcast_recipients": recipients},
-                    dropped=dropped,
-                    resolved=resolved,
-                    carts=carts,
-                    orders=orders,
-                ),
-            )
-            uow.audit.add(
-                AuditEntry(at=now, actor=by, action="customer.merge", object=f"merge:{merge_id}", reason=reason)
-            )
-            return merge_id, one
+            return self.merge_in(uow, kept_key, gone_key, by=by, reason=reason, now=self.clock.now())
 
         return await self.database.transact(work)
+
+    def merge_in(
+        self, uow: UnitOfWork, kept_key: str, gone_key: str, *, by: str, now: datetime, reason: str | None = None
+    ) -> tuple[int, CustomerProfile]:
+        """The same in a transaction of the caller's, who knows both keys; who is not there yet is made.
+
+        Raises:
+            ConflictError: an order of the one that goes is being placed.
+        """
+        merge_id = self.ids.number()
+        locked = {key: uow.customers.lock(key, now=now) for key in sorted((kept_key, gone_key))}
+        kept, other = locked[kept_key], locked[gone_key]
+        cart = uow.carts.of(gone_key)
+        placement = None if cart is None else uow.sagas.get(cart.saga_id)
+        if placement is not None and placement.is_open:
+            raise ConflictError(
+                "An order of the customer who would go is being placed; merge when it is done.",
+                saga_id=placement.saga_id,
+            )
+        before = {phone: _profile_to_json(one) for phone, one in locked.items()}
+        resolved = self._one_open(uow, kept_key, gone_key)
+        moved = {table: self._moved(uow, table, column, gone_key, kept_key) for table, column in MOVED.items()}
+        recipients, dropped = self._recipients(uow, gone_key, kept_key)
+        carts = self._carts(uow, gone_key, kept_key)
+        orders = self._orders(uow, gone_key, kept_key)
+        one = self._together(kept, other, now)
+        uow.customers.save(one)
+        for held in uow.holdings.of("customer_profiles", (gone_key,)):
+            uow.holdings.drop(held)
+        uow.options.put(f"{ALIAS}{gone_key}", document(to=kept_key, merge=merge_id))
+        uow.options.put(
+            f"{MERGE}{merge_id}",
+            document(
+                at=iso(now),
+                by=by,
+                kept=kept_key,
+                gone=gone_key,
+                profiles=before,
+                moved={**moved, "broadcast_recipients": recipients},
+                dropped=dropped,
+                resolved=resolved,
+                carts=carts,
+                orders=orders,
+            ),
+        )
+        uow.audit.add(AuditEntry(at=now, actor=by, action="customer.merge", object=f"merge:{merge_id}", reason=reason))
+        return merge_id, one
 
     async def undo(self, merge_id: int, *, by: str) -> tuple[CustomerProfile, CustomerProfile]:
         """Make two of them again: what moved goes back, what came since stays with the one that was kept.

@@ -12,6 +12,7 @@ from wch.application.faults import fault
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.application.speaking import Speaker
 from wch.application.texts import Texts
+from wch.domain.audit import AuditEntry
 from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
@@ -236,7 +237,7 @@ class Notifications:
         """Notices by id."""
         return await self.database.read(lambda uow: uow.notifications.listed(status=status, after=after, limit=limit))
 
-    async def retry(self, notification_id: int) -> Notification:
+    async def retry(self, notification_id: int, *, by: str = "host") -> Notification:
         """Let a notice that was given up be prepared again.
 
         Raises:
@@ -255,6 +256,8 @@ class Notifications:
                 notice, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now
             )
             uow.notifications.save(again)
+            about = f"notification:{notification_id}"
+            uow.audit.add(AuditEntry(at=now, actor=by, action="notification.retry", object=about))
             return again
 
         return await self.database.transact(work)

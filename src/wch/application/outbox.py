@@ -8,17 +8,20 @@ from typing import Any, ClassVar
 
 import attrs
 
+from wch.application import stops
+from wch.application.accounts import LIMITS, UNLIMITED
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.consequences import fall_back
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.health import STOPPED
-from wch.application.limits import PAIR, Limits
+from wch.application.limits import PAIR, TIER_COUNTED, TIER_UNKNOWN, Limits, tier
 from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
 from wch.application.ports import Candidate, Clock, Database, UnitOfWork, WhatsApp, WhatsAppCodec
 from wch.application.settling import Settling
 from wch.application.statuses import callback_data
+from wch.application.texts import country_of_number
 from wch.domain.circuit_breaker import Permit
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import Reason
@@ -27,6 +30,7 @@ from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
 from wch.domain.lease import BACK_OFF, CALL_WITHIN
 from wch.domain.message import PRIORITY, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
+from wch.domain.phone import variants
 from wch.domain.rate_limit import Pace
 from wch.domain.send_result import Ambiguous, SendResult
 
@@ -46,10 +50,15 @@ WINDOW = timedelta(hours=24) - timedelta(seconds=60)
 """How long after the customer's last word free words may leave, a minute kept in hand."""
 
 
+CAMPAIGNS = "campaigns"
+"""What rests, beside numbers, when no campaign may leave in this pass."""
+
+
 class HeldError(WchError):
-    """This row does not leave now; `number` says whether nothing of its number does."""
+    """This row does not leave now; `number` says whether nothing of its number does, `campaigns` whether no campaign does."""
 
     number: bool
+    campaigns: bool
 
 
 class StaleError(WchError):
@@ -99,7 +108,7 @@ class Outbox:
         try:
             while True:
                 while len(running) < min(hands, left) and not self.bell.closing:
-                    one = next((each for each in waiting if each.number not in resting), None)
+                    one = next((each for each in waiting if not _rests(each, resting)), None)
                     if one is None:
                         break
                     running.add(asyncio.create_task(self._one(one, resting, is_probe=bool(probes))))
@@ -154,6 +163,8 @@ class Outbox:
         except HeldError as held:
             if held.number:
                 resting.add(candidate.number or "")
+            if held.campaigns:
+                resting.add(CAMPAIGNS)
             return 0
         except LeaseLostError:
             return 0
@@ -221,15 +232,19 @@ class Outbox:
         """
         profile = uow.customers.lock_if_free(candidate.customer_phone)
         if profile is None or uow.messages.in_flight(candidate.customer_phone):
-            raise HeldError(number=False)
+            raise HeldError(number=False, campaigns=False)
         now = self.clock.now()
         row = uow.messages.get(candidate.work.id, lock=True)
         if row is None or work_of(row) != candidate.work:
             raise LeaseLostError(row=candidate.work.id)
-        if self._ended(uow, row, profile, now):
+        stopped = stops.standing(uow, now=now)
+        if self._ended(uow, row, profile, stopped, now):
             return None
         number = candidate.number or ""
+        lifts = self._probing(uow, row, number, stopped, now)
         permits, leaves_in = self._permits(uow, number, profile.phone)
+        if row.content.get("kind") == "template" and not self._window_is_open(uow, row, profile.phone, now):
+            self._count_for_tier(uow, profile.phone)
         lease = candidate.work.taken(MessageStatus.SENDING, now=now)
         to: Any = row.content["to"]
         request = self.codec.envelope(
@@ -247,16 +262,40 @@ class Outbox:
             leaves_in=leaves_in,
             taken_at=self.clock.boot(),
             is_probe=is_probe,
+            lifts=lifts,
         )
 
-    def _ended(self, uow: UnitOfWork, row: Message, profile: CustomerProfile, now: datetime) -> bool:
+    def _probing(
+        self, uow: UnitOfWork, row: Message, number: str, stopped: frozenset[str], now: datetime
+    ) -> tuple[str, ...]:
+        """The stops that this row is tried in spite of, once a minute.
+
+        Raises:
+            HeldError: campaigns, templates or this number are stopped, and it is not the time to try.
+        """
+        if row.class_ is Class.CAMPAIGN and stops.CAMPAIGNS in stopped:
+            raise HeldError(number=False, campaigns=True)
+        mine = [stops.of_number(number)]
+        if row.content.get("kind") == "template":
+            mine.append(stops.TEMPLATES)
+        tried = tuple(name for name in mine if name in stopped)
+        if not all(stops.may_probe(uow, name, now=now) for name in tried):
+            raise HeldError(number=stops.of_number(number) in tried, campaigns=False)
+        return tried
+
+    def _ended(
+        self, uow: UnitOfWork, row: Message, profile: CustomerProfile, stopped: frozenset[str], now: datetime
+    ) -> bool:
         """Whether the row ends before it is sent: used up, expired, refused by the customer, window closed."""
+        country = country_of_number(profile.phone) if stopped else None
         if row.retry_count > len(BACK_OFF):
             end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
         elif row.expires_at is not None and now >= row.expires_at:
             end(uow, row.failed("expired", now=now), now=now)
-        elif (refusal := _refusal(row, profile, now)) is not None:
+        elif (refusal := _refusal(row, profile, now) or _twin_refusal(uow, row, profile)) is not None:
             end(uow, row.failed(refusal, now=now), now=now)
+        elif country is not None and stops.of_country(country) in stopped:
+            end(uow, row.failed("policy:country", now=now), now=now)
         elif row.content.get("kind") != "template" and not self._window_is_open(uow, row, profile.phone, now):
             self._close_window(uow, row, now)
         else:
@@ -291,16 +330,29 @@ class Outbox:
         for service in (number_breaker(number), "whatsapp"):
             permit = self.breakers.ask_in(uow, service)
             if permit is None:
-                raise HeldError(number=True)
+                raise HeldError(number=True, campaigns=False)
             permits.append(permit)
         for rule in (self.limits.rule("message_send"), PAIR):
             if not self.limits.hit_in(uow, rule, f"{number}:{phone}").admitted:
-                raise HeldError(number=False)
+                raise HeldError(number=False, campaigns=False)
         pace = Pace(name="whatsapp_number", per_second=max(1, self.number_rate * 4 // 5))
         leaves_in = self.limits.pace_in(uow, pace, number)
         if leaves_in is None:
-            raise HeldError(number=True)
+            raise HeldError(number=True, campaigns=False)
         return tuple(permits), leaves_in
+
+    def _count_for_tier(self, uow: UnitOfWork, phone: str) -> None:
+        """Outside a window so many different customers a day may be written to, and no more.
+
+        Raises:
+            HeldError: the tier is used up; replies inside windows go on.
+        """
+        told = (uow.options.get(LIMITS) or {}).get("tier", TIER_UNKNOWN)
+        most = told if isinstance(told, int) else TIER_UNKNOWN
+        if most == UNLIMITED or not self.limits.hit_in(uow, TIER_COUNTED, phone).admitted:
+            return
+        if not self.limits.hit_in(uow, tier(max(1, most)), "portfolio").admitted:
+            raise HeldError(number=False, campaigns=True)
 
     async def _probes(self) -> int | None:
         """How many rows may be tried while all sending is stopped: one a minute; None when it is not."""
@@ -321,8 +373,21 @@ class Outbox:
         return await self.database.transact(work)
 
 
+def _rests(one: Candidate, resting: set[str]) -> bool:
+    return one.number in resting or (one.class_ is Class.CAMPAIGN and CAMPAIGNS in resting)
+
+
 def _is_due(one: Candidate, now: datetime) -> bool:
     return (one.not_before is None or one.not_before <= now) and one.work.is_due(now=now)
+
+
+def _twin_refusal(uow: UnitOfWork, row: Message, profile: CustomerProfile) -> str | None:
+    """Whether the same number in its other spelling refused: an opt-out of one holds for both."""
+    if row.class_ is Class.REPLY:
+        return None
+    twins = [twin for key in variants(profile.phone)[1:] if (twin := uow.customers.of(key)) is not None]
+    refused = any(twin.notification_opt_out or (twin.is_out and row.class_ is Class.CAMPAIGN) for twin in twins)
+    return "policy:optout" if refused else None
 
 
 def _refusal(row: Message, profile: CustomerProfile, now: datetime) -> str | None:

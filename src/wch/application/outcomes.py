@@ -1,12 +1,15 @@
 """Outcomes: what became of a call is written down, and the class of a refusal decides what follows."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
+from wch.application import stops
 from wch.application.breakers import Breakers
-from wch.application.consequences import bury, follow, stop_sending
+from wch.application.consequences import NOT_THIS_COUNTRY, bury, follow, stop_after
 from wch.application.health import STOPPED
 from wch.application.ports import Clock, UnitOfWork
 from wch.application.statuses import code_in, learn_id, propagate
@@ -16,8 +19,8 @@ from wch.domain.document import JsonObject, amended
 from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError, LeaseLostError
 from wch.domain.lease import BACK_OFF, Work
-from wch.domain.message import RANK, Message, MessageStatus
-from wch.domain.moment import iso
+from wch.domain.message import RANK, Class, Message, MessageStatus
+from wch.domain.moment import iso, of_iso
 from wch.domain.send_failure import FailureClass, classify
 from wch.domain.send_result import Accepted, NotMade, Refused, SendResult
 
@@ -27,6 +30,12 @@ PAUSES = (2, 4, 8, 16, 32, 60)
 """Seconds that a number rests after being throttled, by how often in a row."""
 
 SPAM_PAUSE = timedelta(minutes=15)
+SPAM_LASTS = timedelta(hours=24)
+"""A row that was refused as spam for so long is given up."""
+
+FREE_IF_WITHIN = timedelta(hours=24)
+FREE_FOR = timedelta(hours=72)
+"""How long messages cost nothing after the answer to somebody who came from an advertisement."""
 
 STOPS = frozenset({FailureClass.SIGN_IN, FailureClass.ACCOUNT})
 """After these nothing is sent at all until a probe is taken."""
@@ -41,6 +50,7 @@ class Parcel:
         leaves_in: seconds until its slot.
         taken_at: by the boot clock.
         is_probe: whether it is tried although all sending is stopped.
+        lifts: the stops that end when it is taken.
     """
 
     lease: Work
@@ -50,6 +60,7 @@ class Parcel:
     leaves_in: float
     taken_at: float
     is_probe: bool
+    lifts: tuple[str, ...] = ()
 
 
 def number_breaker(number: str) -> str:
@@ -96,7 +107,10 @@ class Outcomes:
             if not (is_pause and failure is FailureClass.WAIT_NUMBER):
                 self.breakers.tell_in(uow, permit, well=answered or is_pause)
         if parcel.is_probe and answered and failure not in STOPS:
-            uow.options.remove(STOPPED)
+            stops.lift(uow, STOPPED)
+        if isinstance(result, Accepted):
+            for name in parcel.lifts:
+                stops.lift(uow, name)
 
     def _accepted(self, uow: UnitOfWork, row: Message, result: Accepted, *, now: datetime) -> None:
         """The id is known; a status that came first has left a placeholder under it."""
@@ -106,6 +120,7 @@ class Outcomes:
             # The placeholder was written between our look and our writing: now it is found.
             accepted = self._knowing(uow, row, result.wa_message_id, now)
         propagate(uow, accepted, now=now)
+        _free_from_now(uow, accepted, now=now)
         if accepted.status is MessageStatus.FAILED and row.status is not MessageStatus.FAILED:
             code = code_in(accepted.error_message)
             follow(uow, accepted, classify(code), code=code, now=now, by_status=True)
@@ -125,9 +140,9 @@ class Outcomes:
             self._pause_number(uow, parcel.number, result.retry_after, now=now)
             uow.messages.save(row.waiting_again(error, now=now, attempts=given_back))
         elif failure in {FailureClass.WAIT_PAIR, FailureClass.SPAM}:
-            self._hold(uow, row, error, failure, now=now)
-        elif failure in STOPS:
-            stop_sending(uow, failure.value, result.error.code, now=now)
+            self._hold(uow, parcel, row, result, now=now)
+        elif failure in STOPS and result.error.code != NOT_THIS_COUNTRY:
+            self._stop(uow, parcel, row, result, now=now)
             uow.messages.save(row.waiting_again(error, now=now, attempts=given_back))
         else:
             failed = row.failed(error, now=now)
@@ -141,10 +156,21 @@ class Outcomes:
         else:
             uow.messages.save(row.waiting_again(error, now=now))
 
-    def _hold(self, uow: UnitOfWork, row: Message, error: str, failure: FailureClass, *, now: datetime) -> None:
-        """Only this row waits, longer each time; the attempt is given back."""
+    def _stop(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
+        thread = None if row.conversation_id is None else uow.conversations.get(row.conversation_id)
+        phone = None if thread is None else thread.customer_phone
+        stop_after(uow, result.failure, result.error.code, number=parcel.number, phone=phone, now=now)
+
+    def _hold(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
+        """Only this row waits, longer each time; the attempt is given back. Spam stops the campaigns besides."""
+        error, is_spam = result.error.line, result.failure is FailureClass.SPAM
+        if is_spam:
+            self._stop(uow, parcel, row, result, now=now)
+        if is_spam and now - row.created_at >= SPAM_LASTS:
+            end(uow, row.failed(error, now=now), now=now)
+            return
         times = int(row.content.get("held", 0))
-        wait = SPAM_PAUSE if failure is FailureClass.SPAM else timedelta(seconds=4 ** min(times, 5))
+        wait = SPAM_PAUSE if is_spam else timedelta(seconds=4 ** min(times, 5))
         content = amended(row.content, held=times + 1, not_before=iso(now + wait))
         waiting = attrs.evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)
         uow.messages.save(waiting)
@@ -161,6 +187,23 @@ class Outcomes:
         wait = retry_after or timedelta(seconds=PAUSES[min(breaker.failures, len(PAUSES) - 1)])
         opened_at = now + wait - self.breakers.rule(service).timeout
         uow.breakers.save(attrs.evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
+
+
+def _free_from_now(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
+    """The first answer to somebody who came from an advertisement makes 72 hours free, if it left within a day."""
+    if row.class_ is not Class.REPLY or row.conversation_id is None:
+        return
+    seen = uow.conversations.get(row.conversation_id)
+    ad: Any = None if seen is None else seen.context.get("referral", {}).get("latest")
+    if not isinstance(ad, Mapping) or "answered_at" in ad or not isinstance(ad.get("at"), str):
+        return
+    held = uow.conversations.get(row.conversation_id, lock=True)
+    if held is None:
+        return
+    referral = {**held.context["referral"], "latest": {**ad, "answered_at": iso(now)}}
+    free = iso(now + FREE_FOR) if now < of_iso(ad["at"]) + FREE_IF_WITHIN else None
+    context = amended(held.context, referral=referral, free_until=free or held.context.get("free_until"))
+    uow.conversations.save(held.remembering(context, now=now))
 
 
 def end(uow: UnitOfWork, row: Message, *, now: datetime, reason: str | None = None) -> None:

@@ -144,14 +144,21 @@ class ConversationRepository(Protocol):
         *,
         status: ConversationStatus | None = None,
         customer_phone: str | None = None,
+        agent: int | None = None,
+        unread: bool = False,
         before: tuple[datetime, int] | None = None,
         limit: int = 50,
     ) -> Sequence[Conversation]:
         """Threads by `last_message_at`, newest first, then by id, highest first.
 
         `before` is (last_message_at, id) of the last row of the page before. Threads
-        without any message are left out.
+        without any message are left out. An `agent` has only theirs, 0 those of nobody;
+        `unread` leaves out those in which everything was seen.
         """
+        ...
+
+    def unread(self, agent: int | None = None) -> tuple[int, int]:
+        """In how many threads something is unread, and how many messages; an `agent` as in `listed`."""
         ...
 
     def quiet_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Conversation]:
@@ -240,6 +247,16 @@ class MessageRepository(Protocol):
         """The newest rows of a conversation with an id below `before`, newest first."""
         ...
 
+    def containing(
+        self, words: str, *, before: int | None = None, within: int = 20_000, limit: int = 50
+    ) -> Sequence[Message]:
+        """Rows of threads that say these words, in any case of letters, newest first.
+
+        Only ids below `before` are looked at, and of those the newest `within` numbers.
+        What a row says is `Message.words`; one that cannot be read says nothing.
+        """
+        ...
+
     def latest_inbound_at(self, customer_phone: str, number: str | None = None) -> datetime | None:
         """The provider's time of the customer's latest row that opens the 24-hour window.
 
@@ -326,6 +343,10 @@ class CustomerRepository(Protocol):
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         """Customers by id."""
+        ...
+
+    def called(self, name: str, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
+        """Customers in whose name these letters stand, in any case, by id."""
         ...
 
 
@@ -506,6 +527,10 @@ class ClaimRepository(Protocol):
 
     def is_claimed(self, key: str, scope: str, *, now: datetime) -> bool:
         """Whether the key is there and not expired."""
+        ...
+
+    def scopes(self, key: str, *, now: datetime) -> Sequence[str]:
+        """The scopes in which this key is claimed and not expired, in order of their letters."""
         ...
 
     def purge(self, *, now: datetime, limit: int = 500) -> int:

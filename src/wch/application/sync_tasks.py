@@ -10,6 +10,7 @@ import attrs
 from wch.application.failpoints import Failpoints
 from wch.application.notifications import news, seen_state
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
+from wch.domain.audit import AuditEntry
 from wch.domain.catalogue import ChangeKind, Line, ShopNotFoundError, ShopUnavailableError
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Reason
 from wch.domain.document import document
@@ -43,8 +44,8 @@ class SyncTasks:
     database: Database
     clock: Clock
     shop: Shop
-    failpoints: Failpoints
     counting: Counting
+    failpoints: Failpoints
     most_at_once: int
 
     async def work(self) -> int:
@@ -273,11 +274,16 @@ class SyncTasks:
         """Tasks by id."""
         return await self.database.read(lambda uow: uow.sync.listed(status=status, after=after, limit=limit))
 
-    async def enqueue(self, entity: EntityType, entity_id: int, action: SyncAction) -> SyncTask:
+    async def enqueue(self, entity: EntityType, entity_id: int, action: SyncAction, *, by: str = "host") -> SyncTask:
         """Ask for one entity to be looked at again."""
-        return await self.database.transact(
-            lambda uow: uow.sync.enqueue(entity, entity_id, action, now=self.clock.now())
-        )
+
+        def work(uow: UnitOfWork) -> SyncTask:
+            now = self.clock.now()
+            task = uow.sync.enqueue(entity, entity_id, action, now=now)
+            uow.audit.add(AuditEntry(at=now, actor=by, action="sync.enqueue", object=f"{entity}:{entity_id}"))
+            return task
+
+        return await self.database.transact(work)
 
 
 def _seen(order: Order) -> OrderSeen:

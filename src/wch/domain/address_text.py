@@ -109,8 +109,11 @@ def _take_country(parts: list[str], default: str) -> str:
     if not parts:
         return default
     last = parts[-1]
-    # "Mountain View, CA": two letters that are a state at home are not a country abroad.
-    if (found := country_of(last)) and not (len(last) == 2 and state_of(default, last)):  # noqa: PLR2004 - a code
+    # "Mountain View, CA": two letters that are a state at home are not a country abroad, unless a
+    # postcode says so: "London NW1 6XE, UK" is not in Uttarakhand.
+    if (found := country_of(last)) and (
+        not (len(last) == 2 and state_of(default, last)) or _speaks_for(parts[:-1], found, default)  # noqa: PLR2004 - a code
+    ):
         parts.pop()
         return found
     words = last.split(" ")
@@ -121,6 +124,17 @@ def _take_country(parts: list[str], default: str) -> str:
             parts[-1] = " ".join(words[:-count])
             return found
     return default
+
+
+def _speaks_for(parts: list[str], abroad: str, home: str) -> bool:
+    """Whether a postcode of the one country, and none of the other, ends one of these parts."""
+
+    def ends(country: str) -> bool:
+        form = POSTCODES.get(country)
+        shape = None if form is None else re.compile(rf"(?:^|[\s-])(?:{form.pattern})$", re.IGNORECASE)
+        return shape is not None and any(shape.search(part) for part in parts[1:])
+
+    return ends(abroad) and not ends(home)
 
 
 def _take_postcode(parts: list[str], country: str) -> str:

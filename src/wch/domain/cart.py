@@ -1,5 +1,6 @@
 """A cart: one row a customer for ever, re-opened for each new cart under a new name."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -137,6 +138,11 @@ class Cart:
     def name(self) -> tuple[int, datetime]:
         """What names this cart among all that the row has been: id and moment of opening."""
         return self.id, self.created_at
+
+    @property
+    def version(self) -> str:
+        """A word that is another one as soon as anything of the cart is."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @property
     def saga_id(self) -> str:

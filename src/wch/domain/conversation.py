@@ -1,7 +1,7 @@
 """A conversation: one thread with one customer, and the one table of its transitions."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -9,7 +9,7 @@ import attrs
 
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import ForbiddenEventError
-from wch.domain.moment import iso, utc_seconds
+from wch.domain.moment import iso, of_iso, utc_seconds
 
 
 class ConversationStatus(StrEnum):
@@ -262,6 +262,40 @@ class Conversation:
         """This person has it now; whatever was unread is read."""
         held = self if self.state is State.AWAITING_HUMAN else self.escalated("operator", now=now)
         return attrs.evolve(held, assigned_agent_id=agent, unread_count=0, updated_at=now)
+
+    def answered_by(self, agent: int | None, *, reason: str = "operator", now: datetime) -> Self:
+        """A person wrote: the time after which the dialogue takes over again begins anew."""
+        held = self if self.state is State.AWAITING_HUMAN else self.escalated(reason, now=now)
+        handoff = {**held.handoff, "since": iso(now)}
+        if agent is None:
+            handoff["reason"] = reason
+        return attrs.evolve(
+            held,
+            assigned_agent_id=held.assigned_agent_id if agent is None else agent,
+            unread_count=0,
+            context=amended(held.context, handoff=handoff),
+            updated_at=now,
+        )
+
+    def unassigned(self, *, now: datetime) -> Self:
+        """Nobody in particular has it; it waits for a person."""
+        return attrs.evolve(self, assigned_agent_id=None, updated_at=now)
+
+    def is_handoff_over(self, *, person: timedelta, phone_app: timedelta, now: datetime) -> bool:
+        """Whether people were silent for so long that the dialogue takes over again.
+
+        Args:
+            person: how long after a person's last word.
+            phone_app: the same after the last word on the shop's own phone.
+            now: the moment.
+        """
+        until = self.handoff.get("until")
+        if isinstance(until, str):
+            return now >= of_iso(until)
+        since = self.handoff.get("since")
+        if not isinstance(since, str):
+            return True
+        return now >= of_iso(since) + (phone_app if self.handoff.get("reason") == "phone_app" else person)
 
     def reopened(self, *, now: datetime) -> Self:
         """The customer wrote again soon after the end: the same row, from the start."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 import attrs
 
 from wch.domain.document import JsonObject, amended, document
-from wch.domain.moment import iso, utc_seconds
+from wch.domain.moment import iso, of_iso, utc_seconds
 
 MOST_SAVED_ADDRESSES = 10
 MOST_CONSENT_ENTRIES = 50
@@ -85,6 +85,32 @@ class CustomerProfile:
         identity = {**self.preferences.get("identity", {}), **{k: v for k, v in facts.items() if v is not None}}
         if identity == self.preferences.get("identity", {}):
             return self
+        return self._preferring(now=now, identity=identity)
+
+    @property
+    def new_owner_since(self) -> datetime | None:
+        """When somebody else seems to have got this number; None when nobody does, or a person said it is the same."""
+        told = self.preferences.get("identity", {}).get("new_owner_at")
+        return of_iso(told) if isinstance(told, str) else None
+
+    def taken_over(self, *, now: datetime) -> Self:
+        """The number has another id and nobody said why: what was opted in lapses, what was opted out stays."""
+        identity = {**self.preferences.get("identity", {}), "new_owner_at": iso(now)}
+        if not self.opt_in_marketing:
+            return self._preferring(now=now, identity=identity)
+        consent: Mapping[str, Any] = self.preferences.get("consent", {})
+        entry = {"at": iso(now), "source": "new_owner", "purpose": "marketing", "from": consent.get("state")}
+        lapsed = {name: fact for name, fact in consent.items() if name not in {"state", "in_before_block"}}
+        lapsed["log"] = _logged(consent, entry)
+        return attrs.evolve(
+            self._preferring(now=now, identity=identity, consent=lapsed),
+            opt_in_marketing=False,
+            marketing_opted_at=None,
+        )
+
+    def owned_as_before(self, *, now: datetime) -> Self:
+        """A person knows that it is the same customer: addresses and orders are shown again."""
+        identity = {name: fact for name, fact in self.preferences.get("identity", {}).items() if name != "new_owner_at"}
         return self._preferring(now=now, identity=identity)
 
     def speaking(self, language: str, *, now: datetime) -> Self:

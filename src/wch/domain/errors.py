@@ -78,3 +78,7 @@ class NotFoundError(WchError):
 
 class ConflictError(WchError):
     """Somebody else was first, or the state has moved on; look again before the next try."""
+
+
+class VersionMovedError(ConflictError):
+    """Somebody changed it meanwhile: read it again, and decide on what it is now."""

@@ -169,6 +169,22 @@ class Message:
         return _moment(self.content.get("not_before"))
 
     @property
+    def words(self) -> str:
+        """What it says, for people and for searching; empty when it says nothing in words."""
+        body = self.content.get("body")
+        if isinstance(body, str):
+            return body
+        if isinstance(body, Mapping):
+            inner = body.get(str(body.get("type")))
+            if not isinstance(inner, Mapping):
+                return ""
+            text = inner.get("body")
+            found = text.get("text") if isinstance(text, Mapping) else text
+            return str(found or inner.get("caption") or inner.get("name") or "")
+        told = (self.content.get(name) for name in ("text", "title", "caption", "emoji", "name"))
+        return next((one for one in told if isinstance(one, str)), "")
+
+    @property
     def counts(self) -> bool:
         """Whether it is one of its conversation's `message_count`."""
         origin: Any = self.content.get("origin")

@@ -251,6 +251,11 @@ class _FaultyUnit:
         self._uow = uow
         self._plan = plan
 
+    def read_ahead(self, **asked: Any) -> None:
+        if self._plan("statement.read_ahead") is not None:
+            raise _BusyError
+        self._uow.read_ahead(**asked)
+
     def __getattr__(self, repository: str) -> Any:
         return _FaultyRepository(getattr(self._uow, repository), repository, self._plan)
 

@@ -61,6 +61,7 @@ class Chat:
     saga: Saga | None = None
     latest_outbound: Message | None = None
     texts: Mapping[str, str] = attrs.field(factory=dict)
+    ads: Mapping[str, str] = attrs.field(factory=dict)
     said: list[Outgoing] = attrs.field(factory=list)
     answers: list[Answer] = attrs.field(factory=list)
     _next: int = 0
@@ -120,6 +121,7 @@ class Chat:
             placement=self.saga,
             latest_outbound=self.latest_outbound,
             texts=self.texts,
+            ads=self.ads,
         )
         answer = await self.dialogue.answer(scene)
         self.answers.append(answer)

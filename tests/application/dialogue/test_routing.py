@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
-from tests.application.dialogue.chat import BAKER_STREET, NUMBER, Chat, chatting
+from tests.application.dialogue.chat import BAKER_STREET, NUMBER, SHEENA, Chat, chatting
 from wch.application.dialogue.hours import hours_from_json
 from wch.application.dialogue.policy import Policy
 from wch.domain.conversation import ConversationStatus, State
@@ -369,13 +370,26 @@ async def test_the_page_asked_in_between_leaves_the_question_open(chat: Chat) ->
     assert "221B" in await chat.write(BAKER_STREET)
 
 
-async def test_an_ad_is_remembered_first_and_latest(chat: Chat) -> None:
-    """Where a customer came from."""
-    await chat.write("hi", referral={"source_id": "1", "headline": "A"})
-    await chat.write("hi", referral={"source_id": "2", "headline": "B"})
+async def test_an_advertisement_leads_to_its_page(chat: Chat) -> None:
+    """Instead of the menu, whatever words WhatsApp put into the customer's mouth; an unknown one changes nothing."""
+    lamp = await chat.id_of("Blue Lamp")
+    chat.ads = {"1": f"product_{lamp}", "2": "category_999", "3": "menu"}
 
-    referral = chat.conversation.context["referral"]
-    assert (referral["first"]["source_id"], referral["latest"]["source_id"]) == ("1", "2")
+    assert "Blue Lamp" in await chat.write("hi", referral={"source_id": "1", "headline": "A"})
+    assert chat.state == State.VIEWING_PRODUCT
+    assert "Blue Lamp" in await chat.write("Can I get more info on this?", referral={"source_id": "1"})
+    for source in ("2", "3", "4"):
+        assert await chat.write("hi", referral={"source_id": source})
+    assert chat.state == State.BROWSING
+
+
+async def test_our_own_number_is_not_answered(chat: Chat) -> None:
+    """Two ends of one line would talk for ever."""
+    told = attrs.evolve(chat.message("text", text="hi"), raw_payload={"metadata": {"display_phone_number": SHEENA}})
+
+    await chat.send_all(told)
+
+    assert chat.account["silence"] == "own_number"
 
 
 async def test_a_question_about_a_product_shows_it_first(chat: Chat) -> None:

@@ -16,6 +16,9 @@ LISTS = [
     ("dead-letters", "stats"),
     ("sagas", "list"),
     ("conversations", "list"),
+    ("conversations", "list", "--queue"),
+    ("conversations", "search", "lamp"),
+    ("conversations", "canned", "list"),
     ("carts", "list"),
     ("customers", "list"),
     ("orders", "list"),
@@ -23,11 +26,21 @@ LISTS = [
     ("sync", "list"),
     ("shop", "products"),
     ("breakers", "list"),
+    ("operators", "list"),
     ("limits", "list"),
+    ("keys", "list"),
     ("failpoints",),
     ("config", "show", "--all"),
 ]
-OTHERS = [("stats",), ("verify",), ("version",), ("db", "version"), ("db", "check"), ("conversations", "show", "1")]
+OTHERS = [
+    ("stats",),
+    ("verify",),
+    ("version",),
+    ("db", "version"),
+    ("db", "check"),
+    ("conversations", "show", "1"),
+    ("replay", "conversation", "1"),
+]
 HEAVY = ["litestar", "uvicorn", "httpx2", "jinja2", "alembic", "sqlalchemy"]
 
 

@@ -48,6 +48,8 @@ class MemoryConversationRepository:
         *,
         status: ConversationStatus | None = None,
         customer_phone: str | None = None,
+        agent: int | None = None,
+        unread: bool = False,
         before: tuple[datetime, int] | None = None,
         limit: int = 50,
     ) -> Sequence[Conversation]:
@@ -57,9 +59,15 @@ class MemoryConversationRepository:
             for row in rows
             if row.last_message_at is not None
             and (status is None or row.status is status)
+            and _is_of(row, agent)
+            and (row.unread_count > 0 or not unread)
             and (before is None or (row.last_message_at, row.id) < before)
         ]
         return sorted(found, key=lambda row: (row.last_message_at or EPOCH, row.id), reverse=True)[:limit]
+
+    def unread(self, agent: int | None = None) -> tuple[int, int]:
+        found = [row.unread_count for row in self._rows.all() if row.unread_count > 0 and _is_of(row, agent)]
+        return len(found), sum(found)
 
     def quiet_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Conversation]:
         return [
@@ -67,6 +75,11 @@ class MemoryConversationRepository:
             for row in self._rows.where("status", ConversationStatus.ACTIVE)
             if row.id > after and row.last_message_at is not None and row.last_message_at <= moment
         ][:limit]
+
+
+def _is_of(row: Conversation, agent: int | None) -> bool:
+    """Whether this person has it; 0: nobody."""
+    return agent is None or row.assigned_agent_id == (agent or None)
 
 
 class MemoryMessageRepository:
@@ -153,6 +166,19 @@ class MemoryMessageRepository:
     def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
         rows = self._rows.where("conversation", conversation_id)
         return [row for row in reversed(rows) if before is None or row.id < before][:limit]
+
+    def containing(
+        self, words: str, *, before: int | None = None, within: int = 20_000, limit: int = 50
+    ) -> Sequence[Message]:
+        rows = list(self._rows.all())
+        end = before if before is not None else max((row.id for row in rows), default=0) + 1
+        wanted = words.casefold()
+        said = (
+            row
+            for row in reversed(rows)
+            if end - within <= row.id < end and row.conversation_id is not None and wanted in row.words.casefold()
+        )
+        return first(limit, said)
 
     def latest_inbound_at(self, customer_phone: str, number: str | None = None) -> datetime | None:
         times = [
@@ -254,6 +280,11 @@ class MemoryCustomerRepository:
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         return first(limit, (row for row in self._rows.all() if row.id > after))
+
+    def called(self, name: str, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
+        wanted = name.casefold()
+        found = (row for row in self._rows.all() if row.id > after and wanted in (row.name or "").casefold())
+        return first(limit, (row for row in found if row.name))
 
 
 class MemoryProductViewRepository:

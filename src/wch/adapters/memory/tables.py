@@ -63,7 +63,7 @@ class Tables:
         self.views = Table(ProductView, indexes={"phone": ("customer_phone",)})
         self.reengagements = Table(Reengagement, indexes={"phone": ("customer_phone",)})
         self.dead_letters = Table(DeadLetter, indexes={"status": ("status",)})
-        self.claims = Table(Claim, key=("message_id", "scope"))
+        self.claims = Table(Claim, key=("message_id", "scope"), indexes={"message": ("message_id",)})
         self.limits = Table(
             RateLimitWindow,
             key=("identifier_hash", "limit_type", "window_start"),

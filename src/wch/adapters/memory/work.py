@@ -186,6 +186,9 @@ class MemoryClaimRepository:
         there = self._rows.get((key, scope))
         return there is not None and not there.is_expired(now=now)
 
+    def scopes(self, key: str, *, now: datetime) -> Sequence[str]:
+        return sorted(row.scope for row in self._rows.where("message", key) if not row.is_expired(now=now))
+
     def purge(self, *, now: datetime, limit: int = 500) -> int:
         return self._rows.forget(first(limit, (row for row in self._rows.all() if row.is_expired(now=now))))
 

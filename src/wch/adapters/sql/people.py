@@ -2,11 +2,12 @@
 
 # ruff: noqa: D102 - what each method promises stands in the port
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Text, and_, cast, func, or_, select
 
 from wch.adapters.sql.rows import PAGE, Condition, Rows, Session, work_of
 from wch.adapters.sql.tables import Tables
@@ -77,6 +78,8 @@ class SqlConversationRepository:
         *,
         status: ConversationStatus | None = None,
         customer_phone: str | None = None,
+        agent: int | None = None,
+        unread: bool = False,
         before: tuple[datetime, int] | None = None,
         limit: int = 50,
     ) -> Sequence[Conversation]:
@@ -85,6 +88,9 @@ class SqlConversationRepository:
             where.append(self._c.status == status)
         if customer_phone is not None:
             where.append(self._c.customer_phone == customer_phone)
+        where += self._of(agent)
+        if unread:
+            where.append(self._c.unread_count > 0)
         if before is not None:
             at, last = before
             where.append(
@@ -92,6 +98,17 @@ class SqlConversationRepository:
             )
         order = [self._c.last_message_at.desc(), self._c.id.desc()]
         return self._rows.many(*where, order=order, limit=limit)
+
+    def unread(self, agent: int | None = None) -> tuple[int, int]:
+        counted = select(func.count(), func.coalesce(func.sum(self._c.unread_count), 0))
+        threads, messages = self._rows.session.execute(counted.where(self._c.unread_count > 0, *self._of(agent))).one()
+        return int(threads), int(messages)
+
+    def _of(self, agent: int | None) -> list[Condition]:
+        """Whose threads; 0: nobody's."""
+        if agent is None:
+            return []
+        return [self._c.assigned_agent_id == agent if agent else self._c.assigned_agent_id.is_(None)]
 
     def quiet_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Conversation]:
         return self._rows.many(
@@ -266,6 +283,25 @@ class SqlMessageRepository:
             where.append(self._c.id < before)
         return self._rows.many(*where, order=[self._c.id.desc()], limit=limit)
 
+    def containing(
+        self, words: str, *, before: int | None = None, within: int = 20_000, limit: int = 50
+    ) -> Sequence[Message]:
+        newest = self._session.execute(select(func.max(self._c.id))).scalar() or 0
+        end = before if before is not None else newest + 1
+        wanted, found = words.casefold(), list[Message]()
+        plain = _plain(wanted)
+        low = end - within
+        while len(found) < limit and end > low:
+            where = [self._c.id >= low, self._c.id < end, self._c.conversation_id.is_not(None)]
+            if plain:
+                where.append(func.lower(cast(self._c.content, Text)).like(f"%{plain}%"))
+            page = self._rows.many(*where, order=[self._c.id.desc()], limit=PAGE)
+            found += [row for row in page if wanted in row.words.casefold()]
+            if len(page) < PAGE:
+                break
+            end = page[-1].id
+        return found[:limit]
+
     def latest_inbound_at(self, customer_phone: str, number: str | None = None) -> datetime | None:
         statement = (
             select(self._c.sent_at, self._c.content)
@@ -314,6 +350,11 @@ class SqlMessageRepository:
 
     def _line_row(self, row: Any) -> LineRow:
         return LineRow(work=work_of(row, "retry_count", "updated_at"), conversation_id=row.conversation_id)
+
+
+def _plain(words: str) -> str:
+    """The longest part that every store compares alike, and JSON spells as it is said; the rest is compared here."""
+    return max(re.findall("[a-z0-9]+", words), key=len, default="")
 
 
 def _in_line(status: Any) -> Condition:
@@ -420,6 +461,20 @@ class SqlCustomerRepository:
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         return self._rows.many(self._c.id > after, limit=limit)
+
+    def called(self, name: str, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
+        wanted, found = name.casefold(), list[CustomerProfile]()
+        plain = _plain(wanted)
+        while len(found) < limit:
+            where = [self._c.id > after, self._c.name.is_not(None)]
+            if plain:
+                where.append(func.lower(self._c.name).like(f"%{plain}%"))
+            page = self._rows.many(*where, limit=PAGE)
+            found += [row for row in page if row.name and wanted in row.name.casefold()]
+            if len(page) < PAGE:
+                break
+            after = page[-1].id
+        return found[:limit]
 
 
 class SqlProductViewRepository:

@@ -225,6 +225,10 @@ class SqlClaimRepository:
         )
         return self._session.execute(statement).first() is not None
 
+    def scopes(self, key: str, *, now: datetime) -> Sequence[str]:
+        statement = select(self._c.scope).where(self._c.message_id == key, self._c.expires_at > now)
+        return sorted(self._session.execute(statement).scalars())
+
     def purge(self, *, now: datetime, limit: int = 500) -> int:
         self._session.must_write()
         expired = self._c.expires_at <= now

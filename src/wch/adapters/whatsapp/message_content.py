@@ -18,7 +18,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{64}\Z")
 _CHANGED = re.compile(r"\bfrom (\S{1,300}) to (\S{1,300})(?:\s|\Z)")
 _AROUND = frozenset(
     {"id", "from", "from_user_id", "from_parent_user_id", "to", "to_user_id", "to_parent_user_id"}
-    | {"timestamp", "type", "context", "errors", "referral", "unsupported", "group_id"},
+    | {"timestamp", "type", "context", "errors", "referral", "unsupported", "group_id", "history_context"},
 )
 """Keys around a message's body, which an unsupported one's body leaves out."""
 

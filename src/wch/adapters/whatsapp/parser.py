@@ -29,6 +29,7 @@ OBJECT = "whatsapp_business_account"
 ENTRIES = 1_000
 EVENTS = 5_000
 ID_LENGTH = 255
+HISTORY = "history"
 
 _ENVELOPE = frozenset({"messaging_product", "metadata", "contacts"})
 _LIVE_FIELDS = frozenset({"messages", "calls"})
@@ -132,6 +133,10 @@ class _Change:
 
 
 def _of_change(change: _Change) -> Iterable[InboundEvent]:
+    if change.field == HISTORY and isinstance(change.value.get(HISTORY), list):
+        for chunk in change.value[HISTORY]:
+            yield from _history(change, lookup.mapping(chunk))
+        return
     arrays = [name for name in _ARRAYS if change.value.get(name) is not None]
     if not arrays or (arrays == ["errors"] and not change.value.keys() <= _ENVELOPE | {"errors"}):
         # A flow's report has `errors` of its own kind: figures, which mean nothing without the rest.
@@ -148,6 +153,28 @@ def _of_change(change: _Change) -> Iterable[InboundEvent]:
                 yield _ARRAYS[name](change, element, alone=alone)
             else:
                 yield change.unusable(f"{name}_element_not_an_object", element)
+
+
+def _history(change: _Change, chunk: JsonObject) -> Iterable[InboundEvent]:
+    """What was said before the hub was there: threads by customer, each message of either side."""
+    threads = [thread for thread in lookup.sequence(chunk.get("threads")) if isinstance(thread, Mapping)]
+    if not threads:
+        yield _account_event(change, HISTORY, chunk)
+    for thread in threads:
+        for element in lookup.sequence(thread.get("messages")):
+            if not isinstance(element, Mapping):
+                yield change.unusable("history_element_not_an_object", element)
+            elif _is_ours(change, element):
+                yield _echo(change, {"to": thread.get("id"), **element}, alone=True)
+            else:
+                yield _message(change, {"from": thread.get("id"), **element}, alone=True)
+
+
+def _is_ours(change: _Change, element: JsonObject) -> bool:
+    """Whether the business wrote it: it says so, or it is from the business's number."""
+    mine = lookup.mapping(element.get("history_context")).get("from_me")
+    number = lookup.digits(change.metadata.get("display_phone_number"))
+    return mine is True or (number is not None and lookup.digits(element.get("from")) == number)
 
 
 def _speaker(array: str, element: Any) -> Any:

@@ -63,7 +63,8 @@ def ask_address(turn: Turn) -> None:
 
 def _known(turn: Turn) -> list[tuple[int, Address]]:
     """The saved addresses by number, the latest first."""
-    saved = [one for one in turn.profile.saved_addresses if isinstance(one.get("id"), int) and one["id"] > 0]
+    known = () if turn.profile.new_owner_since else turn.profile.saved_addresses
+    saved = [one for one in known if isinstance(one.get("id"), int) and one["id"] > 0]
     return [(one["id"], address_from_json(one)) for one in reversed(saved)]
 
 

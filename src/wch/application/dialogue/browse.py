@@ -54,7 +54,22 @@ async def greet(turn: Turn) -> None:
         turn.remember(greeted_at=iso(turn.now))
     else:
         turn.tell("welcome.again")
-    turn.show(menu_page(turn, turn.say("menu.title")))
+    if not await show_ad(turn):
+        turn.show(menu_page(turn, turn.say("menu.title")))
+
+
+async def show_ad(turn: Turn) -> bool:
+    """The page that the advertisement leads to which the message came from; whether there is one."""
+    route = turn.ad
+    if route is None or route.id is None:
+        return False
+    if route.place is Place.PRODUCT:
+        await show_product(turn, route.id)
+    elif route.place is Place.CATEGORY:
+        await show_category(turn, route.id, route.page)
+    else:
+        return False
+    return True
 
 
 async def _welcome(turn: Turn) -> str:
@@ -170,7 +185,7 @@ def ask_what(turn: Turn) -> None:
 
 async def search(turn: Turn, words: str, *, number: int = 1) -> None:
     """Look for these words; one hit opens its page, none says so and shows the categories."""
-    if not await try_search(turn, words, number=number):
+    if not await try_search(turn, words, number=number) and not await show_ad(turn):
         turn.tell("search.none", words=fit(words, LONGEST_SEARCH))
         await show_categories(turn)
 

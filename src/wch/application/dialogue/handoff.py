@@ -41,16 +41,9 @@ def _when(turn: Turn) -> str:
 
 def is_over(turn: Turn) -> bool:
     """Whether a person was silent for so long that the assistant takes over again."""
-    handoff = turn.conversation.handoff
-    until = handoff.get("until")
-    if isinstance(until, str):
-        return turn.now >= of_iso(until)
-    since = handoff.get("since")
-    if not isinstance(since, str):
-        return True
-    policy = turn.policy
-    silent_for = policy.phone_app_silent_for if handoff.get("reason") == "phone_app" else policy.person_silent_for
-    return turn.now >= of_iso(since) + silent_for
+    return turn.conversation.is_handoff_over(
+        person=turn.policy.person_silent_for, phone_app=turn.policy.phone_app_silent_for, now=turn.now
+    )
 
 
 def nobody_yet(turn: Turn) -> bool:

@@ -70,6 +70,9 @@ async def _look_for(turn: Turn, heard: Understood) -> None:
         turn.row.intent = Intent.SEARCH.value
         turn.remember(misses=None)
         return
+    if await browse.show_ad(turn):
+        turn.row.intent = Intent.BROWSE.value
+        return
     fallback.miss(turn)
 
 

@@ -58,13 +58,17 @@ async def show_by_id(turn: Turn, order_id: int) -> None:
 
 
 async def _latest(turn: Turn, limit: int = LATEST) -> tuple[Order, ...]:
+    if turn.profile.new_owner_since is not None:
+        return ()
     buyer = turn.buyer
     page = await turn.shop.orders_of(phones=buyer.phones, customer_id=buyer.customer_id, limit=limit)
     return page.items
 
 
 async def _mine(turn: Turn, *, number: str | None = None, order_id: int | None = None) -> Order | None:
-    """One of this customer's own orders."""
+    """One of this customer's own orders; none of a number's former owner."""
+    if turn.profile.new_owner_since is not None:
+        return None
     buyer = turn.buyer
     cursor = None
     for _ in range(PAGES):

@@ -97,6 +97,9 @@ async def _handle(turn: Turn, message: Message) -> None:
     if silent is not None or message.content.get("group_id"):
         turn.be_silent(silent or Silence.GROUP, message.type)
         return
+    if _is_our_own(turn, message):
+        turn.be_silent(Silence.OWN_NUMBER, message.type)
+        return
     if not turn.profile.is_blocked and await _consented(turn, message):
         return
     silence = await _silence(turn, message)
@@ -107,10 +110,16 @@ async def _handle(turn: Turn, message: Message) -> None:
     if _is_too_old(turn, message):
         turn.be_silent(Silence.TOO_OLD, message.type)
         return
-    _refer(turn, message)
     steps.let_expire(turn, typed=message.type == "text")
     cart_edits.offer_restore(turn)
     await _by_type(turn, message)
+
+
+def _is_our_own(turn: Turn, message: Message) -> bool:
+    """Whether the number that was written to wrote it: two ends of one line would talk for ever."""
+    told: Any = (message.raw_payload or {}).get("metadata")
+    shown = str(told.get("display_phone_number") or "") if isinstance(told, Mapping) else ""
+    return turn.profile.phone == "".join(letter for letter in shown if letter.isdigit())
 
 
 def _is_too_old(turn: Turn, message: Message) -> bool:
@@ -357,18 +366,3 @@ def _route_of(message: Message) -> Route | None:
     if message.type == "button":
         return read_route(str(message.content.get("payload") or ""))
     return None
-
-
-def _refer(turn: Turn, message: Message) -> None:
-    """The ad that somebody came from: the first and the latest are remembered."""
-    told = message.content.get("referral")
-    if not isinstance(told, Mapping):
-        return
-    kept = {
-        name: told[name]
-        for name in ("source_type", "source_id", "headline", "ctwa_clid", "ref")
-        if isinstance(told.get(name), str)
-    }
-    before = turn.context.get("referral")
-    first = before.get("first", kept) if isinstance(before, Mapping) else kept
-    turn.remember(referral={"first": first, "latest": kept})

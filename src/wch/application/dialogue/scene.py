@@ -54,6 +54,7 @@ class Scene:
             the conversation's `context.order.saga_id`.
         latest_outbound: the newest row of ours in this thread, for consent words and quotes.
         texts: replaced texts, `<id>.<language>` to text, from the options.
+        ads: the page that an advertisement leads to, a reply id by the advertisement's own, from the options.
     """
 
     now: datetime
@@ -65,6 +66,7 @@ class Scene:
     placement: Saga | None = None
     latest_outbound: Message | None = None
     texts: Mapping[str, str] = attrs.field(factory=dict)
+    ads: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

@@ -10,7 +10,7 @@ import attrs
 
 from wch.application.dialogue.page import Choice, Page, texts_of
 from wch.application.dialogue.policy import Policy
-from wch.application.dialogue.routes import Place, Route, to
+from wch.application.dialogue.routes import Place, Route, read_route, to
 from wch.application.dialogue.scene import Answer, SagaSignal, Say, Scene, Silence
 from wch.application.ports import Payments, Shop
 from wch.application.texts import LANGUAGES, Texts, choose_language
@@ -218,6 +218,13 @@ class Turn:
         returns = self.conversation.return_state if self.state is State.AWAITING_HUMAN else self.state
         mine = self.running is not None and self.cart is not None and self.running.saga_id == self.cart.saga_id
         return returns is State.AWAITING_PAYMENT or mine
+
+    @property
+    def ad(self) -> Route | None:
+        """Where the advertisement leads that the message came from; None when nobody said."""
+        told = self.row.message.content.get("referral")
+        source = told.get("source_id") if isinstance(told, Mapping) else None
+        return read_route(self.scene.ads.get(str(source), ""))
 
     def basket(self) -> Cart:
         """The customer's cart, opened if there is none."""

@@ -2,7 +2,17 @@
 
 import click
 
-from wch.entrypoints.cli import beginning, caring, guarding, operating, selling, talking
+from wch.entrypoints.cli import (
+    beginning,
+    caring,
+    guarding,
+    keyring,
+    operating,
+    replaying,
+    selling,
+    staffing,
+    talking,
+)
 from wch.entrypoints.cli.demo import demo
 
 
@@ -30,6 +40,7 @@ for part in (
     operating.program_version,
     selling.shop,
     talking.conversations,
+    replaying.replay,
     selling.carts,
     talking.customers,
     selling.orders,
@@ -40,6 +51,8 @@ for part in (
     guarding.limits,
     guarding.idempotency,
     guarding.clock,
+    staffing.operators,
+    keyring.keys,
     beginning.openapi,
 ):
     wch.add_command(part)

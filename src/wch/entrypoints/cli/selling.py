@@ -193,7 +193,7 @@ async def carts_expire(run: Run, cart_id: int) -> None:
     Example: wch carts expire 3
     """
     async with run.hub() as hub:
-        cart = await hub.carts.expire(cart_id)
+        cart = await hub.carts.expire(cart_id, by=BY)
     run.show(cart, lambda console: _cart_text(cart, console))
 
 
@@ -333,7 +333,7 @@ async def retry(run: Run, notification_id: int) -> None:
     Example: wch notifications retry 4
     """
     async with run.hub() as hub:
-        notice = await hub.notifications.retry(notification_id)
+        notice = await hub.notifications.retry(notification_id, by=BY)
     run.show(notice, lambda console: console.print(f"Notice {notice.id} waits again."))
 
 
@@ -377,5 +377,5 @@ async def enqueue(run: Run, entity: str, entity_id: int, action: str) -> None:
     Example: wch sync enqueue order 1042
     """
     async with run.hub() as hub:
-        task = await hub.sync.enqueue(EntityType(entity), entity_id, SyncAction(action))
+        task = await hub.sync.enqueue(EntityType(entity), entity_id, SyncAction(action), by=BY)
     run.show(task, lambda console: console.print(f"Row {task.id}: {task.status}."))

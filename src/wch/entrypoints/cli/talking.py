@@ -1,13 +1,16 @@
 """Commands about people: their threads, and what is known of them."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import click
 from rich.console import Console
 
+from wch.application.texts import fit
 from wch.domain.conversation import ConversationStatus
 from wch.domain.errors import NotFoundError
-from wch.domain.message import Message
 from wch.domain.phone import masked
-from wch.entrypoints.cli.running import BY, Run, command
+from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
 
 
 @click.group()
@@ -15,50 +18,67 @@ def conversations() -> None:
     """Threads with customers: read them, answer, take over, hand back."""
 
 
+_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+    "id": lambda one: one.id,
+    "customer": lambda one: masked(one.customer_phone),
+    "status": lambda one: one.status,
+    "state": lambda one: one.state,
+    "with": lambda one: one.assigned_agent_id,
+    "unread": lambda one: one.unread_count,
+    "messages": lambda one: one.message_count,
+    "last": lambda one: one.last_message_at,
+}
+
+
 @conversations.command(name="list")
 @click.option("--status", type=click.Choice([word.value for word in ConversationStatus]))
+@click.option("--agent", type=int, help="Only those of this person; 0: of nobody.")
+@click.option("--unread", is_flag=True, help="Only those in which something is unread.")
+@click.option("--queue", is_flag=True, help="Only those that wait for a person, the one that waits longest first.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
 @command
-async def conversations_list(run: Run, status: str | None, limit: int) -> None:
+async def conversations_list(
+    run: Run, status: str | None, agent: int | None, limit: int, *, unread: bool, queue: bool
+) -> None:
     """Threads, the latest first.
 
     Example: wch conversations list --status escalated
     """
+    if queue and (status is not None or agent is not None or unread):
+        fail("--queue stands alone: it is the escalated threads that nobody has.", USAGE)
     async with run.hub() as hub:
-        found = await hub.conversations.listed(
-            status=None if status is None else ConversationStatus(status), limit=limit
-        )
+        if queue:
+            found = await hub.conversations.queue(limit=limit)
+        else:
+            found = await hub.conversations.listed(
+                status=None if status is None else ConversationStatus(status), agent=agent, unread=unread, limit=limit
+            )
+    run.rows(found, _COLUMNS, empty="No conversations like that." if status or queue else "No conversations yet.")
+
+
+@conversations.command(name="search")
+@click.argument("text")
+@click.option("--before", type=int, help="Only messages with an id below this one.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@command
+async def conversations_search(run: Run, text: str, before: int | None, limit: int) -> None:
+    """Threads of a number or a name, and messages that say these words, newest first.
+
+    Example: wch conversations search "blue lamp"
+    """
+    async with run.hub() as hub:
+        found = await hub.conversations.search(text, before=before, limit=limit)
     run.rows(
         found,
         {
-            "id": lambda one: one.id,
-            "customer": lambda one: masked(one.customer_phone),
-            "status": lambda one: one.status,
-            "state": lambda one: one.state,
-            "unread": lambda one: one.unread_count,
-            "messages": lambda one: one.message_count,
-            "last": lambda one: one.last_message_at,
+            "id": lambda hit: hit.conversation.id,
+            "customer": lambda hit: masked(hit.conversation.customer_phone),
+            "status": lambda hit: hit.conversation.status,
+            "message": lambda hit: None if hit.message is None else hit.message.id,
+            "says": lambda hit: None if hit.message is None else fit(hit.message.words, 80),
         },
-        empty="No conversations yet.",
+        empty="Nothing was found.",
     )
-
-
-def words_of(message: Message) -> str:
-    """What a message says, for people."""
-    content = message.content
-    body = content.get("body")
-    if isinstance(body, str):
-        return body
-    if isinstance(body, dict):
-        inner = body.get(str(body.get("type")), {})
-        if isinstance(inner, dict):
-            text = inner.get("body")
-            found = text.get("text") if isinstance(text, dict) else text
-            return str(found or inner.get("name") or f"[{message.type}]")
-    for name in ("text", "title", "caption", "emoji"):
-        if isinstance(content.get(name), str):
-            return str(content[name])
-    return f"[{message.type}]"
 
 
 @conversations.command(name="show")
@@ -78,7 +98,7 @@ async def conversations_show(run: Run, conversation_id: int, limit: int) -> None
         console.print(f"{masked(head.customer_phone)}  {head.status}  {head.state}  {head.message_count} messages")
         for message in thread.messages:
             arrow = "<" if message.direction.value == "inbound" else ">"
-            line = f"{message.created_at:%Y-%m-%d %H:%M:%S} {arrow} [{message.status}] {words_of(message)}"
+            line = f"{message.created_at:%Y-%m-%d %H:%M:%S} {arrow} [{message.status}] {message.words or f'[{message.type}]'}"
             console.print(line, markup=False)
 
     run.show(thread, text)
@@ -86,16 +106,19 @@ async def conversations_show(run: Run, conversation_id: int, limit: int) -> None
 
 @conversations.command()
 @click.argument("conversation_id", type=int)
-@click.argument("text")
+@click.argument("text", required=False)
+@click.option("--canned", metavar="NAME", help="A reply written in advance, instead of a text.")
 @click.option("--agent", type=int, default=1, show_default=True, help="The number of the person who writes.")
 @command
-async def reply(run: Run, conversation_id: int, text: str, agent: int) -> None:
+async def reply(run: Run, conversation_id: int, text: str | None, canned: str | None, agent: int) -> None:
     """Write to the customer as a person; refused when the 24-hour window is closed.
 
     Example: wch conversations reply 7 "Your parcel leaves today."
     """
+    if (text is None) == (canned is None):
+        fail("Say what to write: either a text, or --canned with the name of a reply.", USAGE)
     async with run.hub() as hub:
-        row = await hub.conversations.reply(conversation_id, text, agent=agent, by=BY)
+        row = await hub.conversations.reply(conversation_id, text or "", canned=canned, agent=agent, by=BY)
     run.show(row, lambda console: console.print(f"Message {row.id} waits in the outbox."))
 
 
@@ -112,6 +135,70 @@ def _moved(name: str, help_text: str) -> None:
 _moved("resolve", "End the thread; the customer's next message opens one.")
 _moved("handoff", "Take the thread from the dialogue; a person answers from now on.")
 _moved("handback", "Give the thread back to the dialogue.")
+_moved("unassign", "Put the thread back into the queue; it still waits for a person.")
+
+
+@conversations.command()
+@click.argument("conversation_id", type=int)
+@click.argument("text")
+@command
+async def note(run: Run, conversation_id: int, text: str) -> None:
+    """Write something down about the customer, for colleagues only.
+
+    Example: wch conversations note 7 "prefers mornings"
+    """
+    async with run.hub() as hub:
+        profile = await hub.conversations.note(conversation_id, text, by=BY)
+    notes = profile.preferences.get("notes", ())
+    run.show({"notes": notes}, lambda console: console.print(f"Noted; {len(notes)} notes about this customer."))
+
+
+@conversations.group()
+def canned() -> None:
+    """Replies written in advance, for `wch conversations reply --canned`."""
+
+
+@canned.command(name="list")
+@command
+async def canned_list(run: Run) -> None:
+    """All of them, by name.
+
+    Example: wch conversations canned list
+    """
+    async with run.hub() as hub:
+        found = await hub.conversations.canned()
+    run.rows(
+        found,
+        {"name": lambda one: one.name, "text": lambda one: one.text},
+        empty="None yet; write one with `wch conversations canned write`.",
+    )
+
+
+@canned.command(name="write")
+@click.argument("name")
+@click.argument("text")
+@command
+async def canned_write(run: Run, name: str, text: str) -> None:
+    """Write one, or write it anew; {name} in it is the customer's name.
+
+    Example: wch conversations canned write thanks "Thank you, {name}!"
+    """
+    async with run.hub() as hub:
+        written = await hub.conversations.write_canned(name, text, by=BY)
+    run.show(written, lambda console: console.print(f"Written: {written.name}."))
+
+
+@canned.command(name="remove")
+@click.argument("name")
+@command
+async def canned_remove(run: Run, name: str) -> None:
+    """Take one away.
+
+    Example: wch conversations canned remove thanks
+    """
+    async with run.hub() as hub:
+        await hub.conversations.remove_canned(name, by=BY)
+    run.show({"removed": name}, lambda console: console.print(f"Gone: {name}."))
 
 
 @conversations.command()
@@ -198,6 +285,19 @@ async def tag(run: Run, key: str, add: tuple[str, ...], remove: tuple[str, ...])
     async with run.hub() as hub:
         profile = await hub.customers.tag(key, add=add, remove=remove, by=BY)
     run.show(profile, lambda console: console.print(f"Tags: {', '.join(profile.tags) or 'none'}"))
+
+
+@customers.command(name="same-owner")
+@click.argument("key")
+@command
+async def same_owner(run: Run, key: str) -> None:
+    """Say that a number still belongs to the same person, although WhatsApp knows them by another id.
+
+    Example: wch customers same-owner 34612345678
+    """
+    async with run.hub() as hub:
+        profile = await hub.customers.same_owner(key, by=BY)
+    run.show(profile, lambda console: console.print("Addresses and orders are shown to this customer again."))
 
 
 @customers.command()

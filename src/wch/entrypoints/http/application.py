@@ -12,10 +12,15 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from wch.application.doors import Doors
+from wch.application.hub import Hub
 from wch.domain.errors import WchError
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
+from wch.entrypoints.http.api.door import Door, is_keyed
+from wch.entrypoints.http.api.routes import api_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.pages.console import Console, console_pages
+from wch.entrypoints.http.pages.live import Live
 from wch.entrypoints.http.pages.phone import sandbox_pages
 from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
@@ -90,7 +95,10 @@ class Readiness:
 
 
 def asgi(hub: HubPort, *, sandbox: SandboxPort | None = None) -> "Application":
-    """The hub as an ASGI application; with a sandbox its routes too, else they are not there."""
+    """The hub as an ASGI application; with a sandbox its routes too, else they are not there.
+
+    What is no whole `Hub` gets the webhooks and the health only, since the API is every use-case.
+    """
     return Application(hub, sandbox)
 
 
@@ -113,6 +121,7 @@ class Application:
             most_bytes=hub.doors.max_bytes,
             read_seconds=hub.doors.read_seconds,
         )
+        self._door = Door(keys=hub.keys, inside=self._framed) if isinstance(hub, Hub) else None
         self._graph = None if sandbox is None else GraphDoor(sandbox)
         self.framework = _framework(hub, self, sandbox)
 
@@ -144,12 +153,18 @@ class Application:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
         elif self._graph is not None and path.startswith(GRAPH):
             await self._graph(scope, receive, send, path)
+        elif self._door is not None and is_keyed(path):
+            await self._door(scope, receive, send)
         elif path in PAGES_WITH_A_SLASH:
             await answer(send, 308, b"", (b"location", f"../{path.strip('/')}".encode()))
         else:
-            policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
-            inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: str(scope.get("root_path") or "")}
-            await self.framework(inner, receive, with_security_headers(send, instead=policy))  # type: ignore[arg-type] # plain mappings
+            await self._framed(scope, receive, send)
+
+    async def _framed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, root = inner_path(scope), str(scope.get("root_path") or "")
+        policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
+        inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: root}
+        await self.framework(inner, receive, with_security_headers(send, instead=policy))  # type: ignore[arg-type] # plain mappings
 
     def openapi(self, *, root: str = "") -> dict[str, Any]:
         """The OpenAPI document of all routes."""
@@ -198,9 +213,14 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
         )
 
     routes: list[Any] = [readyz, openapi, docs]
+    if isinstance(hub, Hub):
+        routes.append(api_routes(hub))
     if sandbox is not None:
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
         routes += sandbox_pages()
+    if isinstance(hub, Hub) and hub.doors.console:
+        live = Live(watching=hub.watching, most=hub.doors.streams, leaving=lambda: application.leaving)
+        routes += console_pages(Console(hub=hub, live=live, root_of=_root))
     return Litestar(
         route_handlers=routes,
         logging_config=None,

@@ -28,6 +28,11 @@ _PROBLEM = {
         "errors": {"type": "array", "items": {}},
     },
 }
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key that `wch keys create` made; in the header only, never in an address.",
+}
 _A_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 _DELIVERY = {
@@ -151,7 +156,9 @@ def document_of(app: Litestar, *, root: str) -> dict[str, Any]:
     document: dict[str, Any] = dict(app.openapi_schema.to_schema())
     document["servers"] = [{"url": root or "/"}]
     document["paths"] = {**BY_HAND, **document.get("paths", {})}
-    document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components["securitySchemes"] = {"key": _KEY}
     for operation in _operations(document["paths"]):
         responses = operation.setdefault("responses", {})
         for response in responses.values():

@@ -8,8 +8,19 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError, WchError
+from wch.application.requests import KeyReusedForAnotherError, StillRunningError
+from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
+from wch.domain.errors import (
+    ConflictError,
+    NotFoundError,
+    StoreUnavailableError,
+    TransitionError,
+    VersionMovedError,
+    WchError,
+)
+from wch.domain.payment import PaymentUnavailableError
 from wch.entrypoints.http.answers import PROBLEM, problem_of
+from wch.entrypoints.http.api.calls import CursorError, ForbiddenError, IdempotencyKeyError
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +40,30 @@ def problem(
 
 def refused(_request: _Request, error: WchError) -> _Problem:
     """What the hub refuses, in its own sentence."""
-    if isinstance(error, StoreUnavailableError):
-        return problem(503, str(error), code="store_unavailable", headers={"Retry-After": "30"})
-    if isinstance(error, NotFoundError):
-        return problem(404, str(error), code="not_found")
-    if isinstance(error, ConflictError):
-        return problem(409, str(error), code=str(error.facts.get("code", "conflict")))
-    return problem(422, str(error), code=_word(type(error).__name__))
+    status, code, headers = next(
+        (row[1:] for row in _REFUSALS if isinstance(error, row[0])), (422, _word(type(error).__name__), {})
+    )
+    return problem(status, str(error), code=str(error.facts.get("code", code)), headers=dict(headers))
+
+
+_LATER = {"Retry-After": "30"}
+
+_REFUSALS: tuple[tuple[type[WchError], int, str, dict[str, str]], ...] = (
+    (ForbiddenError, 403, "forbidden", {}),
+    (CursorError, 400, "cursor", {}),
+    (IdempotencyKeyError, 400, "idempotency_key", {}),
+    (StoreUnavailableError, 503, "store_unavailable", _LATER),
+    (ShopUnavailableError, 503, "shop_unavailable", _LATER),
+    (PaymentUnavailableError, 503, "payment_unavailable", _LATER),
+    (NotFoundError, 404, "not_found", {}),
+    (ShopNotFoundError, 404, "not_found", {}),
+    (VersionMovedError, 412, "version_moved", {}),
+    (StillRunningError, 409, "still_running", {"Retry-After": "1"}),
+    (ConflictError, 409, "conflict", {}),
+    (TransitionError, 409, "transition", {}),
+    (KeyReusedForAnotherError, 422, "idempotency_key_reused", {}),
+)
+"""Status and word of what the hub refuses, the narrower class first; anything else is 422 under its own name."""
 
 
 def of_http(_request: _Request, error: HTTPException) -> _Problem:

@@ -281,7 +281,7 @@ class _Server(uvicorn.Server):
 
 def _announce(plan: Plan) -> None:
     """Say on standard output where to go."""
-    places = {"webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
+    places = {"console": "/console", "webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
     if plan.phones:
         places = {"phone": "/sandbox"} | places | {"sends": "/sandbox/api/graph-log"}
     lines = [f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items())]

@@ -18,6 +18,7 @@ class that you leave out by name, so that it is seen. For assertions that show t
 from wch.testing.contract.census import TestCensus
 from wch.testing.contract.guards import TestBreakers, TestClaims, TestLimits
 from wch.testing.contract.holdings import TestHoldings
+from wch.testing.contract.inbox import TestInboxQueries
 from wch.testing.contract.keys import TestKeys, TestTexts
 from wch.testing.contract.messages import TestFence, TestLines, TestOutbox, TestThreads
 from wch.testing.contract.people import TestCarts, TestConversations, TestCustomers, TestReengagements, TestViews
@@ -37,6 +38,7 @@ __all__ = [
     "TestDeadLetters",
     "TestFence",
     "TestHoldings",
+    "TestInboxQueries",
     "TestKeys",
     "TestLimits",
     "TestLines",

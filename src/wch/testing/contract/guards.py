@@ -55,6 +55,20 @@ class TestClaims:
         assert await database.transact(partial(_claim, key=OTHER_HASH)) is True
         assert await database.read(lambda uow: uow.claims.is_claimed(OTHER_HASH, "payment", now=NOON)) is False
 
+    async def test_the_scopes_of_a_key_are_those_that_hold(self, database: Database) -> None:
+        """In order of their letters; what expired, and what another key holds, is not among them."""
+        await database.transact(partial(_claim, scope="webhook"))
+        await database.transact(partial(_claim, scope="api:b"))
+        await database.transact(partial(_claim, scope="api:a", at=50))
+        await database.transact(partial(_claim, key=OTHER_HASH, scope="payment"))
+
+        assert await database.read(lambda uow: uow.claims.scopes(HASH, now=later(99))) == [
+            "api:a",
+            "api:b",
+            "webhook",
+        ]
+        assert await database.read(lambda uow: uow.claims.scopes(HASH, now=later(100))) == ["api:a"]
+
     async def test_a_claim_that_is_rolled_back_was_never_made(self, database: Database) -> None:
         """A claim is one with its effects."""
 

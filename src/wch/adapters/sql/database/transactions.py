@@ -390,19 +390,19 @@ class SqlDatabase:
         this.in_doubt = False
 
 
-def _commit(connection: Connection, cut: DBAPIError | None) -> None:
-    connection.exec_driver_sql("COMMIT")
-    if cut is not None:
-        connection.invalidate()
-        raise cut
-
-
 def _cut_log(connection: Connection) -> bool:
     """Bring the log into the file and cut it; only outside a transaction, so the one around this is ended first."""
     connection.exec_driver_sql("COMMIT")
     told = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     return told is not None and told[0] == 0
+
+
+def _commit(connection: Connection, cut: DBAPIError | None) -> None:
+    connection.exec_driver_sql("COMMIT")
+    if cut is not None:
+        connection.invalidate()
+        raise cut
 
 
 def _roll_back(connection: Connection) -> bool:

@@ -1,0 +1,241 @@
+"""Routes about what holds the hub back, and about its figures."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from litestar import Response, get, patch, post
+from litestar.params import Body, PathParameter, QueryParameter
+
+from wch.application.hub import Hub
+from wch.domain.api_key import KeyScope
+from wch.domain.dead_letter import DeadLetterStatus
+from wch.domain.saga import SagaState
+from wch.entrypoints.http.api import samples
+from wch.entrypoints.http.api.calls import Asked, Told, after_id, after_word, key_of, needs, once, page, sees
+from wch.entrypoints.http.api.parameters import After, Because, Id, LetterChange, Limit, SagaAct, Word
+from wch.entrypoints.http.api.views import (
+    AuditView,
+    BreakerView,
+    DeadLetterView,
+    LetterCountView,
+    LimitPartView,
+    Page,
+    SagaView,
+)
+
+Text = Annotated[str | None, QueryParameter(max_length=100, description="Only these.")]
+
+
+def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
+    """Dead letters, sagas, breakers, limits, audit, figures."""
+    letter_told = Told(
+        kind="dead_letter",
+        id_of=lambda one: one.id,
+        read=lambda row: hub.dead_letters.show(int(row)),
+        view=lambda one, request: DeadLetterView.of(one, sees=sees(request)),
+    )
+    saga_told = Told(
+        kind="saga",
+        id_of=lambda one: one.saga_id,
+        read=hub.sagas.show,
+        view=lambda one, request: SagaView.of(one, sees=sees(request)),
+    )
+
+    async def breaker_again(row: str) -> Any:
+        return next(one for one in await hub.breakers.listed() if one.service == row)
+
+    breaker_told = Told(
+        kind="breaker", id_of=lambda one: one.service, read=breaker_again, view=lambda one, _: BreakerView.of(one)
+    )
+
+    # --- dead letters
+
+    @get("/dead-letters", opt=needs(KeyScope.READ), summary="What failed for good, by id")
+    async def letters(
+        request: Asked,
+        *,
+        status: Annotated[DeadLetterStatus | None, QueryParameter(name="status", description="Only these.")] = None,
+        hook: Text = None,
+        reason: Text = None,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> Page[DeadLetterView]:
+        found = await hub.dead_letters.listed(
+            status=status, hook=hook, reason=reason, after=after_id(after), limit=limit + 1
+        )
+        return page(found, limit, lambda one: DeadLetterView.of(one, sees=sees(request)), lambda one: (one.id,))
+
+    @get("/dead-letters/stats", opt=needs(KeyScope.READ), summary="How many letters stand where")
+    async def letter_counts() -> Page[LetterCountView]:
+        counts = await hub.dead_letters.stats()
+        rows = [
+            LetterCountView(status=status, hook=hook, reason=reason, count=count)
+            for (status, hook, reason), count in sorted(counts.items())
+        ]
+        return Page(data=rows, next_cursor=None)
+
+    @get("/dead-letters/{letter_id:int}", opt=needs(KeyScope.READ), summary="One letter")
+    async def letter(request: Asked, letter_id: Id) -> DeadLetterView:
+        return DeadLetterView.of(await hub.dead_letters.show(letter_id), sees=sees(request))
+
+    @post(
+        "/dead-letters/{letter_id:int}/replay",
+        opt=needs(KeyScope.DEAD_LETTERS),
+        status_code=200,
+        summary="Let the work wait again",
+    )
+    async def replay(
+        request: Asked,
+        letter_id: Id,
+        *,
+        dry_run: Annotated[bool, QueryParameter(name="dry_run", description="Do all of it, and take it back.")] = False,
+    ) -> Response[DeadLetterView]:
+        """Each letter is replayed once, however many ask; the second hears 409."""
+        by = key_of(request).actor
+        if dry_run:
+            tried = await hub.dead_letters.replay(letter_id, by=by, dry_run=True)
+            return Response(DeadLetterView.of(tried, sees=sees(request)))
+        return await once(hub, request, letter_told, hub.dead_letters, lambda room: room.replay(letter_id, by=by))
+
+    @post(
+        "/dead-letters/{letter_id:int}/dismiss",
+        opt=needs(KeyScope.DEAD_LETTERS),
+        status_code=200,
+        summary="Decide that nothing more is done",
+    )
+    async def dismiss(
+        request: Asked, letter_id: Id, data: Annotated[Because, Body(examples=samples.REASON)]
+    ) -> Response[DeadLetterView]:
+        by = key_of(request).actor
+        return await once(
+            hub,
+            request,
+            letter_told,
+            hub.dead_letters,
+            lambda room: room.dismiss(letter_id, reason=data.reason, by=by),
+        )
+
+    @patch("/dead-letters/{letter_id:int}", opt=needs(KeyScope.DEAD_LETTERS), summary="Mend the bytes of a letter")
+    async def edit(
+        request: Asked, letter_id: Id, data: Annotated[LetterChange, Body(examples=samples.LETTER)]
+    ) -> DeadLetterView:
+        """Put another delivery in the place of the one that could not be used; a replay takes it."""
+        body = json.dumps(data.body, ensure_ascii=False, separators=(",", ":")).encode()
+        edited = await hub.dead_letters.edit(letter_id, body, by=key_of(request).actor)
+        return DeadLetterView.of(edited, sees=sees(request))
+
+    # --- sagas
+
+    @get("/sagas", opt=needs(KeyScope.READ), summary="Sagas by id")
+    async def sagas(
+        request: Asked,
+        where: Annotated[SagaState | None, QueryParameter(name="state", description="Only these.")] = None,
+        kind: Annotated[str | None, QueryParameter(name="type", max_length=100, description="Only these.")] = None,
+        *,
+        needs_operator: Annotated[
+            bool, QueryParameter(name="needs_operator", description="Only those that wait for a person.")
+        ] = False,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> Page[SagaView]:
+        found = await hub.sagas.listed(
+            saga_type=kind, state=where, needs_operator=needs_operator, after=after_word(after), limit=limit + 1
+        )
+        return page(found, limit, lambda one: SagaView.of(one, sees=sees(request)), lambda one: (one.saga_id,))
+
+    @get("/sagas/{saga_id:str}", opt=needs(KeyScope.READ), summary="One saga as a time line")
+    async def saga(request: Asked, saga_id: Word) -> SagaView:
+        return SagaView.of(await hub.sagas.show(saga_id), sees=sees(request))
+
+    @post(
+        "/sagas/{saga_id:str}/{action:str}",
+        opt=needs(KeyScope.SAGAS),
+        status_code=200,
+        summary="Let a parked saga go on",
+    )
+    async def act(
+        request: Asked,
+        saga_id: Word,
+        action: Annotated[
+            Literal["resume", "retry-step", "skip-step", "compensate"], PathParameter(description="One of its actions.")
+        ],
+        data: Annotated[SagaAct, Body(examples=samples.SAGA)],
+    ) -> Response[SagaView]:
+        """Only what its `actions` name is open; the second of two who press hears 409."""
+        by = key_of(request).actor
+        return await once(
+            hub,
+            request,
+            saga_told,
+            hub.sagas,
+            lambda room: room.act(saga_id, action, by=by, reason=data.reason, result=data.result),
+        )
+
+    # --- what is not called, and what is counted
+
+    @get("/breakers", opt=needs(KeyScope.READ), summary="Every breaker that was ever used")
+    async def breakers() -> Page[BreakerView]:
+        return Page(data=[BreakerView.of(one) for one in await hub.breakers.listed()], next_cursor=None)
+
+    @post(
+        "/breakers/{service:str}/open", opt=needs(KeyScope.SETTINGS), status_code=200, summary="Stop calling a service"
+    )
+    async def open_breaker(request: Asked, service: Word) -> Response[BreakerView]:
+        by = key_of(request).actor
+        return await once(hub, request, breaker_told, hub.breakers, lambda room: room.open(service, by=by))
+
+    @post(
+        "/breakers/{service:str}/close",
+        opt=needs(KeyScope.SETTINGS),
+        status_code=200,
+        summary="Call a service again",
+    )
+    async def close_breaker(request: Asked, service: Word) -> Response[BreakerView]:
+        by = key_of(request).actor
+        return await once(hub, request, breaker_told, hub.breakers, lambda room: room.close(service, by=by))
+
+    @get("/limits", opt=needs(KeyScope.READ), summary="Counted hits, the newest first")
+    async def limits(name: Text = None) -> Page[LimitPartView]:
+        return Page(data=[LimitPartView.of(one) for one in await hub.limits.listed(name=name)], next_cursor=None)
+
+    @post(
+        "/limits/{name:str}/reset", opt=needs(KeyScope.SETTINGS), status_code=200, summary="Forget the hits of a limit"
+    )
+    async def reset(
+        request: Asked,
+        name: Word,
+        caller: Annotated[
+            str | None, QueryParameter(name="caller", max_length=200, description="Only those of this caller.")
+        ] = None,
+    ) -> dict[str, int]:
+        hub.limits.rule(name)
+        forgotten = await hub.limits.reset(name=name, identifier=caller, by=key_of(request).actor)
+        return {"forgotten": forgotten}
+
+    # --- what was done, and how much there is
+
+    @get("/audit", opt=needs(KeyScope.READ), summary="What people and keys did, by id")
+    async def audit(
+        actor: Text = None,
+        action: Text = None,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> Page[AuditView]:
+        start = after_id(after)
+        found = await hub.database.read(
+            lambda uow: uow.audit.listed(actor=actor, action=action, after=start, limit=limit + 1)
+        )
+        return page(found, limit, AuditView.of, lambda one: (one.id,))
+
+    @get("/stats", opt=needs(KeyScope.READ), summary="Every table counted by state, and what waits longest")
+    async def stats() -> dict[str, Any]:
+        return dict(await hub.statistics.snapshot())
+
+    @get("/verify", opt=needs(KeyScope.READ), summary="Whether everything accepted is accounted for")
+    async def verify() -> dict[str, Any]:
+        return dict(await hub.verification.run())
+
+    return [
+        letters, letter_counts, letter, replay, dismiss, edit, sagas, saga, act,
+        breakers, open_breaker, close_breaker, limits, reset, audit, stats, verify,
+    ]  # fmt: skip

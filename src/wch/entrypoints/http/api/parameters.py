@@ -1,0 +1,152 @@
+"""The parameters and bodies that the API's routes take."""
+
+from typing import Annotated, Literal
+
+import attrs
+from litestar.params import PathParameter, QueryParameter
+
+MOST_ID = 2**63 - 1
+
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=500, description="So many rows at most.")]
+After = Annotated[
+    str | None, QueryParameter(name="after", max_length=300, description="`next_cursor` of the page before.")
+]
+Id = Annotated[int, PathParameter(ge=0, le=MOST_ID, description="Its id.")]
+Word = Annotated[str, PathParameter(min_length=1, max_length=100, description="Its name.")]
+Key = Annotated[
+    str, PathParameter(min_length=1, max_length=40, description="A number in any spelling, or a customer's key.")
+]
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """Words to a customer from a person: the thread is that agent's from now on."""
+
+    text: str
+    agent: int = 1
+
+
+@attrs.frozen(kw_only=True)
+class Assignment:
+    """Whose thread it is from now on."""
+
+    agent: int
+
+
+@attrs.frozen(kw_only=True)
+class TextBody:
+    """Words; `preview_url` shows the page behind their first link."""
+
+    body: str
+    preview_url: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class MediaBody:
+    """A file by the id of an upload or by an https link, exactly one of them."""
+
+    id: str | None = None
+    link: str | None = None
+    caption: str | None = None
+    filename: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LocationBody:
+    """A place."""
+
+    latitude: float
+    longitude: float
+    name: str | None = None
+    address: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TemplateBody:
+    """An approved template, and what fills its body: in order, or by name."""
+
+    name: str
+    language: str
+    body: list[str] | None = None
+    named: dict[str, str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NewMessage:
+    """A message to one customer: its type, and the part that bears the type's name.
+
+    Attributes:
+        to: a number with its country code, in any spelling, or a customer's key.
+        number: the phone number id it leaves from; the one that the customer writes to if not given.
+        purpose: what a template is for; a campaign needs the customer's consent.
+    """
+
+    to: str
+    type: Literal["text", "image", "video", "audio", "document", "sticker", "location", "template"]
+    number: str | None = None
+    purpose: Literal["notice", "campaign"] = "notice"
+    text: TextBody | None = None
+    image: MediaBody | None = None
+    video: MediaBody | None = None
+    audio: MediaBody | None = None
+    document: MediaBody | None = None
+    sticker: MediaBody | None = None
+    location: LocationBody | None = None
+    template: TemplateBody | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Tags:
+    """Tags to add and to take away."""
+
+    add: list[str] = attrs.field(factory=list)
+    remove: list[str] = attrs.field(factory=list)
+
+
+@attrs.frozen(kw_only=True)
+class Consent:
+    """What a customer decided, and how that is known."""
+
+    to: Literal["in", "out"]
+    reason: str
+    purpose: Literal["marketing", "all"] = "marketing"
+
+
+@attrs.frozen(kw_only=True)
+class Quantity:
+    """How many of one line; 0 takes it out."""
+
+    product_id: int
+    quantity: int
+    variation_id: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Because:
+    """Why."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class LetterChange:
+    """Other bytes in the place of those that could not be used: a delivery as WhatsApp would send it."""
+
+    body: dict[str, object]
+
+
+@attrs.frozen(kw_only=True)
+class SagaAct:
+    """Why, and for `skip-step` what the step would have answered."""
+
+    reason: str | None = None
+    result: dict[str, object] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SyncOrder:
+    """What shall be looked at again."""
+
+    entity: Literal["product", "order", "inventory"]
+    entity_id: int
+    action: Literal["create", "update", "delete"] = "update"

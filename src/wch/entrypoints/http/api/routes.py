@@ -1,0 +1,29 @@
+"""Every route of the API, under its root, behind one guard."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Router
+
+from wch.application.hub import Hub
+from wch.entrypoints.http.api.calls import guard
+from wch.entrypoints.http.api.door import API
+from wch.entrypoints.http.api.guarding import guarding_routes
+from wch.entrypoints.http.api.selling import selling_routes
+from wch.entrypoints.http.api.talking import talking_routes
+
+_GROUPS: tuple[tuple[str, Callable[[Hub], list[Any]]], ...] = (
+    ("people", talking_routes),
+    ("selling", selling_routes),
+    ("operations", guarding_routes),
+)
+
+
+def api_routes(hub: Hub) -> Router:
+    """The router that `/api/v1` is; whoever comes here has shown a key to the `Door`."""
+    handlers: list[Any] = []
+    for tag, routes in _GROUPS:
+        for route in routes(hub):
+            route.tags = [tag]
+            handlers.append(route)
+    return Router(path=API, route_handlers=handlers, guards=[guard(hub)], security=[{"key": []}])

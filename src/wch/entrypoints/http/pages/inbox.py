@@ -1,0 +1,268 @@
+"""The inbox: threads, what was said in them, and what people do there."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import attrs
+
+from wch.application.outbox import WINDOW
+from wch.application.ports import UnitOfWork
+from wch.domain.cart import Cart
+from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.customer import CustomerProfile
+from wch.domain.errors import WchError
+from wch.domain.message import Direction, Message
+from wch.domain.moment import iso, of_iso, unix
+from wch.domain.operator import Right
+from wch.entrypoints.http.pages.eyes import clean, offers_of, words_of
+from wch.entrypoints.http.pages.parts import Cell, Choice, Page, moment, state
+from wch.entrypoints.http.pages.visiting import PAGE_SIZE, ForbiddenError, Route, Visit
+
+_FILTERS = {"": "All", "escalated": "With a person", "active": "With the assistant", "resolved": "Resolved"}
+SHOWN = 100
+"""Messages of a thread on its page."""
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One thread in the list."""
+
+    href: str
+    person: str
+    last: str
+    at: Cell
+    status: Cell
+    unread: int
+    holder: str
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """One message of a thread."""
+
+    id: int
+    is_ours: bool
+    who: str
+    words: str
+    offers: Sequence[str]
+    at: Cell
+    status: Cell
+    error: str
+    understood: str
+
+
+async def inbox(visit: Visit) -> Page:
+    """Threads, the latest first; another agent's are not among them."""
+    chosen = visit.query.get("status", "")
+    status = ConversationStatus(chosen) if chosen in set(ConversationStatus) else None
+    before = _cursor(visit.query.get("before", ""))
+
+    def work(uow: UnitOfWork) -> tuple[list[tuple[Conversation, CustomerProfile | None, Message | None]], str | None]:
+        found = uow.conversations.listed(status=status, before=before, limit=PAGE_SIZE)
+        last = found[-1] if len(found) == PAGE_SIZE else None
+        more = None if last is None or last.last_message_at is None else f"{iso(last.last_message_at)}.{last.id}"
+        seen = []
+        for talk in found:
+            if visit.eyes.finds(talk):
+                newest = uow.messages.thread(talk.id, limit=1)
+                seen.append((talk, uow.customers.of(talk.customer_phone), newest[0] if newest else None))
+        return seen, more
+
+    rows, more = await visit.hub.database.read(work)
+    names = {one.number: one.name for one in await visit.hub.operators.listed()}
+    lines = [_line(visit, talk, profile, newest, names) for talk, profile, newest in rows]
+    return Page(
+        title="Inbox",
+        place="inbox",
+        template="inbox.html",
+        choices=[
+            Choice(label=label, href=visit.href("inbox", status=word or None), is_chosen=word == chosen)
+            for word, label in _FILTERS.items()
+        ],
+        topics=("inbox",),
+        more=None if more is None else visit.href("inbox", status=chosen or None, before=more),
+        values={"lines": lines},
+    )
+
+
+def _line(
+    visit: Visit,
+    talk: Conversation,
+    profile: CustomerProfile | None,
+    newest: Message | None,
+    names: dict[int, str],
+) -> Line:
+    known = visit.eyes.may_know(talk)
+    return Line(
+        href=visit.href(f"inbox/{talk.id}"),
+        person=visit.eyes.person(talk.customer_phone, profile, known=known),
+        last="" if newest is None else visit.eyes.words(words_of(newest)[:140], known=known),
+        at=moment(talk.last_message_at),
+        status=state(talk.status),
+        unread=talk.unread_count,
+        holder=_holder(talk, names),
+    )
+
+
+def _holder(talk: Conversation, names: dict[int, str]) -> str:
+    if talk.assigned_agent_id is not None:
+        return names.get(talk.assigned_agent_id, f"person {talk.assigned_agent_id}")
+    return "nobody yet" if talk.status is ConversationStatus.ESCALATED else "the assistant"
+
+
+def _cursor(word: str) -> tuple[datetime, int] | None:
+    at, _, number = word.rpartition(".")
+    try:
+        return (of_iso(at), int(number)) if at else None
+    except ValueError:
+        return None
+
+
+async def thread(visit: Visit) -> Page:
+    """One conversation: what was said, how long the window is open, who the customer is."""
+    number = visit.number("id")
+
+    def work(
+        uow: UnitOfWork,
+    ) -> tuple[CustomerProfile | None, Cart | None, datetime | None, Conversation | None, Sequence[Message]]:
+        talk = uow.conversations.get(number)
+        if talk is None:
+            return None, None, None, None, ()
+        phone = talk.customer_phone
+        messages = tuple(reversed(uow.messages.thread(number, limit=SHOWN)))
+        heard = uow.messages.latest_inbound_at(phone)
+        return uow.customers.of(phone), uow.carts.of(phone), heard, talk, messages
+
+    shown = await visit.hub.conversations.show(number, limit=1)
+    visit.eyes.demand(shown.conversation)
+    profile, cart, heard, talk, messages = await visit.hub.database.read(work)
+    talk = talk or shown.conversation
+    known = visit.eyes.may_know(talk)
+    names = {one.number: one.name for one in await visit.hub.operators.listed()}
+    closes = None if heard is None else heard + WINDOW
+    now = visit.hub.clock.now()
+    return Page(
+        title=visit.eyes.person(talk.customer_phone, profile, known=known),
+        place="inbox",
+        template="thread.html",
+        topics=(f"conversation:{talk.id}",),
+        back=(visit.href("inbox"), "Inbox"),
+        values={
+            "talk": talk,
+            "state": state(talk.status),
+            "is_escalated": talk.status is ConversationStatus.ESCALATED,
+            "is_resolved": talk.status is ConversationStatus.RESOLVED,
+            "holder": _holder(talk, names),
+            "number": visit.eyes.number(talk.customer_phone, known=known),
+            "said": [_said(visit, one, known=known) for one in messages],
+            "can_write": visit.may(Right.CONVERSE) and known,
+            "window_open": closes is not None and now < closes,
+            "closes": closes,
+            "closes_unix": None if closes is None else unix(closes),
+            "now_unix": unix(now),
+            "left": "" if closes is None else _span((closes - now).total_seconds()),
+            "cart": cart if cart is not None and cart.items else None,
+            "profile": profile,
+            "colleagues": sorted((one, name) for one, name in names.items()),
+        },
+    )
+
+
+def _said(visit: Visit, message: Message, *, known: bool) -> Said:
+    ours = message.direction is Direction.OUTBOUND
+    origin = message.content.get("origin")
+    by = origin.get("by") if isinstance(origin, Mapping) else None
+    handled = message.content.get("handled")
+    intent = handled.get("intent") if isinstance(handled, Mapping) else None
+    return Said(
+        id=message.id,
+        is_ours=ours,
+        who=("A colleague" if by == "person" else "Assistant" if by == "dialogue" else str(by or "Shop"))
+        if ours
+        else "Customer",
+        words=visit.eyes.words(words_of(message), known=known),
+        offers=offers_of(message) if known else (),
+        at=moment(message.created_at),
+        status=state(message.status),
+        error=clean(message.error_message) if message.error_message else "",
+        understood=str(intent).replace("_", " ") if intent else "",
+    )
+
+
+def _span(seconds: float) -> str:
+    hours, minutes = divmod(max(0, int(seconds // 60)), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+async def _allowed(visit: Visit) -> int:
+    """The thread that is to be changed, if it is there for this operator."""
+    number = visit.number("id")
+    talk = (await visit.hub.conversations.show(number, limit=1)).conversation
+    visit.eyes.demand(talk)
+    if not visit.eyes.may_know(talk):
+        raise ForbiddenError
+    return number
+
+
+async def reply(visit: Visit) -> str:
+    """Write to the customer."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.reply(number, visit.word("text"), agent=visit.operator.number, by=visit.by)
+    return visit.href(f"inbox/{number}", done="sent")
+
+
+async def take_over(visit: Visit) -> str:
+    """Take the thread from the assistant, or from nobody, for oneself."""
+    number = await _allowed(visit)
+    talk = (await visit.hub.conversations.show(number, limit=1)).conversation
+    if talk.status is not ConversationStatus.ESCALATED:
+        await visit.hub.conversations.handoff(number, by=visit.by)
+    await visit.hub.conversations.assign(number, visit.operator.number, by=visit.by)
+    return visit.href(f"inbox/{number}", done="handoff")
+
+
+async def hand_back(visit: Visit) -> str:
+    """Give the thread back to the assistant."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.handback(number, by=visit.by)
+    return visit.href(f"inbox/{number}", done="handback")
+
+
+async def resolve(visit: Visit) -> str:
+    """End the thread."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.resolve(number, by=visit.by)
+    return visit.href(f"inbox/{number}", done="resolve")
+
+
+async def assign(visit: Visit) -> str:
+    """Give the thread to a colleague; an agent then has no more to do with it."""
+    number = await _allowed(visit)
+    people = {one.number for one in await visit.hub.operators.listed() if not one.is_disabled}
+    agent = int(visit.word("agent")) if visit.word("agent").isdecimal() else 0
+    if agent not in people:
+        raise UnknownColleagueError
+    await visit.hub.conversations.assign(number, agent, by=visit.by)
+    return visit.href("inbox", done="assign")
+
+
+async def seen(visit: Visit) -> str:
+    """Nothing of the thread is unread any more."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.seen(number)
+    return visit.href(f"inbox/{number}", done="seen")
+
+
+class UnknownColleagueError(WchError):
+    """There is no such colleague; choose one of the list."""
+
+
+PAGES = (Route("inbox", Right.SEE, inbox), Route("inbox/{id}", Right.SEE, thread))
+ACTS = (
+    Route("inbox/{id}/reply", Right.CONVERSE, reply),
+    Route("inbox/{id}/take-over", Right.CONVERSE, take_over),
+    Route("inbox/{id}/hand-back", Right.CONVERSE, hand_back),
+    Route("inbox/{id}/resolve", Right.CONVERSE, resolve),
+    Route("inbox/{id}/assign", Right.CONVERSE, assign),
+    Route("inbox/{id}/seen", Right.CONVERSE, seen),
+)
