@@ -133,7 +133,7 @@ async def _race(url: str, name: str, rounds: int) -> None:
         await asyncio.to_thread(sys.stdin.readline)
         won = [number for number in range(rounds) if await RACES[name](hub, number)]
         redone = getattr(hub.database, "redone", 0)
-    print(json.dumps({"won": won, "redone": redone}))  # noqa: T201 - what came of it
+    print(json.dumps({"won": won, "redone": [redone]}))  # noqa: T201 - what came of it
 
 
 if __name__ == "__main__":
