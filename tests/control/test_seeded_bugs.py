@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ TESTS_FAILED = 1
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_planted_bug_is_caught(bug: str) -> None:
+def test_a_planted_bug_is_caught(bug: str, record_property: Callable[[str, object], None]) -> None:
     """By the layer that is named for it."""
     _, where = BUGS[bug]
     done = subprocess.run(
@@ -30,6 +31,7 @@ def test_a_planted_bug_is_caught(bug: str) -> None:
         env={**os.environ, "WCH_SEEDED_BUG": bug, "WCH_REQUIRE_ALL": "0"},
     )  # fmt: skip
 
+    record_property("figures", f"{bug}: caught by {where}")
     assert done.returncode == TESTS_FAILED, (
         f"{bug} went unnoticed by {where}: {done.stdout[-1500:]}{done.stderr[-500:]}"
     )

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("race", RACES)
-async def test_what_may_be_had_once_is_had_once(store: Store, tmp_path: Path, race: str) -> None:
+async def test_what_may_be_had_once_is_had_once(
+    store: Store, tmp_path: Path, race: str, record_property: Callable[[str, object], None]
+) -> None:
     """Printed: rounds, violations, deadlocks and busy rows that were redone."""
     installed = Installed(folder=tmp_path, store=store)
     assert installed.wch("db", "upgrade").returncode == 0
@@ -52,7 +54,7 @@ async def test_what_may_be_had_once_is_had_once(store: Store, tmp_path: Path, ra
 
     won: Counter[int] = Counter(number for one in found for number in one["won"])
     redone = sum(sum(one["redone"]) for one in found)
-    print(f"{race}: {PROCESSES} processes x {ROUNDS} rounds, {redone} redone")  # noqa: T201 - a figure of the run
+    record_property("figures", f"{race}: {PROCESSES} processes x {ROUNDS} rounds, {redone} redone")
     if race in ONCE:
         assert won == Counter(range(ROUNDS)), "each is had by exactly one"
     elif race == "limit":

@@ -22,10 +22,11 @@ def test_a_letter_is_shown_as_it_was_written(line: Line) -> None:
     assert line.json("dead-letters", "show", "1")["attempts"] == 5
 
 
-def test_a_dry_replay_changes_nothing(line: Line) -> None:
-    """It is asked in order to be sure first."""
-    assert line.json("dead-letters", "replay", "--all", "--dry-run") == {"dry_run": True, "letters": [1], "refused": []}
+def test_a_dry_replay_tells_the_truth_and_changes_nothing(line: Line) -> None:
+    """It does all of it and takes it back: this letter's message was sent after all, so it would be refused."""
+    told = line.json("dead-letters", "replay", "--all", "--dry-run", code=1)
 
+    assert (told["dry_run"], told["letters"], [one["id"] for one in told["refused"]]) == (True, [], [1])
     assert _first(line, "dead-letters", "list")["status"] == "pending"
 
 
