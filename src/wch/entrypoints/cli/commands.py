@@ -9,6 +9,7 @@ from wch.entrypoints.cli import (
     keyring,
     letters,
     operating,
+    refunding,
     replaying,
     selling,
     staffing,
@@ -57,3 +58,6 @@ for part in (
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)
