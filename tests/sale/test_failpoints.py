@@ -21,6 +21,7 @@ ELSEWHERE = {
     "inbound.renew": "20 seconds of thought: tests/application/test_failpoints.py",
     "letter.before_commit": "a dead letter: tests/application/test_failpoints.py",
     "letter.replayed": "a dead letter: tests/application/test_failpoints.py",
+    "payment.claimed": "an online payment: tests/application/test_payments.py",
     "saga.undo_call": "a shop that refuses: tests/application/test_sagas.py",
     "saga.undone": "a shop that refuses: tests/application/test_sagas.py",
     "saga.signal": "a customer who cancels while it runs: tests/application/test_handling.py",

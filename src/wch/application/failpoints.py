@@ -49,6 +49,7 @@ NAMES: Mapping[str, str] = {
     "breaker.permit": "a probe has its permit, not committed",
     "breaker.told": "a breaker heard of a failure or a probe, not committed",
     "limit.admitted": "a hit is counted, not committed",
+    "payment.claimed": "what a gateway told is claimed and committed",
     "migrate.step": "a step of the schema was run, not committed",
     "migrate.version": "every table is there, the version is not written",
 }
