@@ -16,14 +16,16 @@ from sqlalchemy.engine import make_url
 from wch.adapters.clock import ShiftedClock, SystemClock
 from wch.adapters.ids import SystemIds
 from wch.adapters.local_shop import LocalShop, create, drop, shop_metadata
-from wch.adapters.memory import MemoryDatabase
+from wch.adapters.memory import MemoryDatabase, MemoryMediaStore
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
+from wch.application.attachments import Attachments
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
+from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
 from wch.application.checkup import Bounds, Checkup
 from wch.application.conversations import Conversations
@@ -35,8 +37,10 @@ from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
+from wch.application.explaining import Explaining
 from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
+from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.gathering import Gatherer
 from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
@@ -50,12 +54,13 @@ from wch.application.late_payments import LatePayments
 from wch.application.limits import Limits
 from wch.application.merges import Merges
 from wch.application.messages import Messages
-from wch.application.notifications import Notifications
+from wch.application.notifications import PARAMETERS, Notifications
 from wch.application.observers import Observers
 from wch.application.operators import Operators
 from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
+from wch.application.outreach import Manners, Outreach
 from wch.application.payment_steps import PaymentSteps
 from wch.application.payments import IncomingPayments
 from wch.application.ports import (
@@ -63,6 +68,8 @@ from wch.application.ports import (
     Database,
     Gateway,
     Ids,
+    MediaFiles,
+    MediaStore,
     Observer,
     Payments,
     Shop,
@@ -76,16 +83,19 @@ from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
 from wch.application.sync_tasks import SyncTasks
+from wch.application.templates import Templates
 from wch.application.tombstones import Tombstones
 from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.watching import Watching
 from wch.application.worker import Worker
+from wch.domain.attachment import Attachment, AttachmentError
 from wch.domain.catalogue import ShopFacts
 from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.document import document
@@ -96,9 +106,14 @@ from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
 from wch.settings import Settings, WayToPay
+from wch.settings.choices import TEMPLATES as USES
 
 MEMORY = "memory://"
 TAG = "hub.tag"
+SANDBOX_ACCOUNT = "200000000000002"
+SANDBOX_GRAPH = "/sandbox/graph"
+"""What the address of the simulated Graph API ends with."""
+
 SANDBOX_CLOCK = "sandbox.clock"
 CLOCK_SECONDS = 60.0
 INGRESS_SECONDS = 8.0
@@ -118,6 +133,7 @@ async def open_hub(
     whatsapp: WhatsApp | None = None,
     shop: Shop | None = None,
     payments: Payments | None = None,
+    media: MediaStore | None = None,
     database: Database | None = None,
     observers: Sequence[Observer] = (),
     install: bool = False,
@@ -132,6 +148,7 @@ async def open_hub(
         whatsapp: the host's own WhatsApp.
         shop: the host's own shop.
         payments: the host's own ways to pay.
+        media: where the host keeps files of customers; None keeps the latest in memory.
         database: the host's own store, such as a `SqlDatabase` over its engine.
         observers: who hears facts after the commit.
         install: make the tables in a database that has none yet.
@@ -167,6 +184,8 @@ async def open_hub(
             whatsapp=whatsapp,
             shop=sold,
             payments=payments if payments is not None else _payments(settings, stack),
+            media_files=_media_files(settings, stack),
+            media_store=media if media is not None else MemoryMediaStore(),
             observers=Observers(all=tuple(observers)),
             failpoints=failpoints,
             tag=await _tag(store, chance),
@@ -183,6 +202,8 @@ class Parts:
     clock: Clock
     ids: Ids
     whatsapp: WhatsApp
+    media_files: MediaFiles = attrs.field(factory=lambda: _NoFiles())  # noqa: PLW0108 - it is made further down
+    media_store: MediaStore = attrs.field(factory=MemoryMediaStore)
     shop: Shop
     payments: Payments
     observers: Observers
@@ -210,7 +231,7 @@ def wired(parts: Parts) -> Hub:
         one(part)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
-    _conversing(one, settings)
+    _conversing(one, settings, parts.clock)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     one(Bell)
@@ -224,6 +245,7 @@ def wired(parts: Parts) -> Hub:
         most_at_once=settings.worker.concurrency * 4,
         tell=parts.observers,
     )
+    _outreach(container, one, parts)
     one(
         Outbox,
         pause=asyncio.sleep,
@@ -231,7 +253,6 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
-    container.register(Counting, instance=_counting(settings))
     _placing(one, parts)
     _privacy(one, parts, numbers)
     one(
@@ -247,15 +268,19 @@ def wired(parts: Parts) -> Hub:
     one(Notifications, language=settings.general.language)
     one(SyncTasks, most_at_once=50)
     one(Carts, tell=parts.observers, idle=timedelta(minutes=settings.recovery.idle_minutes))
-    one(
+    duties = (
+        Handling,
+        Outbox,
+        SagaRunner,
+        LatePayments,
+        Notifications,
+        SyncTasks,
+        Carts,
+        Templates,
+        FanningOut,
         Housekeeping,
-        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
-        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
-        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
-        rest=Every(parts.clock, 30.0),
+        Retention,
     )
-    one(Retention, kept=_kept(settings))
-    duties = (Handling, Outbox, SagaRunner, LatePayments, Notifications, SyncTasks, Carts, Housekeeping, Retention)
     one(
         Worker,
         duties=tuple(container.resolve(duty) for duty in duties),
@@ -289,6 +314,8 @@ def _ports(container: punq.Container, parts: Parts) -> None:
     container.register(Clock, instance=parts.clock)
     container.register(Ids, instance=parts.ids)
     container.register(WhatsApp, instance=parts.whatsapp)
+    container.register(MediaFiles, instance=parts.media_files)
+    container.register(MediaStore, instance=parts.media_store)
     container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
     container.register(Shop, instance=parts.shop)
     container.register(Payments, instance=parts.payments)
@@ -321,6 +348,7 @@ def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -
     one(Erasures, keepers=keepers, numbers=numbers, country=country)
     one(Exports, keepers=keepers, country=country)
     one(Merges, country=country)
+    one(Retention, kept=_kept(parts.settings))
 
 
 def _counting(settings: Settings) -> Counting:
@@ -332,6 +360,57 @@ def _counting(settings: Settings) -> Counting:
         silver=steps.silver,
         gold=steps.gold,
         platinum=steps.platinum,
+    )
+
+
+def _outreach(container: punq.Container, one: Callable[..., None], parts: Parts) -> None:
+    """What decides whether people are approached, and the campaigns that approach them."""
+    settings = parts.settings
+    plans, manners = settings.broadcasts, settings.marketing
+    container.register(Counting, instance=_counting(settings))
+    container.register(
+        Manners,
+        instance=Manners(
+            cap_week=manners.cap_week,
+            cap_month=manners.cap_month,
+            quiet_start=manners.quiet_start,
+            quiet_end=manners.quiet_end,
+            no_marketing_to=frozenset(manners.blocked_countries),
+            zone=settings.general.timezone,
+            language=settings.general.language,
+        ),
+    )
+    one(Outreach)
+    one(Targeting)
+    source: Any = parts.whatsapp if hasattr(parts.whatsapp, "message_templates") else None
+    one(
+        Templates,
+        source=source,
+        account=settings.whatsapp.waba_id or (SANDBOX_ACCOUNT if SANDBOX_GRAPH in settings.whatsapp.graph_url else ""),
+        uses=settings.templates.map,
+        variables={use: PARAMETERS[name] for use, name in USES.items() if name in PARAMETERS},
+        every=timedelta(hours=settings.templates.sync_hours),
+        language=settings.general.language,
+    )
+    one(SecondLook)
+    one(
+        FanningOut,
+        quality=BadQuality(
+            sample=plans.pause_sample,
+            held_back_percent=plans.pause_131049_percent,
+            failed_percent=plans.pause_failed_percent,
+        ),
+        most=plans.max_recipients,
+    )
+    one(Explaining)
+    one(
+        Broadcasts,
+        rate_per_minute=plans.rate_per_minute,
+        life_hours=plans.life_hours,
+        credit_days=plans.credit_days,
+        prices=settings.pricing.table,
+        country=settings.general.country or "US",
+        zone=settings.general.timezone,
     )
 
 
@@ -364,7 +443,7 @@ def _doors(settings: Settings) -> Doors:
     )
 
 
-def _conversing(one: Callable[..., None], settings: Settings) -> None:
+def _conversing(one: Callable[..., None], settings: Settings, clock: Clock) -> None:
     """What comes from WhatsApp, and what people do about it."""
     one(
         Arrivals,
@@ -373,8 +452,16 @@ def _conversing(one: Callable[..., None], settings: Settings) -> None:
     )
     one(Accounts, waba_id=settings.whatsapp.waba_id)
     one(Identities)
+    one(Attachments)
     one(Replays, policy=_policy(settings))
     one(Conversations, receipts=settings.conversation.read_receipts)
+    one(
+        Housekeeping,
+        resolve_after=timedelta(hours=settings.conversation.resolve_hours),
+        person_silent_for=timedelta(hours=settings.conversation.handback_hours),
+        phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
+        rest=Every(clock, 30.0),
+    )
 
 
 def _people(settings: Settings, one: Callable[..., None]) -> None:
@@ -549,6 +636,32 @@ def _whatsapp(settings: Settings, stack: contextlib.AsyncExitStack) -> WhatsApp:
     )
     stack.push_async_callback(client.aclose)
     return client
+
+
+class _NoFiles:
+    """Files need the extra `http`; without it none comes or goes."""
+
+    async def fetch(self, media_id: str, *, sha256: str | None = None, most: int = 0) -> Attachment:  # noqa: ARG002 - the port's arguments
+        raise AttachmentError(code="unavailable")
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:  # noqa: ARG002 - as above
+        raise AttachmentError(code="unavailable")
+
+
+def _media_files(settings: Settings, stack: contextlib.AsyncExitStack) -> MediaFiles:
+    """Files over the Cloud API, with connections of their own that follow no redirect."""
+    try:
+        import httpx2  # noqa: PLC0415 - needs the extra `http`
+
+        from wch.adapters.whatsapp.media import CloudApiMedia  # noqa: PLC0415 - as above
+    except ModuleNotFoundError:
+        return _NoFiles()
+    http = httpx2.AsyncClient(timeout=30.0, follow_redirects=False, trust_env=False)
+    stack.push_async_callback(http.aclose)
+    whatsapp = settings.whatsapp
+    return CloudApiMedia(
+        graph_url=whatsapp.graph_url, version=whatsapp.graph_version, access_token=whatsapp.access_token, http=http
+    )
 
 
 async def _tag(database: Database, ids: Ids) -> str:
@@ -839,6 +952,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
     import httpx2  # noqa: PLC0415 - needs the extra `http`
 
     from wch.adapters.sandbox import Sandbox, gateways  # noqa: PLC0415 - only when it is asked for
+    from wch.adapters.sandbox.templates import samples  # noqa: PLC0415 - as above
 
     async def advance(span: timedelta) -> None:
         await advance_clock(hub, span)
@@ -851,7 +965,8 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         secret=settings.whatsapp.app_secret[0],
         token=settings.whatsapp.access_token,
         number=next((number for number in numbers if number != "*"), "100000000000001"),
-        waba_id=settings.whatsapp.waba_id or "200000000000002",
+        waba_id=settings.whatsapp.waba_id or SANDBOX_ACCOUNT,
+        templates=samples(),
         clock=hub.clock,
         ids=hub.ids,
         http=http,

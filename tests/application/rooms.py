@@ -19,6 +19,7 @@ from wch.application.dead_letters import DeadLetters
 from wch.application.dialogue.scene import Answer, Say, Scene
 from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
+from wch.application.fanning_out import Targeting
 from wch.application.gathering import Gatherer
 from wch.application.handling import Handling
 from wch.application.identities import Identities
@@ -28,7 +29,9 @@ from wch.application.limits import DOCUMENTED, Limits
 from wch.application.merges import Merges
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
+from wch.application.outreach import Manners, Outreach
 from wch.application.ports import Database, UnitOfWork
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
@@ -228,6 +231,10 @@ def rooms(
         tell=facts.append,
     )
 
+    targeting = Targeting(
+        outreach=Outreach(manners=Manners(no_marketing_to=frozenset())), counting=Counting(home="EUR")
+    )
+
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
@@ -239,6 +246,7 @@ def rooms(
         breakers=breakers,
         limits=limits,
         outcomes=Outcomes(clock=clock, breakers=breakers),
+        second_look=SecondLook(targeting=targeting),
         settling=Settling(database=store, clock=clock, failpoints=points),
         failpoints=points,
         bell=bell,

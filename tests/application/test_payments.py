@@ -10,6 +10,7 @@ from tests.application.shopping import ANNA, Shopping, shopping
 from wch.application.failpoints import FailpointError
 from wch.application.payments import PaymentReceipt
 from wch.application.ports import UnitOfWork
+from wch.application.refunds import cancel_paid
 from wch.application.sagas import signal
 from wch.application.verification import Verification
 from wch.domain.conversation import State
@@ -547,6 +548,36 @@ async def test_a_refund_is_sent_once_whoever_dies(hub: Shopping, edge: str, plac
     assert (await hub.saga(refund.saga_id)).state is SagaState.COMPLETED
     assert list(payment.refunds.values()) == [payment.amount]
     assert (order.status, order.refunded) == (OrderStatus.REFUNDED, payment.amount)
+
+
+async def test_a_customer_who_cancels_a_paid_order_gets_all_of_it_back(hub: Shopping) -> None:
+    """Asked twice, or told twice: one cancelled order, one refund, the goods back, the order counted no more."""
+    saga_id, order_id = await paid(hub)
+    for _ in range(2):
+        await hub.do(lambda uow: cancel_paid(uow, order_id, now=hub.clock.now()))
+    await hub.runs()
+    await hub.do(lambda uow: cancel_paid(uow, order_id, now=hub.clock.now()))
+    await hub.runs()
+
+    (order,) = await orders(hub)
+    payment = hub.gateway.payment()
+    profile = await hub.see(lambda uow: uow.customers.of(ANNA))
+    assert (order.status, order.refunded) == (OrderStatus.REFUNDED, payment.amount)
+    assert list(payment.refunds.values()) == [payment.amount]
+    assert (await hub.stock(), profile.total_orders) == (10, 0)
+    assert len((await money(hub, saga_id)).refunds) == 1
+
+
+async def test_an_order_that_has_just_left_is_not_given_back(hub: Shopping) -> None:
+    """Nothing moves, and the customer hears that a person will look at it."""
+    saga_id, order_id = await paid(hub)
+    await hub.shop.shop.ship(order_id=order_id)
+    await hub.do(lambda uow: cancel_paid(uow, order_id, now=hub.clock.now()))
+    await hub.runs()
+
+    assert hub.gateway.payment().refunds == {}
+    assert [one.state.value for one in (await money(hub, saga_id)).refunds] == ["failed"]
+    assert "colleague" in str((await hub.said())[-1].content)
 
 
 async def test_a_refund_of_cash_moves_no_money(hub: Shopping) -> None:

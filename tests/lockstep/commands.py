@@ -137,6 +137,24 @@ def _page(ids: Ids, kind: type, after: int | None) -> int:
     return 0 if after is None else int(ids.real(kind, after))
 
 
+# --- recipients of a campaign --------------------------------------------------------------
+
+
+@command(campaign=st.integers(1, 2), limit=LIMITS)
+def discard_recipients(uow: UnitOfWork, _ids: Ids, *, campaign: int, limit: int) -> Any:
+    return uow.recipients.discard(campaign, limit=limit)
+
+
+@command(campaign=st.integers(1, 2), phone=PHONES, at=MOMENTS)
+def look_for_recipients(uow: UnitOfWork, _ids: Ids, *, campaign: int, phone: str, at: datetime) -> Any:
+    return (
+        uow.recipients.of(campaign, phone),
+        uow.recipients.reached(phone, since=at),
+        uow.recipients.standing(campaign, ["queued", "sent"], limit=2),
+        uow.recipients.settled(campaign, limit=2),
+    )
+
+
 # --- rows of any table ---------------------------------------------------------------------
 
 WALKED = ("conversations", "messages", "carts", "customer_profiles", "notification_log", "dead_letter_queue", "options")

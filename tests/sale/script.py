@@ -12,7 +12,7 @@ from wch.application.hub import Hub
 from wch.application.ports import UnitOfWork
 from wch.domain.moment import unix
 from wch.entrypoints.cli.demo import options_of
-from wch.entrypoints.cli.running import plain
+from wch.entrypoints.shown import plain
 from wch.testing import FrozenClock, RecordingWhatsApp
 
 ANNA = "34600111222"

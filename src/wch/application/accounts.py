@@ -12,6 +12,7 @@ from wch.application.ports import UnitOfWork
 from wch.application.stops import stop_campaigns
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.inbound import AccountEvent
+from wch.domain.message_template import APPROVED
 from wch.domain.moment import iso
 from wch.domain.phone import key_of
 
@@ -94,7 +95,7 @@ def _template_status(uow: UnitOfWork, event: AccountEvent, now: datetime) -> Non
     category = event.value.get("message_template_category")
     if isinstance(category, str):
         facts["category"] = category.upper()
-    if status in known_templates.APPROVED:
+    if status in APPROVED:
         facts["faulty"] = None
     known_templates.note(uow, *template, now=now, **facts)
     if status in known_templates.BANNED:

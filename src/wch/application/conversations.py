@@ -22,10 +22,11 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.document import document
 from wch.domain.errors import ConflictError, NotFoundError, WchError
 from wch.domain.message import Class, Direction, Message
-from wch.domain.outgoing import Text
+from wch.domain.outgoing import Outgoing, Text
 from wch.domain.phone import is_number, is_surrogate, variants
 
 Change = Callable[[UnitOfWork, Conversation, datetime], Conversation]
+Words = Callable[[UnitOfWork, CustomerProfile], Outgoing]
 
 NOBODY = 0
 """The agent whose threads are those that nobody has."""
@@ -220,11 +221,36 @@ class Conversations:
         if canned is None:
             Text(body=text)
 
+        def words(uow: UnitOfWork, profile: CustomerProfile) -> Outgoing:
+            return Text(body=text if canned is None else _filled(uow, canned, profile))
+
+        return await self._reply(conversation_id, words, agent=agent, by=by)
+
+    async def reply_with(self, conversation_id: int, message: Outgoing, *, agent: int, by: str) -> Message:
+        """As `reply`, with any kind of message."""
+        return await self._reply(conversation_id, lambda _uow, _profile: message, agent=agent, by=by)
+
+    async def number_for_reply(self, conversation_id: int) -> str:
+        """The number that a reply would leave from.
+
+        Raises:
+            NotFoundError: there is no thread of this id.
+        """
+
+        def work(uow: UnitOfWork) -> str:
+            conversation = uow.conversations.get(conversation_id)
+            if conversation is None:
+                raise NotFoundError(kind="conversation", id=conversation_id)
+            return self.speaker.number_of(conversation)
+
+        return await self.database.read(work)
+
+    async def _reply(self, conversation_id: int, words: Words, *, agent: int, by: str) -> Message:
         def work(uow: UnitOfWork) -> Message:
             now = self.clock.now()
             conversation = self._locked(uow, conversation_id, now)
             profile = uow.customers.lock(conversation.customer_phone, now=now)
-            message = Text(body=text if canned is None else _filled(uow, canned, profile))
+            message = words(uow, profile)
             number = self.speaker.number_of(conversation)
             latest = uow.messages.latest_inbound_at(profile.phone, number or None)
             told = conversation.context.get("window_closed_at")

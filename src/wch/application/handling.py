@@ -13,6 +13,7 @@ from wch.application.dialogue.scene import Answer, Say, Scene
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
+from wch.application.refunds import cancel_paid
 from wch.application.sagas import signal
 from wch.application.speaking import Speaker
 from wch.domain.cart import Cart
@@ -302,6 +303,8 @@ class Handling:
             self._place(uow, answer.placement, now=now)
         for told in answer.signals:
             signal(uow, told.saga_id, told.kind, told.facts, now=now)
+        for wish in answer.refunds:
+            cancel_paid(uow, wish.order_id, now=now)
             self.failpoints("saga.signal")
         conversation = attrs.evolve(
             conversation,

@@ -2,7 +2,9 @@
 
 import attrs
 
+from wch.application.attachments import Attachments
 from wch.application.breakers import Breakers
+from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
 from wch.application.checkup import Checkup
 from wch.application.conversations import Conversations
@@ -10,6 +12,7 @@ from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
+from wch.application.explaining import Explaining
 from wch.application.exports import Exports
 from wch.application.health import Health
 from wch.application.inbox import Inbox
@@ -29,6 +32,7 @@ from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
+from wch.application.templates import Templates
 from wch.application.traces import Traces
 from wch.application.verification import Verification
 from wch.application.watching import Watching
@@ -48,12 +52,16 @@ class Hub:
     worker: Worker
     conversations: Conversations
     replays: Replays
+    attachments: Attachments
     messages: Messages
     carts: Carts
     customers: Customers
     exports: Exports
     erasures: Erasures
     merges: Merges
+    broadcasts: Broadcasts
+    templates: Templates
+    explaining: Explaining
     orders: Orders
     payments: IncomingPayments
     refunds: Refunds

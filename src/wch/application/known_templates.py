@@ -1,30 +1,18 @@
 """Message templates as the hub knows them: what WhatsApp told of each, by name and language."""
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
 from wch.application.ports import UnitOfWork
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.message_template import APPROVED, option_of
 from wch.domain.moment import iso
 
-TEMPLATE = "template."
-"""How the names of their options begin."""
-
-APPROVED = frozenset({"APPROVED", "REINSTATED"})
-"""What WhatsApp calls a template that may be sent."""
+WANTED = "templates.wanted"
+"""The option that asks for the templates to be fetched again soon."""
 
 BANNED = frozenset({"PAUSED", "DISABLED", "REJECTED", "DELETED", "PENDING_DELETION", "ARCHIVED"})
 """What WhatsApp calls one that may not."""
-
-LONGEST_NAME = 150
-"""A longer name stands under its digest."""
-
-
-def option_of(name: str, language: str) -> str:
-    """The option of a template; `en-US` and `en_US` are one language."""
-    short = name if len(name) <= LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
-    return f"{TEMPLATE}{short}.{language.replace('-', '_')}"
 
 
 def known(uow: UnitOfWork, name: str, language: str) -> JsonObject | None:
@@ -37,6 +25,7 @@ def note(uow: UnitOfWork, name: str, language: str, *, now: datetime, **facts: A
     option = option_of(name, language)
     before = uow.options.get(option, lock=True) or document(name=name, language=language.replace("-", "_"))
     uow.options.put(option, amended(before, **facts, told_at=iso(now)))
+    uow.options.put(WANTED, document(at=iso(now)))
     return before
 
 

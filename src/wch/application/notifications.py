@@ -129,7 +129,7 @@ class Notifications:
         values = self._values(order, profile, texts, parcel_of(notice.notification_type, order))
         latest = uow.messages.latest_inbound_at(profile.phone)
         is_open = latest is not None and now < latest + WINDOW
-        parameters = tuple(values[name] for name in _PARAMETERS.get(template, ("order_number", "status_text")))
+        parameters = tuple(values[name] for name in PARAMETERS.get(template, ("order_number", "status_text")))
         message: Outgoing = (
             self._text(kind, texts, values, order)
             if is_open
@@ -263,7 +263,7 @@ class Notifications:
         return await self.database.transact(work)
 
 
-_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "order_confirmation": ("customer_name", "order_number", "order_total", "item_count"),
     "order_processing": ("order_number", "status_text"),
     "order_cancelled": ("order_number", "status_text"),

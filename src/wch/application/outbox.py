@@ -19,9 +19,11 @@ from wch.application.health import STOPPED
 from wch.application.limits import PAIR, TIER_COUNTED, TIER_UNKNOWN, Limits, tier
 from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
 from wch.application.ports import Candidate, Clock, Database, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.statuses import callback_data
 from wch.application.texts import country_of_number
+from wch.domain.campaign import Progress
 from wch.domain.circuit_breaker import Permit
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import Reason
@@ -87,6 +89,7 @@ class Outbox:
     limits: Limits
     outcomes: Outcomes
     settling: Settling
+    second_look: SecondLook
     failpoints: Failpoints
     bell: Bell
     pause: Callable[[float], Awaitable[None]]
@@ -230,6 +233,7 @@ class Outbox:
             HeldError: not now; everything is rolled back, so a refused limit costs no other one a hit.
             LeaseLostError: somebody else was first.
         """
+        progress = self.second_look.progress(uow, candidate)
         profile = uow.customers.lock_if_free(candidate.customer_phone)
         if profile is None or uow.messages.in_flight(candidate.customer_phone):
             raise HeldError(number=False, campaigns=False)
@@ -237,6 +241,8 @@ class Outbox:
         row = uow.messages.get(candidate.work.id, lock=True)
         if row is None or work_of(row) != candidate.work:
             raise LeaseLostError(row=candidate.work.id)
+        if progress is not None and self._looked_at_again(uow, row, profile, progress, now):
+            return None
         stopped = stops.standing(uow, now=now)
         if self._ended(uow, row, profile, stopped, now):
             return None
@@ -264,6 +270,18 @@ class Outbox:
             is_probe=is_probe,
             lifts=lifts,
         )
+
+    def _looked_at_again(
+        self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress, now: datetime
+    ) -> bool:
+        """Whether a campaign's message stays here: paused, cancelled, refused or held since it was planned."""
+        look = self.second_look.at(uow, row, profile, progress, now=now)
+        if look.refusal is not None:
+            end(uow, attrs.evolve(row, content=look.content).failed(look.refusal, now=now), now=now)
+        elif look.not_before is not None:
+            held = attrs.evolve(row, content=amended(row.content, not_before=iso(look.not_before)))
+            uow.messages.save(held)
+        return look.refusal is not None or look.not_before is not None
 
     def _probing(
         self, uow: UnitOfWork, row: Message, number: str, stopped: frozenset[str], now: datetime

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from wch.domain.address import Address
+from wch.domain.attachment import Attachment
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import BroadcastRecipient
 from wch.domain.cart import Cart, CartStatus
@@ -367,6 +368,31 @@ class RecipientRepository(Protocol):
 
     def take_pending(self, campaign_id: int, *, after: int = 0, limit: int = 50) -> Sequence[BroadcastRecipient]:
         """Pending recipients of a campaign by id, locked; rows that others hold are passed over."""
+        ...
+
+    def of(self, campaign_id: int, phone: str, *, lock: bool = False) -> BroadcastRecipient | None:
+        """The row of this campaign and phone."""
+        ...
+
+    def reached(self, phone: str, *, since: datetime) -> Sequence[BroadcastRecipient]:
+        """Rows of this phone over all campaigns that count as a contact, by id.
+
+        Those that are `queued`, and those with `sent_at` after `since` that did not fail.
+        """
+        ...
+
+    def standing(
+        self, campaign_id: int, statuses: Collection[str], *, after: int = 0, limit: int = 50
+    ) -> Sequence[BroadcastRecipient]:
+        """Recipients in one of these words by id; not locked."""
+        ...
+
+    def settled(self, campaign_id: int, *, limit: int = 200) -> Sequence[BroadcastRecipient]:
+        """The latest recipients that are sent, delivered, read or failed, the highest id first."""
+        ...
+
+    def discard(self, campaign_id: int, *, limit: int = 500) -> int:
+        """Delete up to so many recipients of a campaign that never began; how many."""
         ...
 
     def counts(self, campaign_id: int) -> Mapping[str, int]:
@@ -941,6 +967,62 @@ class WhatsApp(Protocol):
 
     async def mark_read(self, number: str, wa_message_id: str, *, typing: bool = False) -> bool:
         """Show the customer that it was read, and that an answer is being written; best effort."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class TemplatePage:
+    """Some of an account's message templates, as Graph lists them, and where the next ones begin."""
+
+    templates: Sequence[JsonObject]
+    next: str | None = None
+
+
+class TemplateSource(Protocol):
+    """Where an account's message templates are listed."""
+
+    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
+        """One page of at most 100, in all states; no retry of its own.
+
+        Raises:
+            TemplatesUnavailableError: no answer came, or it was no list.
+        """
+        ...
+
+
+class MediaFiles(Protocol):
+    """The Cloud API's files; no retry of its own."""
+
+    async def fetch(self, media_id: str, *, sha256: str | None = None, most: int = ...) -> Attachment:
+        """The file of this id, at most so many bytes of it, its digest (hex) checked.
+
+        Raises:
+            AttachmentError: `gone`, `address`, `too_large`, `hash`, `unavailable`.
+        """
+        ...
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:
+        """Give a file to WhatsApp, to be sent from this number; its id.
+
+        Raises:
+            AttachmentError: `refused`, `unavailable`.
+        """
+        ...
+
+
+class MediaStore(Protocol):
+    """Where fetched files are kept, under names that we made."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Keep this under this name."""
+        ...
+
+    async def get(self, name: str) -> bytes | None:
+        """What is kept under this name; None when it is gone."""
+        ...
+
+    async def remove(self, name: str) -> bool:
+        """Forget it; whether it was there."""
         ...
 
 

@@ -43,6 +43,7 @@ def begin_refund(
     *,
     payment_id: str | None,
     order: bool,
+    cancel: bool = False,
     restock: bool = False,
     now: datetime,
 ) -> tuple[Saga, RefundEntry]:
@@ -56,6 +57,7 @@ def begin_refund(
         reason: for the shop's books.
         payment_id: the payment it goes back on; None when the money is given by hand.
         order: whether the shop has an order to book it on; not for money that came too late.
+        cancel: whether the order is cancelled first.
         restock: whether the goods go back to the stock.
         now: the moment.
 
@@ -77,6 +79,7 @@ def begin_refund(
             "reason": reason,
             "order": order,
             "restock": restock,
+            "cancel": cancel,
             "customer": {"phone": phone_of(placement)},
             "conversation_id": placement.context["conversation_id"],
             "number": placement.context["number"],
@@ -84,6 +87,29 @@ def begin_refund(
         }
         uow.sagas.add(Saga.begun(saga_id, REFUND, context, now=now))
     return attrs.evolve(placement, context=ledger.into(placement.context)), entry
+
+
+def cancel_paid(uow: UnitOfWork, order_id: int, *, now: datetime) -> None:
+    """The customer cancels a paid order: it is undone in the shop, and all of its money goes back, once."""
+    found = _placement_of(uow, order_id)
+    placement = None if found is None else uow.sagas.get(found, lock=True)
+    if placement is None:
+        return
+    for capture in Ledger.of(placement.context).captured:
+        left = Ledger.of(placement.context).left(capture.payment_id)
+        if left:
+            placement, _ = begin_refund(
+                uow,
+                placement,
+                f"cancel-{capture.payment_id}",
+                left,
+                "cancelled by the customer",
+                payment_id=capture.payment_id,
+                order=True,
+                cancel=True,
+                now=now,
+            )
+    uow.sagas.save(placement)
 
 
 def give_back_all(uow: UnitOfWork, placement: Saga, *, reason: str, now: datetime) -> Saga:
@@ -119,7 +145,16 @@ class RefundSteps:
         record = (
             Step(name="record", call=self._record) if saga.context["order"] else Step(name="record", apply=_by_hand)
         )
-        return (pay_back, record, Step(name="tell", apply=self._tell, tries=UNTIL_PARKED))
+        cancel = (Step(name="cancel", call=self._cancel),) if saga.context.get("cancel") else ()
+        return (*cancel, pay_back, record, Step(name="tell", apply=self._tell, tries=UNTIL_PARKED))
+
+    async def _cancel(self, saga: Saga) -> JsonObject:
+        """The order is off before its money moves; one that has just left the house stays."""
+        try:
+            await self.shop.cancel_order(order_id=saga.context["order_id"], reason=saga.context["reason"])
+        except ShopRefusedError as refused:
+            raise StepRefusedError(code=refused.code) from refused
+        return {}
 
     async def _pay_back(self, saga: Saga) -> JsonObject:
         """The gateway gives it back; in doubt it is asked before it is told again."""
@@ -211,12 +246,15 @@ class RefundSteps:
         uow.sync.enqueue(EntityType.ORDER, order_id, SyncAction.UPDATE, now=now)
         return {}
 
-    def _undone(self, uow: UnitOfWork, saga: Saga, _now: datetime) -> Saga:
+    def _undone(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
         """No money went back: the ledger says so, and the customer was told nothing untrue."""
         placement = uow.sagas.get(saga.context["placement"], lock=True)
         if placement is not None:
             ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.FAILED)
             uow.sagas.save(attrs.evolve(placement, context=ledger.into(placement.context)))
+        if saga.context.get("cancel"):
+            words = Texts(saga.context["language"]).say("order.cancel_too_late", number=saga.context["order_id"])
+            self.paying.tell_customer(uow, saga, Text(body=words), now=now)
         return saga
 
 

@@ -10,7 +10,7 @@ import attrs
 from wch.application.consequences import follow
 from wch.application.ports import UnitOfWork
 from wch.application.tombstones import Tombstones
-from wch.domain.broadcast import RecipientStatus
+from wch.domain.broadcast import SKIPS, RecipientStatus
 from wch.domain.document import amended
 from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError
@@ -166,7 +166,10 @@ def propagate(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
         return
     if kind == "recipient":
         recipient = uow.recipients.get(int(number), lock=True)
-        if recipient is not None and row.status.value in set(RecipientStatus):
+        skip = SKIPS.get(row.error_message or "") if row.status is MessageStatus.FAILED else None
+        if recipient is not None and skip is not None and recipient.status is RecipientStatus.QUEUED:
+            uow.recipients.save(recipient.skipped(skip))
+        elif recipient is not None and row.status.value in set(RecipientStatus):
             moved = recipient.followed(
                 RecipientStatus(row.status.value), wa_message_id=row.wa_message_id, at=row.sent_at or now
             )

@@ -52,6 +52,37 @@ RANK = {
 """The ranks of its message; a skip has none and never moves."""
 
 
+SETTLED = frozenset({RecipientStatus.SENT, RecipientStatus.DELIVERED, RecipientStatus.READ, RecipientStatus.FAILED})
+"""What is known to have left, or not to arrive."""
+
+SKIPS = {
+    "policy:consent": RecipientStatus.SKIPPED_OPTOUT,
+    "policy:optout": RecipientStatus.SKIPPED_OPTOUT,
+    "policy:noconsent": RecipientStatus.SKIPPED_NOCONSENT,
+    "policy:blocked": RecipientStatus.SKIPPED_BLOCKED,
+    "policy:erased": RecipientStatus.SKIPPED_ERASED,
+    "policy:cap": RecipientStatus.SKIPPED_CAP,
+    "policy:hold": RecipientStatus.SKIPPED_COOLDOWN,
+    "policy:cooldown": RecipientStatus.SKIPPED_COOLDOWN,
+    "policy:held_back": RecipientStatus.SKIPPED_COOLDOWN,
+    "policy:country": RecipientStatus.SKIPPED_COUNTRY,
+    "policy:unreach": RecipientStatus.SKIPPED_UNREACH,
+    "policy:unaddressed": RecipientStatus.SKIPPED_UNREACH,
+    "policy:missing": RecipientStatus.SKIPPED_MISSING,
+    "policy:template": RecipientStatus.SKIPPED_TEMPLATE,
+    "policy:excluded": RecipientStatus.SKIPPED_EXCLUDED,
+    "policy:cancelled": RecipientStatus.SKIPPED_CANCELLED,
+    "policy:over": RecipientStatus.SKIPPED_TTL,
+    "expired": RecipientStatus.SKIPPED_TTL,
+}
+"""A message that ended before it was sent leaves its recipient skipped, not failed."""
+
+
+def skip_of(word: str) -> RecipientStatus:
+    """The recipient's word for what a rule refused with."""
+    return SKIPS.get(f"policy:{word}", RecipientStatus.SKIPPED_TEMPLATE)
+
+
 @attrs.frozen(kw_only=True)
 class BroadcastRecipient:
     """One row of `broadcast_recipients`; campaign and phone together are unique."""

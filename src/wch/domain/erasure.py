@@ -59,6 +59,7 @@ _SAGA_KEEPS = frozenset(
         "amount",
         "order",
         "restock",
+        "cancel",
     }
 )
 

@@ -49,7 +49,7 @@ class Tables:
         self.recipients = Table(
             BroadcastRecipient,
             unique={"campaign_phone": ("campaign_id", "phone")},
-            indexes={"campaign": ("campaign_id",)},
+            indexes={"campaign": ("campaign_id",), "phone": ("phone",)},
         )
         self.sync = Table(
             SyncTask,

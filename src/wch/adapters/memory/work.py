@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - what a method promises stands on its port
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import attrs
@@ -11,7 +11,7 @@ import attrs
 from wch.adapters.memory.rows import Rows, first
 from wch.adapters.memory.tables import Option
 from wch.domain.audit import AuditEntry
-from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
+from wch.domain.broadcast import SETTLED, BroadcastRecipient, RecipientStatus
 from wch.domain.circuit_breaker import CircuitBreaker
 from wch.domain.claim import Claim
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
@@ -46,6 +46,30 @@ class MemoryRecipientRepository:
         rows = self._rows.where("campaign", campaign_id)
         pending = (row for row in rows if row.id > after and row.status is RecipientStatus.PENDING)
         return self._rows.locked(first(limit, pending))
+
+    def of(self, campaign_id: int, phone: str, *, lock: bool = False) -> BroadcastRecipient | None:
+        return self._rows.by("campaign_phone", (campaign_id, phone), lock=lock)
+
+    def reached(self, phone: str, *, since: datetime) -> Sequence[BroadcastRecipient]:
+        return [
+            row
+            for row in self._rows.where("phone", phone)
+            if row.status is RecipientStatus.QUEUED
+            or (row.sent_at is not None and row.sent_at > since and row.status is not RecipientStatus.FAILED)
+        ]
+
+    def standing(
+        self, campaign_id: int, statuses: Collection[str], *, after: int = 0, limit: int = 50
+    ) -> Sequence[BroadcastRecipient]:
+        rows = self._rows.where("campaign", campaign_id)
+        return first(limit, (row for row in rows if row.id > after and row.status in statuses))
+
+    def settled(self, campaign_id: int, *, limit: int = 200) -> Sequence[BroadcastRecipient]:
+        rows = reversed(self._rows.where("campaign", campaign_id))
+        return first(limit, (row for row in rows if row.status in SETTLED))
+
+    def discard(self, campaign_id: int, *, limit: int = 500) -> int:
+        return self._rows.forget(self._rows.where("campaign", campaign_id)[:limit])
 
     def counts(self, campaign_id: int) -> Mapping[str, int]:
         return Counter(row.status.value for row in self._rows.where("campaign", campaign_id))

@@ -2,17 +2,17 @@
 
 # ruff: noqa: D102 - what each method promises stands in the port
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import attrs
-from sqlalchemy import case, func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from wch.adapters.sql.rows import Rows, Session, work_of
 from wch.adapters.sql.tables import Tables
 from wch.adapters.sql.types import clean
 from wch.domain.audit import AuditEntry
-from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
+from wch.domain.broadcast import SETTLED, BroadcastRecipient, RecipientStatus
 from wch.domain.circuit_breaker import CircuitBreaker
 from wch.domain.claim import Claim
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
@@ -50,6 +50,37 @@ class SqlRecipientRepository:
         self._session.must_write()
         ids = self._rows.keys(self._c.campaign_id == campaign_id, self._c.id > after, pending, order=[self._c.id])
         return self._rows.take(ids, pending, limit=limit)
+
+    def of(self, campaign_id: int, phone: str, *, lock: bool = False) -> BroadcastRecipient | None:
+        return self._rows.one(self._c.campaign_id == campaign_id, self._c.phone == phone, lock=lock)
+
+    def reached(self, phone: str, *, since: datetime) -> Sequence[BroadcastRecipient]:
+        left = and_(self._c.sent_at > since, self._c.status != RecipientStatus.FAILED)
+        return self._rows.many(self._c.phone == phone, or_(self._c.status == RecipientStatus.QUEUED, left))
+
+    def standing(
+        self, campaign_id: int, statuses: Collection[str], *, after: int = 0, limit: int = 50
+    ) -> Sequence[BroadcastRecipient]:
+        return self._rows.many(
+            self._c.campaign_id == campaign_id,
+            self._c.id > after,
+            self._c.status.in_(sorted(statuses)),
+            limit=limit,
+        )
+
+    def settled(self, campaign_id: int, *, limit: int = 200) -> Sequence[BroadcastRecipient]:
+        return self._rows.many(
+            self._c.campaign_id == campaign_id,
+            self._c.status.in_(sorted(SETTLED)),
+            order=[self._c.id.desc()],
+            limit=limit,
+        )
+
+    def discard(self, campaign_id: int, *, limit: int = 500) -> int:
+        self._session.must_write()
+        ids = select(self._c.id).where(self._c.campaign_id == campaign_id).order_by(self._c.id).limit(limit)
+        chosen = self._session.execute(ids).scalars().all()
+        return self._rows.forget(self._c.id.in_(chosen)) if chosen else 0
 
     def counts(self, campaign_id: int) -> Mapping[str, int]:
         statement = (

@@ -11,10 +11,14 @@ import httpx2
 from wch.adapters.whatsapp import lookup, strict_json
 from wch.adapters.whatsapp.encoder import receipt
 from wch.adapters.whatsapp.graph_error import graph_error
+from wch.application.ports import TemplatePage
 from wch.domain.document import JsonObject
+from wch.domain.message_template import TemplatesUnavailableError
 from wch.domain.outgoing import MarkRead
 from wch.domain.send_failure import GraphError, classify
 from wch.domain.send_result import Accepted, Ambiguous, NotMade, Refused, SendResult
+
+TEMPLATE_FIELDS = "id,name,language,status,category,quality_score,rejected_reason,parameter_format,components"
 
 IDLE_SECONDS = 5.0
 """An idle connection is dropped after this: a stale one is a common reason for a missing answer."""
@@ -88,6 +92,36 @@ class CloudApiWhatsApp:
                 return bool(answer.is_success)
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError):
             return False
+
+    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
+        """One page of the account's templates, in all states.
+
+        Raises:
+            TemplatesUnavailableError: no answer came, or it was no list.
+        """
+        asked = {"limit": "100", "fields": TEMPLATE_FIELDS, **({} if after is None else {"after": after})}
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await self._http.get(
+                    f"{self._root}/{quote(account, safe='')}/message_templates",
+                    params=asked,
+                    headers=self._headers,
+                    follow_redirects=False,
+                )
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, OSError) as error:
+            raise TemplatesUnavailableError(why=_reason(error)) from error
+        try:
+            document = lookup.mapping(strict_json.read(answer.content).value)
+        except strict_json.StrictJsonError as error:
+            raise TemplatesUnavailableError(why=f"http_{answer.status_code}") from error
+        listed = document.get("data")
+        if not answer.is_success or not isinstance(listed, list):
+            raise TemplatesUnavailableError(why=f"http_{answer.status_code}")
+        paging = lookup.mapping(document.get("paging"))
+        cursors = lookup.mapping(paging.get("cursors"))
+        following = lookup.text(cursors.get("after")) if paging.get("next") else None
+        templates = [one for one in map(lookup.mapping, listed) if one.get("name") and one.get("language")]
+        return TemplatePage(templates=templates, next=following)
 
     async def aclose(self) -> None:
         """Give the connections back, unless the client is the host's."""

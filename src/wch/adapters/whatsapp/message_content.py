@@ -85,7 +85,7 @@ def _media(word: str) -> Reader:
         media = {
             "id": lookup.word(body.get("id")),
             "mime_type": lookup.text(body.get("mime_type")),
-            "sha256": _sha256(body.get("sha256")),
+            "sha256": sha256_hex(body.get("sha256")),
             "voice": True if word == "voice" else _flag(body.get("voice")),
             "animated": _flag(body.get("animated")),
             "filename": lookup.text(body.get("filename")),
@@ -98,7 +98,7 @@ def _media(word: str) -> Reader:
     return read
 
 
-def _sha256(value: Any) -> str | None:
+def sha256_hex(value: Any) -> str | None:
     """The digest as hex, which webhooks give as base64; None when it is neither."""
     told = lookup.text(value)
     if told is None:

@@ -6,6 +6,7 @@ from wch.application.dialogue.busy import cancel_placement
 from wch.application.dialogue.handoff import call_person
 from wch.application.dialogue.page import Choice, Page
 from wch.application.dialogue.routes import Place, to
+from wch.application.dialogue.scene import RefundWish
 from wch.application.dialogue.turn import Turn, named
 from wch.domain.catalogue import ShopRefusedError
 from wch.domain.document import JsonObject
@@ -153,9 +154,10 @@ async def _list(turn: Turn, body: str, orders: tuple[Order, ...], place: Place) 
 
 
 def _may_cancel(turn: Turn, order: Order) -> bool:
-    """Whether the customer may cancel it alone: soon after it was made, and while nothing was paid."""
+    """Whether the customer may cancel it alone: soon after it was made; paid elsewhere, a person gives the money back."""
     young = turn.now <= order.created_at + turn.policy.cancel_within
-    return order.status in CANCELLABLE and order.paid_at is None and young
+    ours = order.paid_at is None or order.key is not None
+    return order.status in CANCELLABLE and ours and young
 
 
 async def ask_cancel(turn: Turn, number: str | None = None) -> None:
@@ -222,6 +224,15 @@ async def cancel(turn: Turn, order_id: int) -> None:
         return
     if not _may_cancel(turn, order):
         _too_late(turn, order)
+        return
+    if order.paid_at is not None:
+        turn.refunds.append(RefundWish(order_id=order.id))
+        turn.show(
+            Page(
+                body=turn.say("order.cancelled_paid", number=order.number, amount=turn.money(order.total)),
+                choices=(turn.choice("button.menu", Place.MENU), turn.choice("button.orders", Place.ORDERS)),
+            )
+        )
         return
     try:
         await turn.shop.cancel_order(order_id=order.id, reason="customer")

@@ -87,6 +87,13 @@ class SagaSignal:
 
 
 @attrs.frozen(kw_only=True)
+class RefundWish:
+    """A paid order that the customer cancels: its money goes back and the shop undoes it, once for each order."""
+
+    order_id: int
+
+
+@attrs.frozen(kw_only=True)
 class Answer:
     """What the dialogue decided.
 
@@ -99,6 +106,7 @@ class Answer:
             did, silence, with.
         placement: an order to place, made by `wch.domain.placement.freeze`.
         signals: for placements under way.
+        refunds: paid orders that are cancelled.
         viewed: products that were shown on their own.
         facts: what observers hear after the commit.
     """
@@ -110,5 +118,6 @@ class Answer:
     accounts: Mapping[int, JsonObject]
     placement: Placement | None = None
     signals: tuple[SagaSignal, ...] = ()
+    refunds: tuple[RefundWish, ...] = ()
     viewed: tuple[int, ...] = ()
     facts: tuple[object, ...] = ()

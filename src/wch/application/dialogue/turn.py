@@ -11,7 +11,7 @@ import attrs
 from wch.application.dialogue.page import Choice, Page, texts_of
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routes import Place, Route, read_route, to
-from wch.application.dialogue.scene import Answer, SagaSignal, Say, Scene, Silence
+from wch.application.dialogue.scene import Answer, RefundWish, SagaSignal, Say, Scene, Silence
 from wch.application.ports import Payments, Shop
 from wch.application.texts import LANGUAGES, Texts, choose_language
 from wch.domain.cart import Cart, CartItem
@@ -110,6 +110,7 @@ class Turn:
     before: Page | None = None
     placement: Placement | None = None
     signals: list[SagaSignal] = attrs.field(factory=list)
+    refunds: list[RefundWish] = attrs.field(factory=list)
     viewed: list[int] = attrs.field(factory=list)
     facts: list[object] = attrs.field(factory=list)
 
@@ -347,6 +348,7 @@ class Turn:
             accounts={row.message.id: _account(row, last) for row in self.rows},
             placement=self.placement,
             signals=tuple(self.signals),
+            refunds=tuple(self.refunds),
             viewed=tuple(self.viewed),
             facts=tuple(self.facts),
         )

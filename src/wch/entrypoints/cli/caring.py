@@ -14,7 +14,8 @@ from wch.application.hub import Hub
 from wch.domain.errors import NotFoundError
 from wch.domain.phone import masked
 from wch.domain.saga import Saga
-from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, command, fail, failure, plain
+from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, command, fail, failure
+from wch.entrypoints.shown import plain
 
 ROUNDS = 200
 

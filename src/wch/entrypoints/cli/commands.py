@@ -4,9 +4,11 @@ import click
 
 from wch.entrypoints.cli import (
     beginning,
+    campaigns,
     caring,
     guarding,
     keyring,
+    knowing,
     letters,
     operating,
     refunding,
@@ -45,6 +47,9 @@ for part in (
     replaying.replay,
     selling.carts,
     talking.customers,
+    campaigns.broadcasts,
+    knowing.templates,
+    knowing.explain,
     selling.orders,
     selling.notifications,
     selling.sync,

@@ -26,6 +26,11 @@ async def refund(
     if not yes:
         fail(f"this gives money of order {order_id} back; add --yes to do it.", USAGE)
     async with run.hub() as hub:
+        placement = await hub.refunds.placement_of(order_id)
+        if amount is None and placement.outcome == "parked" and "refund" in placement.context.get("actions", ()):
+            undone = await hub.sagas.act(placement.saga_id, "refund", by=BY, reason=reason)
+            run.show(undone, lambda console: console.print(f"{undone.saga_id} is undone, and its money goes back."))
+            return 0
         saga = await hub.refunds.order(
             order_id,
             amount=None if amount is None else _money(run, amount),

@@ -8,9 +8,6 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -20,8 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wch.domain.errors import WchError
-from wch.domain.moment import iso
-from wch.domain.money import Money, money_to_json
+from wch.entrypoints.shown import plain
 from wch.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,29 +83,6 @@ def _cell(value: Any) -> str:
         return "-"
     text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-_WRITTEN: Mapping[type, Callable[[Any], Any]] = {
-    Money: money_to_json,
-    Enum: lambda value: value.value,
-    datetime: iso,
-    Decimal: str,
-}
-"""How a value that JSON does not know is written there."""
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: times RFC 3339, money with its currency, decimals as text."""
-    for kind, written in _WRITTEN.items():
-        if isinstance(value, kind):
-            return written(value)
-    if attrs.has(type(value)):
-        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(one) for one in value]
-    return value
 
 
 def failure(sentence: str, code: int = FAILED) -> SystemExit:

@@ -1,6 +1,7 @@
 """Commands about people: their threads, and what is known of them."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -108,18 +109,48 @@ async def conversations_show(run: Run, conversation_id: int, limit: int) -> None
 @click.argument("conversation_id", type=int)
 @click.argument("text", required=False)
 @click.option("--canned", metavar="NAME", help="A reply written in advance, instead of a text.")
+@click.option(
+    "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file; the text is its caption."
+)
 @click.option("--agent", type=int, default=1, show_default=True, help="The number of the person who writes.")
 @command
-async def reply(run: Run, conversation_id: int, text: str | None, canned: str | None, agent: int) -> None:
+async def reply(  # noqa: PLR0917 - what the command line offers
+    run: Run, conversation_id: int, text: str | None, canned: str | None, file: Path | None, agent: int
+) -> None:
     """Write to the customer as a person; refused when the 24-hour window is closed.
 
     Example: wch conversations reply 7 "Your parcel leaves today."
     """
-    if (text is None) == (canned is None):
-        fail("Say what to write: either a text, or --canned with the name of a reply.", USAGE)
+    if sum((text is not None and file is None, canned is not None, file is not None)) != 1:
+        fail("Say what to write: a text, --canned with the name of a reply, or --file with a file.", USAGE)
     async with run.hub() as hub:
-        row = await hub.conversations.reply(conversation_id, text or "", canned=canned, agent=agent, by=BY)
+        if file is not None:
+            data = file.read_bytes()  # noqa: ASYNC240 - the command does nothing else meanwhile
+            row = await hub.attachments.send(
+                conversation_id, data, filename=file.name, caption=text, agent=agent, by=BY
+            )
+        else:
+            row = await hub.conversations.reply(conversation_id, text or "", canned=canned, agent=agent, by=BY)
     run.show(row, lambda console: console.print(f"Message {row.id} waits in the outbox."))
+
+
+@conversations.command(name="file")
+@click.argument("message_id", type=int)
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write it.")
+@command
+async def conversations_file(run: Run, message_id: int, to: Path) -> None:
+    """Fetch the file that came with a message; WhatsApp keeps it for seven days.
+
+    Example: wch conversations file 12 --to picture.jpg
+    """
+    async with run.hub() as hub:
+        found = await hub.attachments.open(message_id)
+    to.write_bytes(found.data)  # noqa: ASYNC240 - the command does nothing else meanwhile
+    size = len(found.data)
+    run.show(
+        {"file": str(to), "mime_type": found.mime_type, "bytes": size},
+        lambda console: console.print(f"{to}: {found.mime_type}, {size} bytes", markup=False),
+    )
 
 
 def _moved(name: str, help_text: str) -> None:

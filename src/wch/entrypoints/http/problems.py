@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from wch.application.exports import ExportRefusedError
 from wch.application.requests import KeyReusedForAnotherError, StillRunningError
 from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
 from wch.domain.errors import (
@@ -40,6 +41,9 @@ def problem(
 
 def refused(_request: _Request, error: WchError) -> _Problem:
     """What the hub refuses, in its own sentence."""
+    if isinstance(error, ExportRefusedError):
+        wait = max(1, int(error.facts["retry_after_s"]))
+        return problem(429, f"{error} Wait {wait} s.", code="limited", headers={"Retry-After": str(wait)})
     status, code, headers = next(
         (row[1:] for row in _REFUSALS if isinstance(error, row[0])), (422, _word(type(error).__name__), {})
     )

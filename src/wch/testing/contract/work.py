@@ -61,6 +61,64 @@ class TestRecipients:
         assert await database.transact(work) == [b.id, c.id]
         assert await database.transact(lambda uow: [row.id for row in uow.recipients.take_pending(5)]) == [a.id]
 
+    async def test_a_recipient_is_found_by_campaign_and_phone(self, database: Database) -> None:
+        """And may be saved where it was locked."""
+        row, _, _ = await database.transact(write(recipient(), recipient(OTHER), recipient(campaign_id=6)))
+
+        assert await database.read(lambda uow: uow.recipients.of(5, row.phone)) == row
+        assert await database.read(lambda uow: uow.recipients.of(7, row.phone)) is None
+
+        def work(uow: UnitOfWork) -> None:
+            held = uow.recipients.of(5, row.phone, lock=True)
+            assert held is not None
+            uow.recipients.save(held.queued())
+
+        await database.transact(work)
+
+    async def test_contacts_are_queued_or_left_and_did_not_fail(self, database: Database) -> None:
+        """Over all campaigns, strictly after the moment."""
+        a, b, *_ = await database.transact(
+            write(
+                recipient(campaign_id=1, status=RecipientStatus.QUEUED),
+                recipient(campaign_id=2, status=RecipientStatus.READ, sent_at=later(1)),
+                recipient(campaign_id=3, status=RecipientStatus.SENT, sent_at=NOON),
+                recipient(campaign_id=4, status=RecipientStatus.FAILED, sent_at=later(1)),
+                recipient(campaign_id=5),
+                recipient(OTHER, campaign_id=2, status=RecipientStatus.QUEUED),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.recipients.reached(a.phone, since=NOON))) == [a, b]
+
+    async def test_recipients_are_found_by_their_word(self, database: Database) -> None:
+        """By id for what is to be done with them; the latest that settled first."""
+        a, b, c, *_ = await database.transact(
+            write(
+                recipient("1", status=RecipientStatus.QUEUED),
+                recipient("2", status=RecipientStatus.SENT),
+                recipient("3", status=RecipientStatus.FAILED),
+                recipient("4", status=RecipientStatus.SKIPPED_CAP),
+                recipient("5", campaign_id=6, status=RecipientStatus.SENT),
+            )
+        )
+
+        read = database.read
+        assert list(await read(lambda uow: uow.recipients.standing(5, ["queued", "failed"]))) == [a, c]
+        assert list(await read(lambda uow: uow.recipients.standing(5, ["queued", "failed"], after=a.id, limit=1))) == [
+            c
+        ]
+        assert list(await read(lambda uow: uow.recipients.settled(5))) == [c, b]
+        assert list(await read(lambda uow: uow.recipients.settled(5, limit=1))) == [c]
+
+    async def test_recipients_of_a_draft_can_be_discarded(self, database: Database) -> None:
+        """So many at a time, of one campaign."""
+        await database.transact(write(recipient("1"), recipient("2"), recipient("3"), recipient("1", campaign_id=6)))
+
+        assert await database.transact(lambda uow: uow.recipients.discard(5, limit=2)) == 2
+        assert await database.transact(lambda uow: uow.recipients.discard(5)) == 1
+        assert await database.transact(lambda uow: uow.recipients.discard(5)) == 0
+        assert len(await database.read(lambda uow: uow.recipients.listed(6))) == 1
+
     async def test_recipients_are_counted_by_word(self, database: Database) -> None:
         """Of one campaign; a word without rows is absent."""
         await database.transact(

@@ -13,6 +13,7 @@ from wch.domain.saga import SagaState
 from wch.entrypoints.http.api import samples
 from wch.entrypoints.http.api.calls import Asked, Told, after_id, after_word, key_of, needs, once, page, sees
 from wch.entrypoints.http.api.parameters import After, Because, Id, LetterChange, Limit, SagaAct, Word
+from wch.entrypoints.http.api.rows import saga_told
 from wch.entrypoints.http.api.views import (
     AuditView,
     BreakerView,
@@ -34,12 +35,7 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         read=lambda row: hub.dead_letters.show(int(row)),
         view=lambda one, request: DeadLetterView.of(one, sees=sees(request)),
     )
-    saga_told = Told(
-        kind="saga",
-        id_of=lambda one: one.saga_id,
-        read=hub.sagas.show,
-        view=lambda one, request: SagaView.of(one, sees=sees(request)),
-    )
+    saga_row = saga_told(hub)
 
     async def breaker_again(row: str) -> Any:
         return next(one for one in await hub.breakers.listed() if one.service == row)
@@ -166,7 +162,7 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         return await once(
             hub,
             request,
-            saga_told,
+            saga_row,
             hub.sagas,
             lambda room: room.act(saga_id, action, by=by, reason=data.reason, result=data.result),
         )

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import attrs
+import msgspec
 from litestar.params import PathParameter, QueryParameter
 
 MOST_ID = 2**63 - 1
@@ -12,6 +13,11 @@ After = Annotated[
     str | None, QueryParameter(name="after", max_length=300, description="`next_cursor` of the page before.")
 ]
 Id = Annotated[int, PathParameter(ge=0, le=MOST_ID, description="Its id.")]
+Number = Annotated[int, msgspec.Meta(ge=1, le=MOST_ID)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+Agent = Annotated[int, msgspec.Meta(ge=1, le=MOST_ID, description="The number of a person.")]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Word = Annotated[str, PathParameter(min_length=1, max_length=100, description="Its name.")]
 Key = Annotated[
     str, PathParameter(min_length=1, max_length=40, description="A number in any spelling, or a customer's key.")
@@ -23,14 +29,14 @@ class Reply:
     """Words to a customer from a person: the thread is that agent's from now on."""
 
     text: str
-    agent: int = 1
+    agent: Agent = 1
 
 
 @attrs.frozen(kw_only=True)
 class Assignment:
     """Whose thread it is from now on."""
 
-    agent: int
+    agent: Agent
 
 
 @attrs.frozen(kw_only=True)
@@ -99,8 +105,8 @@ class NewMessage:
 class Tags:
     """Tags to add and to take away."""
 
-    add: list[str] = attrs.field(factory=list)
-    remove: list[str] = attrs.field(factory=list)
+    add: list[Tag] = attrs.field(factory=list)
+    remove: list[Tag] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)
@@ -108,7 +114,7 @@ class Consent:
     """What a customer decided, and how that is known."""
 
     to: Literal["in", "out"]
-    reason: str
+    reason: Reason
     purpose: Literal["marketing", "all"] = "marketing"
 
 
@@ -116,16 +122,56 @@ class Consent:
 class Quantity:
     """How many of one line; 0 takes it out."""
 
-    product_id: int
-    quantity: int
-    variation_id: int | None = None
+    product_id: Number
+    quantity: Count
+    variation_id: Number | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Note:
+    """Something to write down about a customer, for colleagues only."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+@attrs.frozen(kw_only=True)
+class Block:
+    """Why a customer is blocked; without a reason the block is lifted."""
+
+    reason: Reason | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Merge:
+    """Two keys of the same person: which is kept, and which goes into it."""
+
+    keep: str
+    gone: str
+    reason: Reason | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Given:
+    """Money: a decimal as text, and its currency."""
+
+    amount: Annotated[str, msgspec.Meta(max_length=20)]
+    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+
+
+@attrs.frozen(kw_only=True)
+class Refund:
+    """How much is given back (everything that is left when not said), why, and whether the goods come back."""
+
+    reason: Reason
+    amount: Given | None = None
+    restock: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class Because:
     """Why."""
 
-    reason: str
+    reason: Reason
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +185,7 @@ class LetterChange:
 class SagaAct:
     """Why, and for `skip-step` what the step would have answered."""
 
-    reason: str | None = None
+    reason: Reason | None = None
     result: dict[str, object] | None = None
 
 
@@ -148,5 +194,5 @@ class SyncOrder:
     """What shall be looked at again."""
 
     entity: Literal["product", "order", "inventory"]
-    entity_id: int
+    entity_id: Number
     action: Literal["create", "update", "delete"] = "update"

@@ -7,15 +7,19 @@ from litestar import Router
 
 from wch.application.hub import Hub
 from wch.entrypoints.http.api.calls import guard
+from wch.entrypoints.http.api.caring import caring_routes
 from wch.entrypoints.http.api.door import API
 from wch.entrypoints.http.api.guarding import guarding_routes
+from wch.entrypoints.http.api.refunding import refund_routes
 from wch.entrypoints.http.api.selling import selling_routes
 from wch.entrypoints.http.api.talking import talking_routes
 from wch.entrypoints.http.api.wellness import MetersPort, wellness_routes
 
 _GROUPS: tuple[tuple[str, Callable[[Hub], list[Any]]], ...] = (
     ("people", talking_routes),
+    ("care", caring_routes),
     ("selling", selling_routes),
+    ("selling", refund_routes),
     ("operations", guarding_routes),
 )
 

@@ -8,9 +8,9 @@ from litestar.params import Body, QueryParameter
 from wch.application.hub import Hub
 from wch.application.messages import outgoing_of
 from wch.domain.api_key import KeyScope
-from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.conversation import ConversationStatus
 from wch.domain.customer import CustomerProfile
-from wch.domain.errors import NotFoundError, WchError
+from wch.domain.errors import WchError
 from wch.domain.message import Class, Message
 from wch.domain.moment import iso, of_iso
 from wch.entrypoints.http.api import samples
@@ -37,6 +37,7 @@ from wch.entrypoints.http.api.parameters import (
     Reply,
     Tags,
 )
+from wch.entrypoints.http.api.rows import customer_told, thread_told
 from wch.entrypoints.http.api.views import ConversationView, CustomerView, MessageView, Page, ThreadView
 
 
@@ -46,38 +47,17 @@ class MessagePartError(WchError):
 
 def talking_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
     """Conversations, messages, customers."""
-
-    async def conversation_again(row: str) -> Conversation:
-        return (await hub.conversations.show(int(row), limit=1)).conversation
-
-    async def customer_again(row: str) -> CustomerProfile:
-        found = await hub.database.read(lambda uow: uow.customers.get(int(row)))
-        if found is None:
-            raise NotFoundError(kind="customer")
-        return found
+    thread, customer = thread_told(hub), customer_told(hub)
 
     def _customer(one: CustomerProfile, request: Asked) -> CustomerView:
         return CustomerView.of(one, sees=sees(request), currency=hub.currency)
 
-    thread = Told(
-        kind="conversation",
-        id_of=lambda one: one.id,
-        read=conversation_again,
-        view=lambda one, request: ConversationView.of(one, sees=sees(request)),
-    )
     message = Told(
         kind="message",
         id_of=lambda one: one.id,
         read=lambda row: hub.messages.show(int(row)),
         view=lambda one, request: MessageView.of(one, sees=sees(request)),
     )
-    customer = Told(
-        kind="customer",
-        id_of=lambda one: one.id,
-        read=customer_again,
-        view=_customer,
-    )
-
     # --- conversations
 
     @get("/conversations", opt=needs(KeyScope.READ), summary="Threads, the latest first")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Protocol
 
 import attrs
 from litestar import Response, get
+from litestar.openapi import ResponseSpec
 from litestar.params import PathParameter
 
 from wch.application.checkup import Component, Severity, worst_of
@@ -61,18 +62,25 @@ def _status(severity: Severity) -> int:
     return 503 if severity is Severity.CRITICAL else 200
 
 
+def _critical(view: type) -> dict[int, ResponseSpec]:
+    """The same document, told with 503."""
+    return {503: ResponseSpec(view, generate_examples=False, description="Critical: the words say why.")}
+
+
 def wellness_routes(hub: Hub, meters: MetersPort) -> list[Any]:
     """`/healthz`, its parts, and `/metrics`."""
     watch = needs(KeyScope.READ, KeyScope.METRICS)
 
-    @get("/healthz", opt=watch, summary="How the hub is; 503 when any part is critical")
+    @get(
+        "/healthz", opt=watch, responses=_critical(HealthView), summary="How the hub is; 503 when any part is critical"
+    )
     async def healthz() -> Response[HealthView]:
         found = await hub.checkup.run()
         worst = worst_of(found)
         view = HealthView(severity=worst.word, components=[ComponentView.of(one) for one in found])
         return Response(view, status_code=_status(worst))
 
-    @get("/healthz/{component:str}", opt=watch, summary="How one part is")
+    @get("/healthz/{component:str}", opt=watch, responses=_critical(ComponentView), summary="How one part is")
     async def part(
         component: Annotated[str, PathParameter(min_length=1, max_length=40, description="Its name.")],
     ) -> Response[ComponentView]:

@@ -1,0 +1,80 @@
+"""The second look: whether a campaign's message may still leave, asked under the lock of its state."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from wch.application.campaigns import campaign_of, plan_of, progress_of
+from wch.application.fanning_out import Targeting
+from wch.application.ports import Candidate, UnitOfWork
+from wch.application.stored_templates import stored
+from wch.domain.campaign import CampaignState, Progress
+from wch.domain.customer import CustomerProfile
+from wch.domain.document import JsonObject, amended
+from wch.domain.message import Class, Message
+from wch.domain.message_template import Rendering
+from wch.domain.verdict import Kind, decide
+
+PAUSED_RESTS = timedelta(seconds=60)
+"""How long a message of a paused campaign is not looked at."""
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """What came of it: both None where it may leave.
+
+    Attributes:
+        refusal: the error with which it ends.
+        not_before: until when it waits.
+        content: the message's, with the trace.
+    """
+
+    content: JsonObject
+    refusal: str | None = None
+    not_before: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SecondLook:
+    """Asks the verdict again when a campaign's message is taken."""
+
+    targeting: Targeting
+
+    def progress(self, uow: UnitOfWork, candidate: Candidate) -> Progress | None:
+        """The state of the candidate's campaign, locked before anything else is; None when it is of none."""
+        row = uow.messages.get(candidate.work.id) if candidate.class_ is Class.CAMPAIGN else None
+        campaign_id = None if row is None else campaign_of(uow, row)
+        return None if campaign_id is None else progress_of(uow, campaign_id, lock=True)
+
+    def at(self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress, *, now: datetime) -> Look:
+        """What is to become of this message now."""
+        if progress.state is CampaignState.CANCELLED:
+            return Look(content=row.content, refusal="policy:cancelled")
+        if progress.state is CampaignState.PAUSED:
+            return Look(content=row.content, not_before=now + PAUSED_RESTS)
+        plan = plan_of(uow, campaign_of(uow, row) or 0)
+        template: Any = row.content["body"].get("template", {})
+        known = stored(uow, str(template.get("name")), str(template.get("language", {}).get("code")))
+        usable = known is not None and known.may_be_sent
+        origin: Any = row.content["origin"]
+        facts = self.targeting.facts(
+            uow,
+            plan,
+            profile,
+            Rendering(template=None) if usable else None,
+            now=now,
+            ends_at=progress.ends_at,
+            leaving_out=int(str(origin["ref"]).partition(":")[2]),
+        )
+        verdict = decide(Kind.BROADCAST, facts, now=now)
+        before: Any = row.content.get("policy")
+        planned = before if isinstance(before, Mapping) else {}
+        content = amended(row.content, policy={**planned, "taken": verdict.to_json()})
+        decisive = verdict.decisive
+        if verdict.outcome == "refuse" and decisive is not None:
+            return Look(content=content, refusal=f"policy:{decisive.because}")
+        if verdict.outcome == "hold":
+            return Look(content=content, not_before=verdict.until or now + PAUSED_RESTS)
+        return Look(content=content)

@@ -1,0 +1,147 @@
+"""Uploads: a list of numbers becomes a draft's recipients; nobody is made a customer without evidence."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+import attrs
+
+from wch.application.people import found, spellings
+from wch.application.ports import UnitOfWork
+from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
+from wch.domain.campaign import CampaignError
+from wch.domain.moment import of_iso
+from wch.domain.phone import is_number
+
+MOST_LINES = 100_000
+MOST_BYTES = 20 * 1024 * 1024
+SHORTEST, LONGEST = 7, 15
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One line that names somebody.
+
+    Attributes:
+        number: of the line in the file, the header being 1.
+        phone: the number's first spelling.
+        written: as it was written.
+        opted_in_at: when they said that they want to be written to.
+        source: where they said so.
+    """
+
+    number: int
+    phone: str
+    written: str
+    name: str | None = None
+    opted_in_at: datetime | None = None
+    source: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Upload:
+    """A list that was read.
+
+    Attributes:
+        bad: numbers of lines that name nobody; they are listed, never stored.
+        erased: numbers of lines whose people were erased; known once it was written.
+        country: of numbers without one.
+    """
+
+    lines: tuple[Line, ...]
+    bad: tuple[int, ...]
+    country: str
+    erased: tuple[int, ...] = ()
+
+    def pages(self, size: int) -> Iterator[Sequence[Line]]:
+        """So many lines at a time."""
+        for start in range(0, len(self.lines), size):
+            yield self.lines[start : start + size]
+
+    def into(
+        self,
+        uow: UnitOfWork,
+        campaign_id: int,
+        page: Sequence[Line],
+        *,
+        is_erased: Callable[[UnitOfWork, str], bool],
+        now: datetime,
+    ) -> Sequence[int]:
+        """These lines become recipients: of customers, of people with evidence, the rest skipped for want of it.
+
+        Returns:
+            Lines of people who were erased: nothing is written about them.
+        """
+        erased = []
+        for line in sorted(page, key=lambda one: one.phone):
+            people = found(uow, line.written, country=self.country)
+            if people:
+                uow.recipients.add(BroadcastRecipient(campaign_id=campaign_id, phone=people[0].phone, created_at=now))
+                continue
+            if is_erased(uow, line.phone):
+                erased.append(line.number)
+                continue
+            if line.opted_in_at is None or not line.source:
+                status = RecipientStatus.SKIPPED_NOCONSENT
+                uow.recipients.add(
+                    BroadcastRecipient(campaign_id=campaign_id, phone=line.phone, status=status, created_at=now)
+                )
+                continue
+            profile = uow.customers.lock(line.phone, now=now)
+            if line.name:
+                profile = attrs.evolve(profile, name=line.name[:255])
+            agreed = profile.consenting(
+                "marketing", "in", source="import", now=min(line.opted_in_at, now), words=line.source, by="import"
+            )
+            uow.customers.save(agreed)
+            uow.recipients.add(BroadcastRecipient(campaign_id=campaign_id, phone=line.phone, created_at=now))
+        return erased
+
+
+def read_upload(body: bytes, *, country: str) -> Upload:
+    """Read a CSV with a header: `phone`, and if known `name`, `opted_in_at` and `source`.
+
+    Raises:
+        CampaignError: it is too large, not UTF-8, or has no column `phone`.
+    """
+    if len(body) > MOST_BYTES:
+        raise CampaignError("The list is larger than 20 MB; split it.")
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CampaignError("The list is not UTF-8; save it so and upload it again.") from None
+    head = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
+    if "phone" not in (rows.fieldnames or ()):
+        raise CampaignError("The list needs a header with a column `phone`.")
+    lines: list[Line] = []
+    bad: list[int] = []
+    for number, row in enumerate(rows, start=2):
+        if number > MOST_LINES + 1:
+            raise CampaignError(f"The list has more than {MOST_LINES} lines; split it.")
+        line = _line(number, row, country)
+        if line is None:
+            bad.append(number)
+        else:
+            lines.append(line)
+    return Upload(lines=tuple(lines), bad=tuple(bad), country=country)
+
+
+def _line(number: int, row: dict[str, str | None], country: str) -> Line | None:
+    written = (row.get("phone") or "").strip()
+    keys = spellings(written, country=country)
+    if not keys or not is_number(keys[0]) or not SHORTEST <= len(keys[0]) <= LONGEST:
+        return None
+    try:
+        at = of_iso(str(row["opted_in_at"])) if row.get("opted_in_at") else None
+    except ValueError:
+        return None
+    return Line(
+        number=number,
+        phone=keys[0],
+        written=written,
+        name=(row.get("name") or "").strip() or None,
+        opted_in_at=at,
+        source=(row.get("source") or "").strip() or None,
+    )

@@ -1,0 +1,122 @@
+"""People's rights and their money, over the API."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+
+from tests.entrypoints.http.api.conftest import Desk
+from tests.sale.script import ANNA
+
+V1 = "/api/v1"
+
+
+async def test_what_was_said_is_found_and_only_with_pii(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """By number, by words; page by page it ends."""
+    by_number = (await caller.get(f"{V1}/conversations/search", params={"text": ANNA})).json()
+    by_words = (await caller.get(f"{V1}/conversations/search", params={"text": "where is my", "limit": 1})).json()
+    rest = (
+        await caller.get(
+            f"{V1}/conversations/search", params={"text": "where is my", "limit": 1, "after": by_words["next_cursor"]}
+        )
+    ).json()
+    async with desk.client(await desk.key("read")) as reader:
+        refused = await reader.get(f"{V1}/conversations/search", params={"text": ANNA})
+
+    assert [one["conversation"]["customer"] for one in by_number["data"]][:1] == [ANNA]
+    assert by_words["data"][0]["message"]["text"] == "where is my order"
+    assert rest == {"data": [], "next_cursor": None}
+    assert refused.status_code == 403
+
+
+async def test_a_thread_goes_back_into_the_queue(caller: httpx2.AsyncClient) -> None:
+    """It still waits for a person."""
+    await caller.post(f"{V1}/conversations/1/assign", json={"agent": 3})
+
+    told = (await caller.post(f"{V1}/conversations/1/unassign")).json()
+
+    assert (told["status"], told["assigned_agent_id"]) == ("escalated", None)
+
+
+async def test_notes_and_blocks_are_kept(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """Under the key's name; without a reason the block is lifted."""
+    noted = await caller.post(f"{V1}/customers/{ANNA}/notes", json={"text": "calls in the evening"})
+    await caller.post(f"{V1}/customers/{ANNA}/block", json={"reason": "spam"})
+    blocked = (await desk.hub.customers.show(ANNA)).is_blocked
+    await caller.post(f"{V1}/customers/{ANNA}/block", json={})
+
+    assert noted.status_code == 200
+    assert blocked
+    assert not (await desk.hub.customers.show(ANNA)).is_blocked
+    assert (await caller.post(f"{V1}/customers/{ANNA}/notes", json={"text": ""})).status_code == 400
+
+
+async def test_an_export_is_whole_and_not_for_everybody_all_the_time(caller: httpx2.AsyncClient) -> None:
+    """Three an hour; the fourth hears when to come back."""
+    answers = [await caller.get(f"{V1}/customers/{ANNA}/export") for _ in range(4)]
+
+    assert [one.status_code for one in answers] == [200, 200, 200, 429]
+    assert "where is my order" in answers[0].text
+    assert (answers[3].json()["code"], int(answers[3].headers["retry-after"]) > 60) == ("limited", True)
+    assert (await caller.get(f"{V1}/customers/4915199999999/export")).status_code == 404
+
+
+async def test_an_erasure_ends_with_a_receipt(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """202 and where to look; asked twice it is the same erasure."""
+    headers = {"Idempotency-Key": "forget-anna"}
+    first = await caller.post(f"{V1}/customers/{ANNA}/erase", json={"reason": "asked"}, headers=headers)
+    again = await caller.post(f"{V1}/customers/{ANNA}/erase", json={"reason": "asked"}, headers=headers)
+    for _ in range(5):
+        await desk.hub.worker.drain()
+        desk.clock.advance(timedelta(minutes=2))
+    told = (await caller.get(f"{V1}/erasures/{first.json()['id']}")).json()
+
+    assert (first.status_code, again.status_code, again.json()["id"]) == (202, 202, first.json()["id"])
+    assert told["state"] == "completed"
+    assert told["receipt"]
+    assert (await caller.get(f"{V1}/customers/{ANNA}")).status_code == 404
+    assert (await caller.get(f"{V1}/erasures/erase-x")).status_code == 404
+
+
+async def test_two_customers_are_made_one_and_two_again(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """Each under its key once."""
+    await desk.hub.database.transact(lambda uow: uow.customers.lock("34600333444", now=desk.clock.now()))
+    body = {"keep": ANNA, "gone": "34600333444", "reason": "a new number"}
+
+    made = [await caller.post(f"{V1}/merges", json=body, headers={"Idempotency-Key": "m"}) for _ in range(2)]
+    undone = [
+        await caller.post(f"{V1}/merges/{made[0].json()['id']}/undo", headers={"Idempotency-Key": "u"})
+        for _ in range(2)
+    ]
+
+    assert [one.status_code for one in (*made, *undone)] == [200] * 4
+    assert made[0].json() == made[1].json()
+    assert {one["key"] for one in undone[0].json()["data"]} == {ANNA, "34600333444"}
+    assert undone[0].json() == undone[1].json()
+
+
+async def test_money_that_cannot_go_back_is_refused(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """More than was paid, another currency, no amount at all, an order that nobody placed."""
+    path = f"{V1}/orders/{desk.order_id}"
+
+    async def asked(amount: str, currency: str) -> Any:
+        body = {"reason": "test", "amount": {"amount": amount, "currency": currency}}
+        return (await caller.post(f"{path}/refund", json=body)).status_code
+
+    assert await asked("999999.00", "EUR") in {409, 422}
+    assert await asked("1.00", "USD") in {409, 422}
+    assert await asked("ten", "EUR") == 422
+    assert await asked("1.00", "XXQ") == 422
+    assert (await caller.post(f"{V1}/orders/99/refund", json={"reason": "test"})).status_code == 404
+    assert (await caller.post(f"{path}/accept-amount", json={"reason": "test"})).status_code == 409
+
+
+async def test_a_part_of_an_order_is_given_back_once(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """The same key is the same refund; paid on delivery it is a matter of the books."""
+    body = {"reason": "one mug broke", "amount": {"amount": "1.00", "currency": "EUR"}}
+    headers = {"Idempotency-Key": "refund-1"}
+
+    answers = [await caller.post(f"{V1}/orders/{desk.order_id}/refund", json=body, headers=headers) for _ in range(2)]
+
+    assert [one.status_code for one in answers] == [202, 202], answers[0].text
+    assert answers[0].json()["id"] == answers[1].json()["id"]
