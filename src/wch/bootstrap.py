@@ -32,9 +32,11 @@ from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
 from wch.application.dialogue.hours import hours_from_json
+from wch.application.dialogue.model import Talker
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.digests import Digests
+from wch.application.doctor import Complaint, Doctor, SettingLine
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
 from wch.application.explaining import Explaining
@@ -42,6 +44,7 @@ from wch.application.exports import Exports
 from wch.application.failpoints import Failpoints
 from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.gathering import Gatherer
+from wch.application.guarded_payments import GuardedPayments
 from wch.application.handling import Assistant, Handling
 from wch.application.health import Health
 from wch.application.housekeeping import Every, Housekeeping
@@ -70,6 +73,7 @@ from wch.application.ports import (
     Ids,
     MediaFiles,
     MediaStore,
+    Model,
     Observer,
     Payments,
     Shop,
@@ -134,6 +138,7 @@ async def open_hub(
     shop: Shop | None = None,
     payments: Payments | None = None,
     media: MediaStore | None = None,
+    model: Model | None = None,
     database: Database | None = None,
     observers: Sequence[Observer] = (),
     install: bool = False,
@@ -148,6 +153,7 @@ async def open_hub(
         whatsapp: the host's own WhatsApp.
         shop: the host's own shop.
         payments: the host's own ways to pay.
+        model: a language model for what nobody else understood, asked when `assistant.enabled` says so.
         media: where the host keeps files of customers; None keeps the latest in memory.
         database: the host's own store, such as a `SqlDatabase` over its engine.
         observers: who hears facts after the commit.
@@ -184,6 +190,7 @@ async def open_hub(
             whatsapp=whatsapp,
             shop=sold,
             payments=payments if payments is not None else _payments(settings, stack),
+            model=model,
             media_files=_media_files(settings, stack),
             media_store=media if media is not None else MemoryMediaStore(),
             observers=Observers(all=tuple(observers)),
@@ -204,6 +211,7 @@ class Parts:
     whatsapp: WhatsApp
     media_files: MediaFiles = attrs.field(factory=lambda: _NoFiles())  # noqa: PLW0108 - it is made further down
     media_store: MediaStore = attrs.field(factory=MemoryMediaStore)
+    model: Model | None = None
     shop: Shop
     payments: Payments
     observers: Observers
@@ -236,7 +244,7 @@ def wired(parts: Parts) -> Hub:
     one(Limits, rules=_limits(settings))
     one(Bell)
     one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
-    one(Dialogue, policy=_policy(settings))
+    one(Dialogue, policy=_policy(settings), talker=_talker(parts, container))
     container.register(Assistant, factory=lambda: container.resolve(Dialogue))
     one(
         Handling,
@@ -318,15 +326,13 @@ def _ports(container: punq.Container, parts: Parts) -> None:
     container.register(MediaStore, instance=parts.media_store)
     container.register(WhatsAppCodec, instance=CloudApiCodec(secrets=_app_secrets(parts)))
     container.register(Shop, instance=parts.shop)
-    container.register(Payments, instance=parts.payments)
     container.register(Failpoints, instance=parts.failpoints)
     container.register(Digests, instance=Digests(keys=_keys(parts)))
-    container.register(
-        Breakers,
-        instance=Breakers(
-            database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
-        ),
+    breakers = Breakers(
+        database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
     )
+    container.register(Breakers, instance=breakers)
+    container.register(Payments, instance=GuardedPayments(payments=parts.payments, breakers=breakers))
 
 
 def _programs(parts: Parts, one: Callable[..., None]) -> None:
@@ -432,6 +438,22 @@ def _kept(settings: Settings) -> Kept:
     )
 
 
+def _setting_lines(settings: Settings) -> list[SettingLine]:
+    return [
+        SettingLine(
+            name=f"{row.section}.{row.key}",
+            value=row.value,
+            origin=row.origin,
+            meaning=row.meaning,
+        )
+        for row in settings.describe()
+    ]
+
+
+async def _complaints(settings: Settings) -> list[Complaint]:
+    return [Complaint(severity=one.severity, what=one.what, way_out=one.way_out) for one in await examine(settings)]
+
+
 def _doors(settings: Settings) -> Doors:
     """The terms on which people and deliveries are let in."""
     return Doors(
@@ -468,7 +490,26 @@ def _people(settings: Settings, one: Callable[..., None]) -> None:
     """What the pages for people ask beside the rooms of the trade."""
     one(Traces)
     one(Watching)
+    one(Doctor, settings=lambda: _setting_lines(settings), examine=lambda: _complaints(settings))
     one(Operators, stays=timedelta(hours=settings.security.sign_in_hours))
+
+
+def _talker(parts: Parts, container: punq.Container) -> Talker | None:
+    """The language model, if the host brought one and the settings want it asked."""
+    wanted = parts.settings.assistant
+    if parts.model is None or not wanted.enabled:
+        return None
+    breakers: Breakers = container.resolve(Breakers)
+    return Talker(
+        model=parts.model,
+        database=parts.database,
+        clock=parts.clock,
+        breakers=breakers,
+        calls_per_hour=wanted.calls_per_hour,
+        budget=wanted.monthly_budget,
+        input_price=wanted.input_price,
+        output_price=wanted.output_price,
+    )
 
 
 def _policy(settings: Settings) -> Policy:

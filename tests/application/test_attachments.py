@@ -13,6 +13,8 @@ from wch.application.conversations import WindowClosedError
 from wch.domain.attachment import Attachment, AttachmentError
 from wch.domain.errors import NotFoundError
 from wch.domain.outgoing import MessageLimitError
+from wch.domain.send_failure import GraphError, classify
+from wch.domain.send_result import Refused
 from wch.testing import SequentialIds
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
@@ -129,6 +131,22 @@ async def test_a_file_is_uploaded_once_in_25_days(hub: Rooms) -> None:
     hub.clock.advance(timedelta(days=26))
     await hub.hear("still there?")
     await room.send(thread.id, PNG, **given)
+    assert len(files.uploaded) == 2
+
+
+async def test_an_upload_that_whatsapp_cannot_use_is_forgotten(hub: Rooms) -> None:
+    """131053: sent again, the file is uploaded anew; other uploads stay."""
+    files = Files()
+    room = attachments(hub, files)
+    await hub.hear("hi")
+    thread = await hub.thread()
+    given: dict[str, Any] = {"filename": "x.png", "agent": 7, "by": "ann"}
+    await room.send(thread.id, PNG, **given)
+    hub.whatsapp.outcomes = [Refused(error=GraphError(code=131053), failure=classify(131053))]
+    await hub.outbox.work()
+
+    await room.send(thread.id, PNG, **given)
+
     assert len(files.uploaded) == 2
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 PLACES = (
     "", "inbox", "inbox/1", "customers", "customers/1", "carts", "carts/1", "orders", "orders/1", "notices",
-    "letters", "letters/1", "sagas", "guards", "sync", "audit", "people",
+    "letters", "letters/1", "sagas", "guards", "sync", "audit", "broadcasts", "templates", "people", "settings", "doctor", "customers/1/erase",
 )  # fmt: skip
 
 

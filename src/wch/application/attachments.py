@@ -8,15 +8,12 @@ import attrs
 
 from wch.application.conversations import Conversations
 from wch.application.ports import Clock, Database, Ids, MediaFiles, MediaStore, UnitOfWork
-from wch.domain.attachment import LARGEST, Attachment, AttachmentError, checked
+from wch.domain.attachment import LARGEST, UPLOADED, Attachment, AttachmentError, checked
 from wch.domain.document import amended, document
 from wch.domain.errors import NotFoundError
 from wch.domain.message import Message
 from wch.domain.moment import iso, of_iso
 from wch.domain.outgoing import Media, MediaKind
-
-UPLOADED = "media.upload."
-"""Options that hold the ids of uploads, by number and digest."""
 
 UPLOAD_KEPT = timedelta(days=25)
 """WhatsApp keeps an upload for thirty days."""

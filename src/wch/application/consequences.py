@@ -10,6 +10,7 @@ from wch.application import known_templates, stops
 from wch.application.alarms import alarm
 from wch.application.ports import UnitOfWork
 from wch.application.texts import LANGUAGES, Texts, country_of_number
+from wch.domain.attachment import UPLOADED
 from wch.domain.conversation import Conversation
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import JsonObject, amended, document
@@ -65,6 +66,8 @@ def follow(
             alarm(uow, "unknown_code", now=now, about=f"message:{row.id}", code=code)
     elif failure is FailureClass.TEMPLATE:
         _mark_template(uow, row, code, now=now)
+    elif failure is FailureClass.MEDIA:
+        _forget_upload(uow, row)
     elif code == NEEDS_NUMBER and conversation is not None:
         _ask_for_number(uow, row, conversation, now=now)
     elif failure is FailureClass.WINDOW and conversation is not None:
@@ -104,6 +107,16 @@ def _mark_template(uow: UnitOfWork, row: Message, code: int | None, *, now: date
     facts: dict[str, Any] = {"status": status} if status else {"faulty": {"code": code, "at": iso(now)}}
     known_templates.note(uow, name, language, now=now, **facts)
     alarm(uow, "template_refused", now=now, about=f"template:{name}.{language}"[:255], code=code)
+
+
+def _forget_upload(uow: UnitOfWork, row: Message) -> None:
+    """WhatsApp cannot use this upload: the same file is uploaded anew when it is sent again."""
+    body: Any = row.content.get("body", {})
+    sent: Any = body.get(str(body.get("type")), {})
+    media_id = sent.get("id") if isinstance(sent, Mapping) else None
+    names = [name for name, value in uow.options.named(UPLOADED, limit=500) if value.get("id") == media_id]
+    for name in names if media_id else ():
+        uow.options.remove(name)
 
 
 def _ask_for_number(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime) -> None:

@@ -259,8 +259,9 @@ class Handling:
             name.removeprefix("text."): str(value.get("text", ""))
             for name, value in uow.options.named("text.", limit=500)
         }
-        sources = {str(dict(row.content.get("referral") or {}).get("source_id")) for row in messages}
-        ads = {source: uow.options.get(f"ads.{source}") for source in sources}
+        told = [row.content["referral"] for row in messages if isinstance(row.content.get("referral"), dict)]
+        ads = {str(one["source_id"]): uow.options.get(f"ads.{one['source_id']}") for one in told if "source_id" in one}
+        recent = uow.messages.thread(conversation.id, limit=20)
         return Scene(
             now=self.clock.now(),
             conversation=conversation,
@@ -269,10 +270,8 @@ class Handling:
             messages=tuple(messages),
             number=str(number or ""),
             placement=self._placement(uow, conversation, cart),
-            latest_outbound=next(
-                (row for row in uow.messages.thread(conversation.id, limit=20) if row.direction is Direction.OUTBOUND),
-                None,
-            ),
+            latest_outbound=next((row for row in recent if row.direction is Direction.OUTBOUND), None),
+            recent=tuple(reversed(recent)),
             texts=texts,
             ads={source: str(told.get("page", "")) for source, told in ads.items() if told is not None},
         )

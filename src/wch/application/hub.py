@@ -10,6 +10,7 @@ from wch.application.checkup import Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
+from wch.application.doctor import Doctor
 from wch.application.doors import Doors
 from wch.application.erasures import Erasures
 from wch.application.explaining import Explaining
@@ -76,6 +77,7 @@ class Hub:
     traces: Traces
     operators: Operators
     watching: Watching
+    doctor: Doctor
     health: Health
     checkup: Checkup
     doors: Doors

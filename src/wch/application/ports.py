@@ -35,6 +35,7 @@ from wch.domain.catalogue import (
     Variant,
 )
 from wch.domain.circuit_breaker import CircuitBreaker
+from wch.domain.completion import Completion
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
@@ -970,26 +971,6 @@ class WhatsApp(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
-class TemplatePage:
-    """Some of an account's message templates, as Graph lists them, and where the next ones begin."""
-
-    templates: Sequence[JsonObject]
-    next: str | None = None
-
-
-class TemplateSource(Protocol):
-    """Where an account's message templates are listed."""
-
-    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
-        """One page of at most 100, in all states; no retry of its own.
-
-        Raises:
-            TemplatesUnavailableError: no answer came, or it was no list.
-        """
-        ...
-
-
 class MediaFiles(Protocol):
     """The Cloud API's files; no retry of its own."""
 
@@ -1023,6 +1004,38 @@ class MediaStore(Protocol):
 
     async def remove(self, name: str) -> bool:
         """Forget it; whether it was there."""
+        ...
+
+
+class Model(Protocol):
+    """A language model; no retry of its own."""
+
+    async def complete(self, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> Completion:
+        """One answer to these messages (`role`, `content`), which may be tools that it wants to use.
+
+        Raises:
+            ModelUnavailableError: it did not come, or cannot be read.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class TemplatePage:
+    """Some of an account's message templates, as Graph lists them, and where the next ones begin."""
+
+    templates: Sequence[JsonObject]
+    next: str | None = None
+
+
+class TemplateSource(Protocol):
+    """Where an account's message templates are listed."""
+
+    async def message_templates(self, account: str, *, after: str | None = None) -> TemplatePage:
+        """One page of at most 100, in all states; no retry of its own.
+
+        Raises:
+            TemplatesUnavailableError: no answer came, or it was no list.
+        """
         ...
 
 

@@ -34,6 +34,10 @@ _MAGIC: tuple[tuple[int, bytes, MediaKind, str], ...] = (
 )
 
 
+UPLOADED = "media.upload."
+"""How the options begin that hold the ids of uploads, by number and digest."""
+
+
 class AttachmentError(WchError):
     """A file could not be fetched or sent; `code` says why."""
 

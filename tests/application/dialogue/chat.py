@@ -62,6 +62,7 @@ class Chat:
     latest_outbound: Message | None = None
     texts: Mapping[str, str] = attrs.field(factory=dict)
     ads: Mapping[str, str] = attrs.field(factory=dict)
+    recent: tuple[Message, ...] = ()
     said: list[Outgoing] = attrs.field(factory=list)
     answers: list[Answer] = attrs.field(factory=list)
     _next: int = 0
@@ -122,6 +123,7 @@ class Chat:
             latest_outbound=self.latest_outbound,
             texts=self.texts,
             ads=self.ads,
+            recent=self.recent,
         )
         answer = await self.dialogue.answer(scene)
         self.answers.append(answer)

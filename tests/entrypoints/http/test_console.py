@@ -8,7 +8,9 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from tests.application.campaigning import EVERYONE, OFFER
 from tests.entrypoints.http.consoles import ANNA, HOST, PASSWORD, Shop, shop
+from wch.domain.campaign import CampaignState
 from wch.domain.conversation import ConversationStatus
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Hook, Reason
 from wch.domain.operator import RIGHTS, Role
@@ -234,6 +236,27 @@ async def test_an_agent_takes_over_answers_and_hands_back(town: Shop) -> None:
     ]  # fmt: skip
 
 
+async def test_an_agent_finds_notes_and_answers_with_words_of_the_house(town: Shop) -> None:
+    """Search by words, a note for colleagues, a reply written in advance, and back into the queue."""
+    await town.hears("do you have a green lamp?")
+    await town.hub.conversations.write_canned("hours", "We are here from nine to five, {name}.", by="cli")
+    browser = await town.signed_in("ana", Role.AGENT)
+
+    assert "the assistant" in await browser.text("/inbox?find=green")
+    assert "No conversations here" in await browser.text("/inbox?find=purple")
+    noted = await browser.post("/inbox/1/note", page="/inbox/1", text="wants a green lamp")
+    told = await browser.post("/inbox/1/canned", page="/inbox/1", canned="hours")
+    await town.hub.worker.drain()
+    assert "ana" in await browser.text("/inbox?show=mine")
+    freed = await browser.post("/inbox/1/unassign", page="/inbox/1")
+
+    assert [one.status_code for one in (noted, told, freed)] == [303, 303, 303]
+    assert "wants a green lamp" in await browser.text("/inbox/1")
+    assert town.whatsapp.texts[-1].startswith("We are here from nine to five")
+    assert "nobody yet" in await browser.text("/inbox?show=queue")
+    assert "No conversations here" in await browser.text("/inbox?show=mine")
+
+
 async def test_after_the_window_no_words_can_be_sent(town: Shop) -> None:
     """The composer is shut, and the form of an old page is refused with what happened."""
     await town.hears("hi")
@@ -338,6 +361,40 @@ async def test_a_password_set_by_the_admin_ends_the_other_session(town: Shop) ->
     assert (await admin.get("/inbox")).status_code == 200
 
 
+async def test_a_customer_is_erased_after_a_look_at_what_it_means(town: Shop) -> None:
+    """The look changes nothing; the button begins a saga that leaves nothing of the person."""
+    await town.hears("my secret wish", name="Anna Garcia")
+    browser = await town.signed_in("maria", Role.ADMIN)
+
+    seen = await browser.text("/customers/1/erase")
+    assert "customer_profiles" in seen
+    assert "my secret wish" in await browser.text("/inbox/1")
+    begun = await browser.post("/customers/1/erase", page="/customers/1/erase", reason="asked by letter")
+    for _ in range(30):
+        await town.hub.worker.drain()
+        town.clock.advance(60)
+
+    assert begun.headers["location"].startswith("/console/sagas/erase-")
+    again = town.browser()
+    await again.web.post("/console/sign-in", data={"name": "maria", "password": PASSWORD})
+    shown = "".join([(await again.get(f"/{path}".rstrip("/"))).text for path in LISTS])
+    assert ANNA not in shown
+    assert "Garcia" not in shown
+
+
+async def test_the_settings_are_told_with_their_origin_and_no_secret(town: Shop) -> None:
+    """What was set comes first; a secret is masked, and a viewer is not shown any of it."""
+    admin = await town.signed_in("maria", Role.ADMIN)
+    viewer = await town.signed_in("vera", Role.VIEWER)
+
+    shown = await admin.text("/settings")
+
+    assert "whatsapp.app_secret" in shown
+    assert "an-access-token" not in (await admin.get("/settings")).text
+    assert (await viewer.get("/settings")).status_code == 403
+    assert "The store is in memory." in await admin.text("/doctor")
+
+
 async def test_signing_out_ends_it_in_this_browser(town: Shop) -> None:
     """The cookie is taken away."""
     browser = await town.signed_in("maria", Role.ADMIN)
@@ -371,3 +428,25 @@ async def test_it_works_wherever_it_is_mounted(town: Shop) -> None:
     assert 'href="/shop/console/inbox"' in shown.text
     assert 'href="/shop/console/static/look.css"' in shown.text
     assert 'href="/console' not in shown.text
+
+
+async def test_a_broadcast_is_tried_started_paused_and_cancelled(town: Shop) -> None:
+    """Each where it stands and by whoever trades; a viewer sees the figures, and no button."""
+    await town.hub.database.transact(lambda uow: uow.options.put("template.offer.en", OFFER.to_json()))
+    plan, _ = await town.hub.broadcasts.draft(EVERYONE, by="ana")
+    browser = await town.signed_in("oleg", Role.OPERATOR)
+    viewer = await town.signed_in("vera", Role.VIEWER)
+    page = f"/broadcasts/{plan.id}"
+
+    assert "Spring" in await browser.text("/broadcasts")
+    assert "offer" in await browser.text("/templates")
+    assert "What starting it would come to" in await browser.text(page)
+    answers = [
+        await browser.post(f"{page}/{act}", page=page) for act in ("start", "pause", "resume", "pause", "cancel")
+    ]
+    late = await browser.post(f"{page}/resume", page=page)
+
+    assert [one.status_code for one in answers] == [303] * 5
+    assert late.status_code in {409, 422}
+    assert (await town.hub.broadcasts.show(plan.id)).progress.state is CampaignState.CANCELLED
+    assert "Pause" not in await viewer.text(page)

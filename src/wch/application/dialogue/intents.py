@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from wch.application.dialogue import (
     adding,
+    advising,
     browse,
     busy,
     cart_edits,
@@ -39,7 +40,7 @@ async def do(turn: Turn, heard: Understood, text: str) -> None:
         await _answer(turn, prompt, text, heard)
         return
     if intent is Intent.NONE:
-        await _look_for(turn, heard)
+        await _look_for(turn, heard, text)
         return
     turn.remember(misses=None)
     if intent in ASIDE:
@@ -64,7 +65,7 @@ async def _answer(turn: Turn, prompt: Prompt, text: str, heard: Understood) -> N
         await do(turn, understand(text), text)
 
 
-async def _look_for(turn: Turn, heard: Understood) -> None:
+async def _look_for(turn: Turn, heard: Understood, text: str) -> None:
     """No intent: perhaps a product is called so."""
     if heard.words is not None and await browse.try_search(turn, heard.words):
         turn.row.intent = Intent.SEARCH.value
@@ -72,6 +73,10 @@ async def _look_for(turn: Turn, heard: Understood) -> None:
         return
     if await browse.show_ad(turn):
         turn.row.intent = Intent.BROWSE.value
+        return
+    if turn.talker is not None and await advising.reply(turn, turn.talker, text):
+        turn.row.intent = "assistant"
+        turn.remember(misses=None)
         return
     fallback.miss(turn)
 

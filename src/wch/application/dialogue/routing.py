@@ -19,6 +19,7 @@ from wch.application.dialogue import (
     prompts,
     steps,
 )
+from wch.application.dialogue.model import Talker
 from wch.application.dialogue.page import Page
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routes import Place, Route, read_route
@@ -60,10 +61,11 @@ class Dialogue:
     shop: Shop
     payments: Payments
     policy: Policy
+    talker: Talker | None = None
 
     async def answer(self, scene: Scene) -> Answer:
         """Decide about the messages of a scene, in their order."""
-        turn = Turn.of(scene, policy=self.policy, shop=self.shop, payments=self.payments)
+        turn = Turn.of(scene, policy=self.policy, shop=self.shop, payments=self.payments, talker=self.talker)
         for message in scene.messages:
             await self._one(turn, message)
         return turn.answer()

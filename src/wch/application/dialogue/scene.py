@@ -54,6 +54,7 @@ class Scene:
             the conversation's `context.order.saga_id`.
         latest_outbound: the newest row of ours in this thread, for consent words and quotes.
         texts: replaced texts, `<id>.<language>` to text, from the options.
+        recent: the latest rows of the thread, oldest first.
         ads: the page that an advertisement leads to, a reply id by the advertisement's own, from the options.
     """
 
@@ -67,6 +68,7 @@ class Scene:
     latest_outbound: Message | None = None
     texts: Mapping[str, str] = attrs.field(factory=dict)
     ads: Mapping[str, str] = attrs.field(factory=dict)
+    recent: tuple[Message, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

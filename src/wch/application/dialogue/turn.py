@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from wch.application.dialogue.model import Talker
 from wch.application.dialogue.page import Choice, Page, texts_of
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routes import Place, Route, read_route, to
@@ -100,6 +101,7 @@ class Turn:
     policy: Policy
     shop: Shop
     payments: Payments
+    talker: Talker | None
     texts: Texts
     conversation: Conversation
     profile: CustomerProfile
@@ -115,7 +117,9 @@ class Turn:
     facts: list[object] = attrs.field(factory=list)
 
     @classmethod
-    def of(cls, scene: Scene, *, policy: Policy, shop: Shop, payments: Payments) -> "Turn":
+    def of(
+        cls, scene: Scene, *, policy: Policy, shop: Shop, payments: Payments, talker: Talker | None = None
+    ) -> "Turn":
         """The turn of this scene, before its first message."""
         known = scene.conversation.context.get("language")
         language = choose_language(
@@ -130,6 +134,7 @@ class Turn:
             policy=policy,
             shop=shop,
             payments=payments,
+            talker=talker,
             texts=Texts(language, replaced=scene.texts),
             conversation=scene.conversation,
             profile=scene.profile,

@@ -18,6 +18,8 @@ from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, command, fail, f
 from wch.entrypoints.shown import plain
 
 ROUNDS = 200
+PAUSE_SECONDS = 0.2
+"""Between two looks at an erasure that a worker carries out."""
 
 
 @click.command()
@@ -87,13 +89,17 @@ async def erase(run: Run, key: str, reason: str, *, yes: bool, dry_run: bool) ->
 
 
 async def _carried_out(hub: Hub, saga_id: str) -> Any:
-    """Carry the erasure as far as it goes now; None when it waits for something."""
+    """Carry the erasure as far as it goes now, or see a worker do so; None when it waits for something."""
     work = hub.worker.only(frozenset({"sagas"}))
     for _ in range(ROUNDS):
         receipt = await hub.erasures.receipt(saga_id)
         saga = await hub.erasures.state(saga_id)
-        if receipt is not None or not saga.is_open or (await work.once() == 0):
+        if receipt is not None or not saga.is_open:
             return receipt
+        if await work.once() == 0:
+            if saga.log and saga.log[-1]["ev"] == "wait":
+                return None
+            await asyncio.sleep(PAUSE_SECONDS)
     return None
 
 

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import Any
 
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 
+from wch.entrypoints.http import api
 from wch.entrypoints.http.webhooks import SIGNATURE
 
 TITLE = "wch"
@@ -166,7 +168,18 @@ def document_of(app: Litestar, *, root: str) -> dict[str, Any]:
             if _is_the_frameworks_error(response):
                 response["content"] = _A_PROBLEM
         responses.setdefault("default", {"description": "A problem.", "content": _A_PROBLEM})
+    _exemplify(components["schemas"])
     return json.loads(_PAGE_OF.sub(r"PageOf\1", json.dumps(document, default=str)))  # type: ignore[no-any-return] # what went in
+
+
+def _exemplify(schemas: dict[str, Any]) -> None:
+    """Give each view, and each page of views, a row as a sale left it."""
+    for view, row in json.loads(files(api).joinpath("examples.json").read_text(encoding="utf-8")).items():
+        for name, schema in schemas.items():
+            if name == view:
+                schema["examples"] = [row]
+            elif name.startswith("Page_") and name.endswith(f".{view}_"):
+                schema["examples"] = [{"data": [row], "next_cursor": "WzQyXQ"}]
 
 
 _PAGE_OF = re.compile(r"Page_wch\.[a-z.]+\.(\w+?)View_")

@@ -1,6 +1,5 @@
-"""Routes about people's rights and money: export, erasure, merging, notes, refunds."""
+"""Routes about people's rights: export, erasure, merging, notes, search."""
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 import attrs
@@ -10,18 +9,12 @@ from litestar.params import Body, QueryParameter
 from wch.application.hub import Hub
 from wch.domain.api_key import KeyScope
 from wch.domain.customer import CustomerProfile
-from wch.domain.errors import WchError
-from wch.domain.money import Money
 from wch.entrypoints.http.api import samples
 from wch.entrypoints.http.api.calls import Asked, Told, after_id, cursor, key_of, needs, once, sees
-from wch.entrypoints.http.api.parameters import After, Because, Block, Id, Key, Limit, Merge, Note, Refund, Word
+from wch.entrypoints.http.api.parameters import After, Because, Block, Id, Key, Limit, Merge, Note, Word
 from wch.entrypoints.http.api.rows import customer_of, customer_told, saga_told, thread_told
 from wch.entrypoints.http.api.views import ConversationView, CustomerView, MessageView, Page, SagaView
 from wch.entrypoints.shown import plain
-
-
-class AmountError(WchError):
-    """An amount is digits with a dot, such as 12.50, in a currency that there is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +43,7 @@ class ErasureView:
 
 
 def caring_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
-    """Export, erasure, merging, notes, refunds."""
+    """Export, erasure, merging, notes, search."""
     customer, saga, thread = customer_told(hub), saga_told(hub), thread_told(hub)
 
     def _customer(one: CustomerProfile, request: Asked) -> CustomerView:
@@ -169,45 +162,6 @@ def caring_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         by = key_of(request).actor
         return await once(hub, request, parted_told, hub.merges, lambda room: room.undo(merge_id, by=by))
 
-    @post("/orders/{order_id:int}/refund", opt=needs(KeyScope.ORDERS), status_code=202, summary="Give money back")
-    async def refund(
-        request: Asked, order_id: Id, data: Annotated[Refund, Body(examples=samples.REFUND)]
-    ) -> Response[SagaView]:
-        """Begin a refund of everything that is left, or of a part; the same Idempotency-Key means the same refund."""
-        try:
-            amount = None if data.amount is None else Money(Decimal(data.amount.amount), data.amount.currency)
-        except (ArithmeticError, ValueError, KeyError) as error:
-            raise AmountError from error
-        by, key = key_of(request).actor, hub.ids.token()
-        return await once(
-            hub,
-            request,
-            saga,
-            hub.refunds,
-            lambda room: room.order(order_id, amount=amount, reason=data.reason, restock=data.restock, key=key, by=by),
-            status=202,
-        )
-
-    @post(
-        "/orders/{order_id:int}/accept-amount",
-        opt=needs(KeyScope.ORDERS),
-        status_code=200,
-        summary="Take what came as the payment",
-    )
-    async def accept_amount(
-        request: Asked, order_id: Id, data: Annotated[Because, Body(examples=samples.REASON)]
-    ) -> Response[SagaView]:
-        """Though it is another amount; the order goes to work."""
-        placement = await hub.refunds.placement_of(order_id)
-        by = key_of(request).actor
-        return await once(
-            hub,
-            request,
-            saga,
-            hub.sagas,
-            lambda room: room.act(placement.saga_id, "accept-amount", by=by, reason=data.reason),
-        )
-
     return [
-        search, unassign, note, block, export, erase, erasure, merge, undo, refund, accept_amount,
+        search, unassign, note, block, export, erase, erasure, merge, undo,
     ]  # fmt: skip

@@ -151,23 +151,6 @@ class Merge:
 
 
 @attrs.frozen(kw_only=True)
-class Given:
-    """Money: a decimal as text, and its currency."""
-
-    amount: Annotated[str, msgspec.Meta(max_length=20)]
-    currency: Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
-
-
-@attrs.frozen(kw_only=True)
-class Refund:
-    """How much is given back (everything that is left when not said), why, and whether the goods come back."""
-
-    reason: Reason
-    amount: Given | None = None
-    restock: bool = False
-
-
-@attrs.frozen(kw_only=True)
 class Because:
     """Why."""
 

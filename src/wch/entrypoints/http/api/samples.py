@@ -45,9 +45,3 @@ SAGA = [Example(summary="mended", value={"reason": "the shop answers again"})]
 SYNC = [Example(summary="one order", value={"entity": "order", "entity_id": 1042, "action": "update"})]
 NOTE = [Example(summary="a note", value={"text": "Prefers to be called in the evening."})]
 MERGE = [Example(summary="a new number", value={"keep": "34600111222", "gone": "34600333444"})]
-REFUND = [
-    Example(
-        summary="a part",
-        value={"reason": "one mug broke", "amount": {"amount": "12.50", "currency": "EUR"}, "restock": False},
-    )
-]

@@ -13,7 +13,7 @@ from litestar.response import Redirect, Stream
 from wch.application.hub import Hub
 from wch.application.operators import Session, SignInRefusedError, TooManyTriesError
 from wch.domain.errors import NotFoundError, WchError
-from wch.entrypoints.http.pages import inbox, mending, overview, trading
+from wch.entrypoints.http.pages import campaigning, inbox, mending, overview, trading
 from wch.entrypoints.http.pages.files import sent
 from wch.entrypoints.http.pages.live import Live, TooManyStreamsError
 from wch.entrypoints.http.pages.parts import Page
@@ -33,8 +33,8 @@ from wch.entrypoints.http.pages.visiting import (
 
 OF_THE_CONSOLE = ("look.css", "console.css", "console.js", "icon.svg")
 
-PAGES: tuple[Route, ...] = (*overview.PAGES, *inbox.PAGES, *trading.PAGES, *mending.PAGES)
-ACTS: tuple[Route, ...] = (*overview.ACTS, *inbox.ACTS, *trading.ACTS, *mending.ACTS)
+PAGES: tuple[Route, ...] = (*overview.PAGES, *inbox.PAGES, *trading.PAGES, *campaigning.PAGES, *mending.PAGES)
+ACTS: tuple[Route, ...] = (*overview.ACTS, *inbox.ACTS, *trading.ACTS, *campaigning.ACTS, *mending.ACTS)
 
 MOST_TOPICS = 8
 _PLACE = re.compile(r"[a-z0-9][a-z0-9/_-]{0,200}\Z")

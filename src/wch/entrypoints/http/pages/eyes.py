@@ -97,24 +97,6 @@ def _shape(kept: Any) -> Any:
     return masked_text(kept) if isinstance(kept, str) else kept
 
 
-def words_of(message: Message) -> str:
-    """What a message says."""
-    content = message.content
-    body = content.get("body")
-    if isinstance(body, str):
-        return body
-    if isinstance(body, Mapping):
-        inner = body.get(str(body.get("type")), {})
-        if isinstance(inner, Mapping):
-            said = inner.get("body")
-            found = said.get("text") if isinstance(said, Mapping) else said
-            return str(found or inner.get("caption") or inner.get("name") or f"[{message.type}]")
-    for name in ("text", "title", "caption", "emoji"):
-        if isinstance(content.get(name), str):
-            return str(content[name])
-    return f"[{message.type}]"
-
-
 def offers_of(message: Message) -> list[str]:
     """What could be tapped below a message."""
     body = message.content.get("body")

@@ -14,11 +14,18 @@ from wch.domain.errors import WchError
 from wch.domain.message import Direction, Message
 from wch.domain.moment import iso, of_iso, unix
 from wch.domain.operator import Right
-from wch.entrypoints.http.pages.eyes import clean, offers_of, words_of
+from wch.entrypoints.http.pages.eyes import clean, offers_of
 from wch.entrypoints.http.pages.parts import Cell, Choice, Page, moment, state
 from wch.entrypoints.http.pages.visiting import PAGE_SIZE, ForbiddenError, Route, Visit
 
-_FILTERS = {"": "All", "escalated": "With a person", "active": "With the assistant", "resolved": "Resolved"}
+_FILTERS = {
+    "": "All",
+    "queue": "Waiting for a person",
+    "mine": "Mine",
+    "unread": "Unread",
+    "active": "With the assistant",
+    "resolved": "Resolved",
+}
 SHOWN = 100
 """Messages of a thread on its page."""
 
@@ -53,22 +60,25 @@ class Said:
 
 async def inbox(visit: Visit) -> Page:
     """Threads, the latest first; another agent's are not among them."""
-    chosen = visit.query.get("status", "")
-    status = ConversationStatus(chosen) if chosen in set(ConversationStatus) else None
-    before = _cursor(visit.query.get("before", ""))
+    chosen = visit.query.get("show", "")
+    asked = visit.query.get("find", "").strip() if visit.may(Right.PEOPLE) else ""
+    if asked:
+        hits = await visit.hub.conversations.search(asked, limit=PAGE_SIZE)
+        found: Sequence[Conversation] = list({hit.conversation.id: hit.conversation for hit in hits}.values())
+    else:
+        found = await _listed(visit, chosen)
+    last = found[-1] if len(found) == PAGE_SIZE and not asked and chosen != "queue" else None
+    more = None if last is None or last.last_message_at is None else f"{iso(last.last_message_at)}.{last.id}"
 
-    def work(uow: UnitOfWork) -> tuple[list[tuple[Conversation, CustomerProfile | None, Message | None]], str | None]:
-        found = uow.conversations.listed(status=status, before=before, limit=PAGE_SIZE)
-        last = found[-1] if len(found) == PAGE_SIZE else None
-        more = None if last is None or last.last_message_at is None else f"{iso(last.last_message_at)}.{last.id}"
+    def work(uow: UnitOfWork) -> list[tuple[Conversation, CustomerProfile | None, Message | None]]:
         seen = []
         for talk in found:
             if visit.eyes.finds(talk):
                 newest = uow.messages.thread(talk.id, limit=1)
                 seen.append((talk, uow.customers.of(talk.customer_phone), newest[0] if newest else None))
-        return seen, more
+        return seen
 
-    rows, more = await visit.hub.database.read(work)
+    rows = await visit.hub.database.read(work)
     names = {one.number: one.name for one in await visit.hub.operators.listed()}
     lines = [_line(visit, talk, profile, newest, names) for talk, profile, newest in rows]
     return Page(
@@ -76,13 +86,25 @@ async def inbox(visit: Visit) -> Page:
         place="inbox",
         template="inbox.html",
         choices=[
-            Choice(label=label, href=visit.href("inbox", status=word or None), is_chosen=word == chosen)
+            Choice(label=label, href=visit.href("inbox", show=word or None), is_chosen=word == chosen)
             for word, label in _FILTERS.items()
         ],
         topics=("inbox",),
-        more=None if more is None else visit.href("inbox", status=chosen or None, before=more),
-        values={"lines": lines},
+        more=None if more is None else visit.href("inbox", show=chosen or None, before=more),
+        values={"lines": lines, "asked": asked, "can_find": visit.may(Right.PEOPLE)},
     )
+
+
+async def _listed(visit: Visit, chosen: str) -> Sequence[Conversation]:
+    room, before = visit.hub.conversations, _cursor(visit.query.get("before", ""))
+    if chosen == "queue":
+        return await room.queue(limit=PAGE_SIZE)
+    if chosen == "mine":
+        return await room.listed(agent=visit.operator.number, before=before, limit=PAGE_SIZE)
+    if chosen == "unread":
+        return await room.listed(unread=True, before=before, limit=PAGE_SIZE)
+    status = ConversationStatus(chosen) if chosen in set(ConversationStatus) else None
+    return await room.listed(status=status, before=before, limit=PAGE_SIZE)
 
 
 def _line(
@@ -96,7 +118,7 @@ def _line(
     return Line(
         href=visit.href(f"inbox/{talk.id}"),
         person=visit.eyes.person(talk.customer_phone, profile, known=known),
-        last="" if newest is None else visit.eyes.words(words_of(newest)[:140], known=known),
+        last="" if newest is None else visit.eyes.words((newest.words or f"[{newest.type}]")[:140], known=known),
         at=moment(talk.last_message_at),
         status=state(talk.status),
         unread=talk.unread_count,
@@ -163,9 +185,19 @@ async def thread(visit: Visit) -> Page:
             "left": "" if closes is None else _span((closes - now).total_seconds()),
             "cart": cart if cart is not None and cart.items else None,
             "profile": profile,
+            "canned": [one.name for one in await visit.hub.conversations.canned()],
+            "notes": _notes(visit, profile, known=known),
             "colleagues": sorted((one, name) for one, name in names.items()),
         },
     )
+
+
+def _notes(visit: Visit, profile: CustomerProfile | None, *, known: bool) -> list[tuple[str, str]]:
+    """What colleagues wrote down, the newest first."""
+    kept = () if profile is None else profile.preferences.get("notes", ())
+    return [
+        (clean(one.get("by", "")), visit.eyes.words(str(one.get("text", "")), known=known)) for one in reversed(kept)
+    ]
 
 
 def _said(visit: Visit, message: Message, *, known: bool) -> Said:
@@ -180,7 +212,7 @@ def _said(visit: Visit, message: Message, *, known: bool) -> Said:
         who=("A colleague" if by == "person" else "Assistant" if by == "dialogue" else str(by or "Shop"))
         if ours
         else "Customer",
-        words=visit.eyes.words(words_of(message), known=known),
+        words=visit.eyes.words(message.words or f"[{message.type}]", known=known),
         offers=offers_of(message) if known else (),
         at=moment(message.created_at),
         status=state(message.status),
@@ -209,6 +241,29 @@ async def reply(visit: Visit) -> str:
     number = await _allowed(visit)
     await visit.hub.conversations.reply(number, visit.word("text"), agent=visit.operator.number, by=visit.by)
     return visit.href(f"inbox/{number}", done="sent")
+
+
+async def canned(visit: Visit) -> str:
+    """Write what was written in advance."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.reply(
+        number, agent=visit.operator.number, by=visit.by, canned=visit.word("canned", most=60)
+    )
+    return visit.href(f"inbox/{number}", done="sent")
+
+
+async def note(visit: Visit) -> str:
+    """Write something down about the customer, for colleagues."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.note(number, visit.word("text"), by=visit.by)
+    return visit.href(f"inbox/{number}", done="noted")
+
+
+async def unassign(visit: Visit) -> str:
+    """Put the thread back into the queue."""
+    number = await _allowed(visit)
+    await visit.hub.conversations.unassign(number, by=visit.by)
+    return visit.href(f"inbox/{number}", done="unassigned")
 
 
 async def take_over(visit: Visit) -> str:
@@ -260,6 +315,9 @@ class UnknownColleagueError(WchError):
 PAGES = (Route("inbox", Right.SEE, inbox), Route("inbox/{id}", Right.SEE, thread))
 ACTS = (
     Route("inbox/{id}/reply", Right.CONVERSE, reply),
+    Route("inbox/{id}/canned", Right.CONVERSE, canned),
+    Route("inbox/{id}/note", Right.CONVERSE, note),
+    Route("inbox/{id}/unassign", Right.CONVERSE, unassign),
     Route("inbox/{id}/take-over", Right.CONVERSE, take_over),
     Route("inbox/{id}/hand-back", Right.CONVERSE, hand_back),
     Route("inbox/{id}/resolve", Right.CONVERSE, resolve),

@@ -37,7 +37,7 @@ async def home(visit: Visit) -> Page:
     breakers = [one for one in await visit.hub.breakers.listed() if one.state != "closed"]
     ages: Mapping[str, int] = figures["oldest_waiting_by_kind_s"]
     looks = (
-        ("With a person", tables["conversations"]["escalated"], visit.href("inbox", status="escalated"), "warn"),
+        ("With a person", tables["conversations"]["escalated"], visit.href("inbox", show="queue"), "warn"),
         ("Dead letters", figures["dead_letters_pending"], visit.href("letters"), "bad"),
         ("Parked sagas", len(parked), visit.href("sagas", state="parked"), "bad"),
         ("Open breakers", len(breakers), visit.href("guards"), "bad"),
@@ -107,6 +107,53 @@ async def audit(visit: Visit) -> Page:
     )
     more = visit.href("audit", actor=actor, action=action, after=rows[-1].id) if len(rows) == PAGE_SIZE else None
     return Page(title="Audit log", place="audit", sections=(table,), more=more)
+
+
+async def settings(visit: Visit) -> Page:
+    """Every setting with where it came from; what was set comes first, secrets are masked."""
+    lines = visit.hub.doctor.settings()
+    given = [one for one in lines if one.origin != "default"]
+    rest = [one for one in lines if one.origin == "default"]
+    sections = [
+        Table(
+            title=title,
+            columns=("Setting", "Meaning", "Value", "From"),
+            rows=[(code(one.name), text(one.meaning), text(clean(one.value)), text(one.origin)) for one in some],
+            empty="Nothing.",
+        )
+        for title, some in (("Set", given), ("Left at their default", rest))
+    ]
+    lead = "Set by an argument, the environment or wch.toml, in this order; a setting a.b has the variable WCH_A_B."
+    return Page(title="Settings", place="settings", sections=sections, lead=lead)
+
+
+async def doctor(visit: Visit) -> Page:
+    """What is not as it should be, the worst first, each with the way out."""
+    found = await visit.hub.doctor.examine()
+    verified = await visit.hub.verification.run()
+    sections: list[Section] = [
+        Table(
+            title="Findings",
+            columns=("Severity", "What", "What to do"),
+            rows=[(state(one.severity), text(clean(one.what)), text(clean(one.way_out))) for one in found],
+            empty="Everything is as it should be.",
+        ),
+        Table(
+            title="Books",
+            columns=("Check", "State", "Detail"),
+            rows=[
+                (
+                    text(str(one["name"]).replace("_", " ")),
+                    state("ok" if one["ok"] else "failed"),
+                    text(clean(one["detail"])),
+                )
+                for one in verified["checks"]
+            ],
+            empty="Nothing was checked.",
+        ),
+    ]
+    lead = "Settings, database and worker are looked at when this page is opened; nothing is changed."
+    return Page(title="Doctor", place="doctor", sections=sections, lead=lead)
 
 
 async def people(visit: Visit) -> Page:
@@ -190,6 +237,8 @@ PAGES = (
     Route("", Right.SEE, home),
     Route("audit", Right.MEND, audit),
     Route("people", Right.MANAGE, people),
+    Route("settings", Right.MANAGE, settings),
+    Route("doctor", Right.MEND, doctor),
 )
 ACTS = (
     Route("people/add", Right.MANAGE, add),

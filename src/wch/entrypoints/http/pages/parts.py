@@ -11,11 +11,35 @@ from wch.domain.moment import iso
 NOTHING = "\N{EN DASH}"
 
 GOOD = frozenset(
-    {"active", "processed", "sent", "delivered", "read", "completed", "recovered", "closed", "replayed", "ok"}
+    {
+        "active",
+        "processed",
+        "sent",
+        "delivered",
+        "read",
+        "completed",
+        "recovered",
+        "closed",
+        "replayed",
+        "ok",
+        "approved",
+    }
 )
-BAD = frozenset({"dead", "failed", "open", "parked", "unconfirmed", "critical", "disabled"})
+BAD = frozenset({"dead", "failed", "open", "parked", "unconfirmed", "critical", "disabled", "rejected", "error"})
 WARN = frozenset(
-    {"pending", "escalated", "abandoned", "compensating", "running", "half_open", "processing", "expired", "skipped"}
+    {
+        "pending",
+        "escalated",
+        "abandoned",
+        "compensating",
+        "running",
+        "half_open",
+        "processing",
+        "expired",
+        "skipped",
+        "warning",
+        "degraded",
+    }
 )
 
 

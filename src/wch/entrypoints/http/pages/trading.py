@@ -158,12 +158,52 @@ async def customer(visit: Visit) -> Page:
                 ),
             )
         )
+    if visit.may(Right.MANAGE):
+        erasing = text("What erasing this customer would do", href=visit.href(f"customers/{profile.id}/erase"))
+        sections.append(Facts(title="Privacy", rows=(("Erasure", erasing),)))
     return Page(
         title=visit.eyes.person(profile.phone, profile, known=known),
         place="customers",
         sections=sections,
         back=(visit.href("customers"), "Customers"),
     )
+
+
+async def erasure(visit: Visit) -> Page:
+    """What erasing this customer would do, by doing it and taking it back; then the button."""
+    profile, _, _, known = await _customer(visit)
+    counts = await visit.hub.erasures.rehearse(profile.phone)
+    told = Table(
+        title="What would change",
+        columns=("Table", "Rows"),
+        rows=[
+            (text(table), text(", ".join(f"{count} {word}" for word, count in words.items() if count) or "none"))
+            for table, words in counts.items()
+        ],
+        empty="Nothing is kept of this customer.",
+    )
+    form = Form(
+        to=f"customers/{profile.id}/erase",
+        label="Erase for good",
+        fields=(Field(name="reason", label="Why"),),
+        tone="danger",
+    )
+    lead = "Nothing brings it back. That the customer wants no offers is remembered all the same."
+    return Page(
+        title="Erase a customer",
+        place="customers",
+        lead=visit.eyes.person(profile.phone, profile, known=known),
+        sections=(told, Forms(title="Erase", forms=(form,), lead=lead)),
+        back=(visit.href(f"customers/{profile.id}"), "Customer"),
+    )
+
+
+async def erase(visit: Visit) -> str:
+    """Begin the erasure; its saga tells how far it is."""
+    profile, _, _, _ = await _customer(visit)
+    saga = await visit.hub.erasures.ask(profile.phone, reason=visit.word("reason", most=500), by=visit.by)
+    visit.hub.inbox.wake()
+    return visit.href(f"sagas/{saga.saga_id}", done="erasing")
 
 
 async def tag(visit: Visit) -> str:
@@ -422,6 +462,7 @@ async def retry(visit: Visit) -> str:
 PAGES = (
     Route("customers", Right.SEE, customers),
     Route("customers/{id}", Right.SEE, customer),
+    Route("customers/{id}/erase", Right.MANAGE, erasure),
     Route("carts", Right.SEE, carts),
     Route("carts/{id}", Right.SEE, cart),
     Route("orders", Right.SEE, orders),
@@ -429,6 +470,7 @@ PAGES = (
     Route("notices", Right.SEE, notices),
 )
 ACTS = (
+    Route("customers/{id}/erase", Right.MANAGE, erase),
     Route("customers/{id}/tag", Right.CONVERSE, tag),
     Route("customers/{id}/consent", Right.CARTS, consent),
     Route("carts/{id}/expire", Right.CARTS, expire),

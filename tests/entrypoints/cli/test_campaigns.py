@@ -1,0 +1,108 @@
+"""Campaigns and templates on the command line: plan, start, stop, report, explain."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.application.campaigning import OFFER
+from tests.entrypoints.cli.conftest import ENVIRONMENT, Line
+from tests.sale.script import ANNA
+from wch import Settings, open_hub
+from wch.domain.message_template import option_of
+
+PLAN = """
+name = "Spring"
+rate_per_minute = 600
+[template]
+name = "offer"
+[params]
+body = [{ var = "customer_name", else = "friend" }, { text = "20 %" }]
+[audience]
+everyone = true
+[schedule]
+at = "2030-03-01T10:00"
+zone = "Europe/Madrid"
+"""
+
+
+@pytest.fixture
+def ready(line: Line) -> Line:
+    """A shop whose customer opted in, with an approved template."""
+
+    async def prepare() -> None:
+        url = f"sqlite+aiosqlite:///{line.folder}/wch.db"
+        settings, _, _ = Settings.load({**ENVIRONMENT, "WCH_DATABASE_URL": url}, {}, None)
+        async with open_hub(settings) as hub:
+            await hub.database.transact(lambda uow: uow.options.put(option_of("offer", "en"), OFFER.to_json()))
+            await hub.customers.consent(ANNA, purpose="marketing", to="in", reason="fair", by="test")
+
+    asyncio.run(prepare())
+    return line
+
+
+def test_a_plan_from_a_file_is_a_draft_with_its_dry_run(ready: Line) -> None:
+    """It starts at its moment; unscheduled it is a draft, and can be deleted."""
+    file = Path(ready.folder / "spring.toml")
+    file.write_text(PLAN)
+    told = ready.json("broadcasts", "plan", str(file))
+    number = str(told["campaign"])
+
+    assert told["recipients"] == 1
+    assert told["starts_at"] == "2030-03-01T09:00:00Z"
+    assert ready.json("broadcasts", "start", number)["progress"]["state"] == "scheduled"
+    assert ready.json("broadcasts", "unschedule", number)["progress"]["state"] == "draft"
+    assert ready.run("broadcasts", "delete", number).exit_code == 2
+    ready.text("broadcasts", "delete", number, "--yes")
+    assert ready.json("broadcasts", "list")["data"] == []
+
+
+def test_a_plan_from_options_runs_pauses_and_is_cancelled(ready: Line) -> None:
+    """Each answer is the campaign as it stands now."""
+    options = [
+        "--name",
+        "Now",
+        "--template",
+        "offer",
+        "--all",
+        "segment=bronze,silver",
+        "--body",
+        "customer_name|friend",
+    ]
+    told = ready.json("broadcasts", "plan", *options, "--body", "=20 %")
+    number = str(told["campaign"])
+
+    states = [
+        ready.json("broadcasts", word, number)["progress"]["state"] for word in ("start", "pause", "resume", "cancel")
+    ]
+
+    assert states == ["running", "paused", "running", "cancelled"]
+    assert ready.json("broadcasts", "report", number)["state"] == "cancelled"
+    assert ready.text("broadcasts", "report", number, "--csv").startswith("phone,name,status")
+    assert "cannot become" in ready.refused("broadcasts", "resume", number)
+
+
+def test_a_wrong_plan_is_a_sentence(ready: Line) -> None:
+    """With the way out; nothing is kept."""
+    assert "names nobody" in ready.refused("broadcasts", "plan", "--name", "x", "--template", "offer")
+    assert "templates sync" in ready.refused("broadcasts", "plan", "--name", "x", "--template", "no", "--everyone")
+    assert "NAME=VALUE" in ready.refused("broadcasts", "plan", "--all", "gold", code=2)
+
+
+def test_templates_are_listed_linted_and_previewed(ready: Line) -> None:
+    """Lint exits with 3 while something is wrong."""
+    assert [one["name"] for one in ready.json("templates", "list")["data"]] == ["offer"]
+    assert ready.json("templates", "preview", "offer")["shown"]["body"] == "Hello [1], [2] off!"
+    assert any(one["what"] == "it is not known" for one in ready.json("templates", "lint", code=3)["data"])
+    assert "WCH_WABA_ID" in ready.refused("templates", "sync")
+
+
+def test_a_message_is_explained(ready: Line) -> None:
+    """By what became of it; one that is not there is a sentence."""
+    told = ready.json("explain", "message", "2")
+
+    assert told["subject"] == "message:2"
+    assert told["outcome"] == "done"
+    assert "written" in ready.text("explain", "message", "2")
+    ready.refused("explain", "recipient", "99")
+    ready.refused("explain", "message", "2", "--at", "soon", code=2)
