@@ -58,7 +58,12 @@ test-all: setup
 	$(PYTEST) -m 'not crash and not browser' $(ARGS)
 
 crash: setup
-	WCH_TEST_CAMPAIGN=whole $(PYTEST) tests -m crash $(ARGS)
+	@mkdir -p .crash; held=0; \
+	WCH_TEST_CAMPAIGN=whole WCH_TEST_ROUNDS=$${WCH_TEST_ROUNDS:-200} \
+	  $(PYTEST) tests -m crash -o junit_family=xunit1 --junitxml=.crash/kills.xml $(ARGS) || held=1; \
+	WCH_TEST_NTH=$${WCH_TEST_NTH:-every} WCH_TEST_SEEDS=$${WCH_TEST_SEEDS:-2000} \
+	  $(PYTEST) tests/simulation tests/nth_call -o junit_family=xunit1 --junitxml=.crash/faults.xml || held=1; \
+	$(BIN)/python -m tests.crash.page .crash/kills.xml .crash/faults.xml | tee docs/reliability.md; exit $$held
 
 bench: setup
 	@shopt -s nullglob; found=(benchmarks/bench_*.py); \

@@ -126,11 +126,15 @@ async def _played(scenario: Scenario, plan: NthCall) -> dict[str, Any]:
 @pytest.mark.parametrize(("of", "fault"), FAULTS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: str(one.__name__))
 async def test_whatever_fails_once_the_end_is_the_same(
-    scenario: Scenario, of: str | tuple[str, ...], fault: Fault
+    scenario: Scenario,
+    of: str | tuple[str, ...],
+    fault: Fault,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Sent once or counted, accepted, sold, decided: as if nothing had failed, whichever call it was."""
     counting = NthCall(fault, at=0, of=of)
     expected = await _played(scenario, counting)
+    record_property("figures", f"{scenario.__name__}, {fault} of {of}: {counting.passed} calls")
     step = 1 if EVERY else max(1, counting.passed // AT_MOST)
 
     for at in range(1, counting.passed + 1, step):

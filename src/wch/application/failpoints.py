@@ -32,6 +32,9 @@ NAMES: Mapping[str, str] = {
     "outbound.before_outcome": "right before the outcome is written down",
     "outbound.finished": "the outcome is committed",
     "outbound.swept": "sends in doubt were looked at",
+    "fanout.listed": "whom a campaign is for is written down and committed",
+    "fanout.before_commit": "up to 50 recipients have their messages, not committed",
+    "fanout.after_commit": "up to 50 recipients have their messages",
     "notice.before_commit": "a notice has its message, not committed",
     "sync.taken": "a row of the sync queue is taken",
     "sync.after_call": "the shop has answered, nothing is written down",
@@ -49,6 +52,7 @@ NAMES: Mapping[str, str] = {
     "breaker.permit": "a probe has its permit, not committed",
     "breaker.told": "a breaker heard of a failure or a probe, not committed",
     "limit.admitted": "a hit is counted, not committed",
+    "payment.claimed": "what a gateway told is claimed and committed",
     "migrate.step": "a step of the schema was run, not committed",
     "migrate.version": "every table is there, the version is not written",
 }

@@ -182,10 +182,10 @@ class FanningOut:
                 done += await self.database.transact(lambda uow, one=campaign_id: self._begin(uow, one))  # type: ignore[misc]  # bound early
             elif state is CampaignState.RUNNING and campaign.progress.phase == "snapshot":
                 done += await self.database.transact(lambda uow, one=campaign_id: self._snapshot(uow, one))  # type: ignore[misc]  # bound early
-                self.failpoints("broadcast.snapshot")
+                self.failpoints("fanout.listed")
             elif state is CampaignState.RUNNING:
                 done += await self.database.transact(lambda uow, one=campaign_id: self._queue(uow, one))  # type: ignore[misc]  # bound early
-                self.failpoints("broadcast.queued")
+                self.failpoints("fanout.after_commit")
             elif state is CampaignState.CANCELLED and campaign.progress.phase == "ending":
                 done += await self.database.transact(lambda uow, one=campaign_id: self._call_off(uow, one))  # type: ignore[misc]  # bound early
         return done
@@ -297,6 +297,7 @@ class FanningOut:
                 in_minute=(progress.in_minute if same else 0) + queued,
             ),
         )
+        self.failpoints("fanout.before_commit")
         return 1
 
     def _room(self, uow: UnitOfWork, plan: Plan, progress: Progress, now: datetime) -> int:

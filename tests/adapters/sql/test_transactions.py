@@ -20,6 +20,7 @@ from wch.adapters.sql.database.engines import SUPPORTED
 from wch.application.failpoints import Failpoints
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
+from wch.domain.document import document
 from wch.domain.errors import (
     DuplicateError,
     NotLockedError,
@@ -662,3 +663,18 @@ async def test_a_cut_line_to_a_server_costs_nothing(
 
     assert await server.read(_rows) == 1
     assert await server.read(lambda uow: uow.conversations.get(kept)) is not None
+
+
+async def test_who_reads_to_write_takes_the_lock_first(tmp_path: Path, opened: Opened, file: SqlDatabase) -> None:
+    """A snapshot that wants to write late is refused by SQLite and all of it done again: here nobody ever is."""
+    url = f"sqlite:///{tmp_path / 'file.db'}"
+    here, there = opened(url, prefix=KEPT), opened(url, prefix=KEPT)
+
+    def count(uow: UnitOfWork) -> None:
+        seen: Any = uow.options.get("count") or {"n": 0}
+        uow.options.put("count", document(n=seen["n"] + 1))
+
+    await asyncio.gather(*(database.transact(count) for database in (here, there) * 20))
+
+    assert await file.read(lambda uow: uow.options.get("count")) == document(n=40)
+    assert (here.redone, there.redone) == (0, 0)

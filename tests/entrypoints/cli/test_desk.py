@@ -22,11 +22,31 @@ def test_a_letter_is_shown_as_it_was_written(line: Line) -> None:
     assert line.json("dead-letters", "show", "1")["attempts"] == 5
 
 
-def test_a_dry_replay_changes_nothing(line: Line) -> None:
-    """It is asked in order to be sure first."""
-    assert line.json("dead-letters", "replay", "--all", "--dry-run") == {"dry_run": True, "letters": [1]}
+def test_a_dry_replay_tells_the_truth_and_changes_nothing(line: Line) -> None:
+    """It does all of it and takes it back: this letter's message was sent after all, so it would be refused."""
+    told = line.json("dead-letters", "replay", "--all", "--dry-run", code=1)
 
+    assert (told["dry_run"], told["letters"], [one["id"] for one in told["refused"]]) == (True, [], [1])
     assert _first(line, "dead-letters", "list")["status"] == "pending"
+
+
+def test_letters_are_dismissed_by_what_they_died_of(line: Line) -> None:
+    """A hundred letters of one outage are decided about at once, and looked at first."""
+    reason = str(_first(line, "dead-letters", "list")["reason"])
+    words = ("dead-letters", "dismiss", "--reason", reason, "--because", "outage")
+
+    assert line.json(*words, "--dry-run") == {"dry_run": True, "letters": [1]}
+    assert _first(line, "dead-letters", "list")["status"] == "pending"
+    assert line.json(*words) == {"dry_run": False, "letters": [1]}
+    assert line.json("dead-letters", "list")["data"] == []
+
+
+def test_a_letter_about_a_row_holds_no_bytes_to_edit(line: Line, tmp_path: Path) -> None:
+    """Only a delivery can be mended; the sentence says so before anything is changed."""
+    mended = tmp_path / "mended.json"
+    mended.write_text("{}")
+
+    assert "wch: " in line.refused("dead-letters", "edit", "1", str(mended))
 
 
 def test_a_replay_of_nothing_in_particular_is_wrong_usage(line: Line) -> None:

@@ -1,4 +1,4 @@
-"""Commands about running the hub: serve, worker, database, dead letters, sagas, figures, settings."""
+"""Commands about running the hub: serve, worker, database, sagas, figures, settings."""
 
 import asyncio
 import json
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
 from wch.domain.errors import WchError
 from wch.domain.saga import Saga, SagaState
 from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
@@ -139,162 +138,6 @@ async def version(run: Run) -> None:
         found = await installation.version()
     run.show(
         {"version": found}, lambda console: console.print(found or "There are no tables yet: run `wch db upgrade`.")
-    )
-
-
-@click.group(name="dead-letters")
-def dead_letters() -> None:
-    """What failed for good, and waits for a person's decision."""
-
-
-_LETTER_COLUMNS = {
-    "id": lambda one: one.id,
-    "hook": lambda one: one.hook,
-    "reason": lambda one: one.reason,
-    "status": lambda one: one.status,
-    "attempts": lambda one: one.attempts,
-    "error": lambda one: one.error_message,
-    "at": lambda one: one.created_at,
-}
-
-
-@dead_letters.command(name="list")
-@click.option("--status", type=click.Choice([word.value for word in DeadLetterStatus]), default="pending")
-@click.option("--reason")
-@click.option("--hook")
-@click.option("--all", "every", is_flag=True, help="Decided ones too.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
-@command
-async def letters_list(run: Run, status: str, reason: str | None, hook: str | None, limit: int, *, every: bool) -> None:
-    """Letters by id, pending ones unless told otherwise.
-
-    Example: wch dead-letters list --reason max_retries_exceeded
-    """
-    async with run.hub() as hub:
-        found = await hub.dead_letters.listed(
-            status=None if every else DeadLetterStatus(status), reason=reason, hook=hook, limit=limit
-        )
-    run.rows(found, _LETTER_COLUMNS, empty="No dead letters.")
-
-
-@dead_letters.command(name="show")
-@click.argument("letter_id", type=int)
-@command
-async def letters_show(run: Run, letter_id: int) -> None:
-    """One letter whole.
-
-    Example: wch dead-letters show 4
-    """
-    async with run.hub() as hub:
-        letter = await hub.dead_letters.show(letter_id)
-
-    def text(console: Console) -> None:
-        console.print(f"Letter {letter.id}: {letter.hook}, {letter.reason}, {letter.status}")
-        console.print(letter.error_message or "no error text", markup=False)
-        console.print(json.dumps(dict(letter.args), ensure_ascii=False, indent=2, default=str), markup=False)
-
-    run.show(letter, text)
-
-
-async def _each(
-    run: Run, letter_id: int | None, reason: str | None, hook: str | None, *, every: bool
-) -> tuple[DeadLetter, ...]:
-    """The pending letters that a command is about."""
-    async with run.hub() as hub:
-        if letter_id is not None:
-            return (await hub.dead_letters.show(letter_id),)
-        if not (every or reason or hook):
-            fail("say which: an id, --reason, --hook, or --all.", USAGE)
-        found: list[DeadLetter] = []
-        after = 0
-        while page := await hub.dead_letters.listed(
-            status=DeadLetterStatus.PENDING, reason=reason, hook=hook, after=after, limit=200
-        ):
-            found.extend(page)
-            after = page[-1].id
-        return tuple(found)
-
-
-@dead_letters.command()
-@click.argument("letter_id", type=int, required=False)
-@click.option("--reason")
-@click.option("--hook")
-@click.option("--all", "every", is_flag=True, help="Every pending letter.")
-@click.option("--dry-run", is_flag=True, help="Say what would be replayed; change nothing.")
-@command
-async def replay(
-    run: Run, letter_id: int | None, reason: str | None, hook: str | None, *, every: bool, dry_run: bool
-) -> None:
-    """Let the work wait again; each letter once, however many ask.
-
-    Example: wch dead-letters replay 4
-    """
-    letters = await _each(run, letter_id, reason, hook, every=every)
-    done = []
-    if not dry_run:
-        async with run.hub() as hub:
-            for letter in letters:
-                await hub.dead_letters.replay(letter.id, by=BY)
-                done.append(letter.id)
-    verb = "would be replayed" if dry_run else "replayed"
-    run.show(
-        {"dry_run": dry_run, "letters": [letter.id for letter in letters]},
-        lambda console: console.print(f"{len(letters)} letters {verb}."),
-    )
-
-
-@dead_letters.command()
-@click.argument("letter_id", type=int)
-@click.option("--because", required=True, help="Why nothing more is done about it.")
-@command
-async def dismiss(run: Run, letter_id: int, because: str) -> None:
-    """Decide that nothing more is done about a letter.
-
-    Example: wch dead-letters dismiss 4 --because "customer was called"
-    """
-    async with run.hub() as hub:
-        letter = await hub.dead_letters.dismiss(letter_id, reason=because, by=BY)
-    run.show(letter, lambda console: console.print(f"Letter {letter.id}: {letter.status}."))
-
-
-@dead_letters.command()
-@click.option("--days", default=30, show_default=True, type=click.IntRange(0), help="Decided longer ago than this.")
-@click.option("--yes", is_flag=True, help="Do it; without it nothing is done.")
-@command
-async def purge(run: Run, days: int, *, yes: bool) -> None:
-    """Delete letters that were replayed or dismissed; pending ones never.
-
-    Example: wch dead-letters purge --days 90 --yes
-    """
-    if not yes:
-        fail(f"this deletes letters decided more than {days} days ago; add --yes to do it.", USAGE)
-    async with run.hub() as hub:
-        count = await hub.dead_letters.purge(days=days, by=BY)
-    run.show({"deleted": count}, lambda console: console.print(f"{count} letters deleted."))
-
-
-@dead_letters.command(name="stats")
-@command
-async def letters_stats(run: Run) -> None:
-    """How many letters stand where, by hook and reason.
-
-    Example: wch dead-letters stats
-    """
-    async with run.hub() as hub:
-        counts = await hub.dead_letters.stats()
-    rows = [
-        {"status": status, "hook": hook, "reason": reason, "count": count}
-        for (status, hook, reason), count in sorted(counts.items())
-    ]
-    run.rows(
-        rows,
-        {
-            "status": lambda one: one["status"],
-            "hook": lambda one: one["hook"],
-            "reason": lambda one: one["reason"],
-            "count": lambda one: one["count"],
-        },
-        empty="No dead letters.",
     )
 
 
