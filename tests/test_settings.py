@@ -584,3 +584,18 @@ def test_what_is_switched_on_must_have_its_keys() -> None:
         "WCH_STRIPE_SECRET_KEY",
         "WCH_STRIPE_WEBHOOK_SECRET",
     ]
+
+
+def test_the_sandbox_takes_the_money_unless_an_address_was_given() -> None:
+    """A hub that is tried out reaches no gateway by accident; a stand-in of one's own is reached on purpose."""
+    given = {"WCH_STRIPE_URL": "http://127.0.0.1:9"}
+    with pytest.raises(SettingsError):
+        Settings.load(given, {}, None)
+    settings, _, _ = Settings.load(given, {}, None, sandbox=True)
+    tried = settings.for_sandbox(gateways_url="http://127.0.0.1:8080/sandbox")
+
+    assert tried.stripe.url == "http://127.0.0.1:9"
+    assert tried.razorpay.url == "http://127.0.0.1:8080/sandbox/razorpay"
+    assert tried.mercadopago.url == "http://127.0.0.1:8080/sandbox/mercadopago"
+    assert "@" in tried.mercadopago.payer_email
+    assert settings.for_sandbox().razorpay.url == "https://api.razorpay.com"

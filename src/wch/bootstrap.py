@@ -26,6 +26,7 @@ from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
+from wch.application.checkup import Bounds, Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -48,6 +49,7 @@ from wch.application.identities import Identities
 from wch.application.inbox import Inbox
 from wch.application.intake import Intake
 from wch.application.keys import Keys
+from wch.application.late_payments import LatePayments
 from wch.application.limits import Limits
 from wch.application.merges import Merges
 from wch.application.messages import Messages
@@ -58,7 +60,21 @@ from wch.application.orders import Orders, PlacementSteps
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.outreach import Manners, Outreach
-from wch.application.ports import Clock, Database, Ids, Observer, Payments, Shop, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.payment_steps import PaymentSteps
+from wch.application.payments import IncomingPayments
+from wch.application.ports import (
+    Clock,
+    Database,
+    Gateway,
+    Ids,
+    Observer,
+    Payments,
+    Shop,
+    UnitOfWork,
+    WhatsApp,
+    WhatsAppCodec,
+)
+from wch.application.refunds import REFUND, Refunds, RefundSteps
 from wch.application.replays import Replays
 from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
@@ -85,7 +101,7 @@ from wch.domain.money import Money
 from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
-from wch.settings import Settings
+from wch.settings import Settings, WayToPay
 from wch.settings.choices import TEMPLATES as USES
 
 MEMORY = "memory://"
@@ -157,7 +173,7 @@ async def open_hub(
             ids=chance,
             whatsapp=whatsapp,
             shop=sold,
-            payments=payments if payments is not None else _payments(settings),
+            payments=payments if payments is not None else _payments(settings, stack),
             observers=Observers(all=tuple(observers)),
             failpoints=failpoints,
             tag=await _tag(store, chance),
@@ -197,14 +213,13 @@ def wired(parts: Parts) -> Hub:
 
     _ports(container, parts)
     one(Speaker, numbers=numbers)
-    one(Tombstones)
+    for part in (Tombstones, Outcomes, Settling):
+        one(part)
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
     _conversing(one, settings)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
-    one(Outcomes)
-    one(Settling)
     one(Bell)
     one(Inbox, wake=container.resolve(Bell).ring, tell=parts.observers)
     one(Dialogue, policy=_policy(settings))
@@ -224,12 +239,13 @@ def wired(parts: Parts) -> Hub:
         number_rate=settings.whatsapp.number_rate,
         most_at_once=settings.worker.concurrency,
     )
-    one(PlacementSteps)
+    _placing(one, parts)
     _privacy(one, parts, numbers)
     one(
         SagaRunner,
         definitions={
             PLACEMENT: container.resolve(PlacementSteps).definition(),
+            REFUND: container.resolve(RefundSteps).definition(),
             ERASURE: container.resolve(Erasures).definition(),
         },
         failpoints=parts.failpoints,
@@ -249,6 +265,7 @@ def wired(parts: Parts) -> Hub:
         Handling,
         Outbox,
         SagaRunner,
+        LatePayments,
         Notifications,
         SyncTasks,
         Carts,
@@ -263,22 +280,25 @@ def wired(parts: Parts) -> Hub:
         poll_seconds=float(settings.worker.poll_seconds),
         stop_seconds=float(settings.worker.stop_seconds),
     )
-    one(Customers, country=settings.general.country or "US")
-    for room in (Messages, Keys, Requests, Orders, SagaDesk, DeadLetters, Statistics, Verification):
+    for room in (Orders, SagaDesk, DeadLetters, Statistics, Verification):
         one(room)
     _people(settings, one)
-    one(Health, schema=_schema_check(parts.database), missing=missing_for_serving(settings))
-    doors = Doors(
-        verify_token=settings.whatsapp.verify_token,
-        max_bytes=settings.ingress.max_bytes,
-        read_seconds=float(settings.ingress.read_seconds),
-        console=settings.console.enabled,
-        streams=settings.console.streams,
-    )
-    container.register(Doors, instance=doors)
+    _programs(parts, one)
+    container.register(Doors, instance=_doors(settings))
     one(Hub, currency=settings.general.currency)
     hub: Hub = container.resolve(Hub)
     return hub
+
+
+def _placing(one: Callable[..., None], parts: Parts) -> None:
+    """The placement and its money: there, late, and back."""
+    settings = parts.settings
+    one(PlacementSteps)
+    one(PaymentSteps, wait=timedelta(minutes=settings.checkout.deadline_minutes))
+    one(RefundSteps)
+    one(LatePayments)
+    one(IncomingPayments, database=_hurried(parts.database))
+    one(Refunds)
 
 
 def _ports(container: punq.Container, parts: Parts) -> None:
@@ -298,6 +318,18 @@ def _ports(container: punq.Container, parts: Parts) -> None:
             database=parts.database, clock=parts.clock, rules=_breakers(parts.settings), failpoints=parts.failpoints
         ),
     )
+
+
+def _programs(parts: Parts, one: Callable[..., None]) -> None:
+    """What people and programs ask for beside the work: customers, messages, keys, repeated requests, health."""
+    one(Customers, country=parts.settings.general.country or "US")
+    for room in (Messages, Keys, Requests):
+        one(room)
+    schema_check = _schema_check(parts.database)
+    one(Health, schema=schema_check, missing=missing_for_serving(parts.settings))
+    names = [field.name for field in attrs.fields(Bounds)]
+    bounds = Bounds(**{name: getattr(parts.settings.health, name) for name in names})
+    one(Checkup, schema=schema_check, bounds=bounds, tell=parts.observers)
 
 
 def _privacy(one: Callable[..., None], parts: Parts, numbers: tuple[str, ...]) -> None:
@@ -388,6 +420,17 @@ def _kept(settings: Settings) -> Kept:
         dead_letter=days.dead_letter_days,
         sync=days.sync_days,
         audit=days.audit_days,
+    )
+
+
+def _doors(settings: Settings) -> Doors:
+    """The terms on which people and deliveries are let in."""
+    return Doors(
+        verify_token=settings.whatsapp.verify_token,
+        max_bytes=settings.ingress.max_bytes,
+        read_seconds=float(settings.ingress.read_seconds),
+        console=settings.console.enabled,
+        streams=settings.console.streams,
     )
 
 
@@ -497,21 +540,66 @@ def _local_shop(settings: Settings, database: SqlDatabase, clock: Clock) -> Loca
     )
 
 
-def _payments(settings: Settings) -> Payments:
-    unknown = [str(name) for name in settings.payments.enabled if name != "cod"]
-    if unknown:
-        raise SettingsError(f"WCH_PAYMENTS: this version takes cod only, not {', '.join(unknown)}.")
-    currency = settings.general.currency
+def _payments(settings: Settings, stack: contextlib.AsyncExitStack) -> Payments:
+    """The ways to pay that are switched on; those that call somebody share one client."""
+    online = _Online(settings, stack)
     return SwitchedOnPayments(
-        (
-            CashOnDelivery(
-                fee=Money.rounded(settings.cod.fee, currency) if settings.cod.fee else None,
-                max_total=Money.rounded(settings.cod.max_total, currency) if settings.cod.max_total else None,
-                excluded_countries=frozenset(settings.cod.excluded_countries),
-            ),
-        )
-        if settings.payments.enabled
-        else ()
+        tuple(_cash(settings) if way is WayToPay.COD else online.gateway(way) for way in settings.payments.enabled)
+    )
+
+
+class _Online:
+    """Makes the gateways that call somebody; they share one client."""
+
+    def __init__(self, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._http: Any = None
+
+    def gateway(self, way: WayToPay) -> Gateway:
+        try:
+            from wch.adapters.payments import calling, mercadopago, razorpay, stripe  # noqa: PLC0415 - need the extra `http`
+        except ModuleNotFoundError as missing:
+            raise SettingsError(
+                f"WCH_PAYMENTS: {way} needs the package {missing.name}; install it with: pip install 'wch[http]'."
+            ) from missing
+        if self._http is None:
+            self._http = calling.client()
+            self._stack.push_async_callback(self._http.aclose)
+        if way is WayToPay.STRIPE:
+            own = self._settings.stripe
+            return stripe.Stripe(
+                api=calling.GatewayApi(
+                    http=self._http, root=own.url, headers={"Authorization": f"Bearer {own.secret_key}"}
+                ),
+                secrets=own.webhook_secret,
+                methods=own.methods,
+            )
+        if way is WayToPay.RAZORPAY:
+            key = self._settings.razorpay
+            return razorpay.Razorpay(
+                api=calling.GatewayApi(http=self._http, root=key.url, auth=(key.key_id, key.key_secret)),
+                secrets=key.webhook_secret,
+                currencies=frozenset(key.currencies),
+            )
+        if way is WayToPay.MERCADOPAGO:
+            pix = self._settings.mercadopago
+            return mercadopago.MercadoPago(
+                api=calling.GatewayApi(
+                    http=self._http, root=pix.url, headers={"Authorization": f"Bearer {pix.access_token}"}
+                ),
+                secrets=pix.webhook_secret,
+                payer_email=pix.payer_email,
+            )
+        raise SettingsError(f"WCH_PAYMENTS: this version does not take {way}.")
+
+
+def _cash(settings: Settings) -> CashOnDelivery:
+    currency = settings.general.currency
+    return CashOnDelivery(
+        fee=Money.rounded(settings.cod.fee, currency) if settings.cod.fee else None,
+        max_total=Money.rounded(settings.cod.max_total, currency) if settings.cod.max_total else None,
+        excluded_countries=frozenset(settings.cod.excluded_countries),
     )
 
 
@@ -820,13 +908,14 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
     """The simulated WhatsApp around a hub; it posts to this address, signed."""
     import httpx2  # noqa: PLC0415 - needs the extra `http`
 
-    from wch.adapters.sandbox import Sandbox  # noqa: PLC0415 - only when it is asked for
+    from wch.adapters.sandbox import Sandbox, gateways  # noqa: PLC0415 - only when it is asked for
 
     async def advance(span: timedelta) -> None:
         await advance_clock(hub, span)
 
     numbers = settings.whatsapp.phone_number_id
     await _lift_tier(hub)
+    http = httpx2.AsyncClient(timeout=30.0, trust_env=False)
     world = Sandbox(
         webhook_url=webhook_url,
         secret=settings.whatsapp.app_secret[0],
@@ -835,7 +924,22 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         waba_id=settings.whatsapp.waba_id or "200000000000002",
         clock=hub.clock,
         ids=hub.ids,
-        http=httpx2.AsyncClient(timeout=30.0, trust_env=False),
+        http=http,
+        gateways=gateways.simulated(
+            hub=webhook_url.removesuffix("/webhooks/whatsapp"),
+            clock=hub.clock,
+            ids=hub.ids,
+            http=http,
+            secrets=gateways.Secrets(
+                stripe_key=settings.stripe.secret_key,
+                stripe_webhook=next(iter(settings.stripe.webhook_secret), ""),
+                razorpay_id=settings.razorpay.key_id,
+                razorpay_key=settings.razorpay.key_secret,
+                razorpay_webhook=next(iter(settings.razorpay.webhook_secret), ""),
+                mercadopago_token=settings.mercadopago.access_token,
+                mercadopago_webhook=next(iter(settings.mercadopago.webhook_secret), ""),
+            ),
+        ),
         advance=advance,
         numbers=numbers,
         heard_before=lambda wa_id: hub.database.read(lambda uow: uow.messages.latest_inbound_at(wa_id)),

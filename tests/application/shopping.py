@@ -1,17 +1,25 @@
 """A hub in memory with a shop that does as it is told, and a customer who has confirmed an order."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import attrs
 
 from wch.adapters.memory import MemoryDatabase
+from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.bell import Bell
+from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
+from wch.application.late_payments import LatePayments
 from wch.application.notifications import Notifications
 from wch.application.orders import Orders, PlacementSteps
+from wch.application.payment_steps import PaymentSteps
+from wch.application.payments import IncomingPayments
 from wch.application.ports import Database, UnitOfWork
+from wch.application.refunds import REFUND, Refunds, RefundSteps
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import Definition, SagaRunner
 from wch.application.speaking import Speaker
@@ -29,6 +37,7 @@ from wch.domain.payment import Offer
 from wch.domain.placement import PLACEMENT, freeze
 from wch.domain.saga import Saga
 from wch.testing import FrozenClock, SequentialIds
+from wch.testing.scripted_gateway import ScriptedGateway
 from wch.testing.scripted_shop import Goods, ScriptedShop
 
 ANNA = "16505551234"
@@ -54,6 +63,10 @@ class Shopping:
     desk: SagaDesk
     notices: Notifications
     sync: SyncTasks
+    gateway: ScriptedGateway
+    payments: IncomingPayments
+    refunds: Refunds
+    late: LatePayments
 
     async def do(self, work: Callable[[UnitOfWork], Any]) -> Any:
         return await self.database.transact(work)
@@ -69,7 +82,9 @@ class Shopping:
         (check,) = await self.shop.shop.check(lines=(Line(product_id=await self.product_id(sku), quantity=1),))
         return check.available
 
-    async def confirm(self, sku: str = "MUG", *, quantity: int = 2, address: Address | None = HOME) -> str:
+    async def confirm(
+        self, sku: str = "MUG", *, quantity: int = 2, address: Address | None = HOME, online: bool = False
+    ) -> str:
         """Anna confirms her cart; the id of the placement that waits now."""
         product = await self.shop.shop.product(product_id=await self.product_id(sku))
         now = self.clock.now()
@@ -79,6 +94,9 @@ class Shopping:
             shipping_id=None if address is None else "standard",
             customer=Buyer(phones=(ANNA,)),
         )
+        offer = Offer(gateway="cod", title="Cash", fee=Money(Decimal(0), "EUR"), pays_later=True)
+        if online:
+            offer = Offer(gateway=self.gateway.name, title="Card", fee=Money(Decimal(0), "EUR"))
         item = CartItem(
             product_id=product.id,
             quantity=quantity,
@@ -103,7 +121,7 @@ class Shopping:
                 conversation=conversation,
                 profile=profile,
                 quote=quote,
-                offer=Offer(gateway="cod", title="Cash", fee=Money(Decimal(0), "EUR"), pays_later=True),
+                offer=offer,
                 address=address,
                 number=NUMBER,
                 language="en",
@@ -188,7 +206,12 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
     shop = await ScriptedShop.selling([MUG, CARD], clock=clock) if shelves else cast("ScriptedShop", None)
     speaker = Speaker(codec=CloudApiCodec(secrets=("secret",)), numbers=(NUMBER,))
     points = Failpoints.disarmed()
-    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, counting=Counting(home="EUR"))
+    counting = Counting(home="EUR")
+    gateway = ScriptedGateway(clock=clock)
+    ways = SwitchedOnPayments((CashOnDelivery(), gateway))
+    paying = PaymentSteps(shop=shop, payments=ways, clock=clock, speaker=speaker, wait=timedelta(hours=1))
+    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, paying=paying, counting=counting)
+    refunding = RefundSteps(shop=shop, payments=ways, clock=clock, paying=paying, counting=counting)
     return Shopping(
         database=store,
         clock=clock,
@@ -199,7 +222,7 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
             database=store,
             clock=clock,
             ids=ids,
-            definitions={PLACEMENT: steps.definition()},
+            definitions={PLACEMENT: steps.definition(), REFUND: refunding.definition()},
             failpoints=points,
             most_at_once=4,
         ),
@@ -208,7 +231,16 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
         notices=Notifications(
             database=store, clock=clock, shop=shop, speaker=speaker, failpoints=points, language="en"
         ),
-        sync=SyncTasks(
-            database=store, clock=clock, shop=shop, counting=Counting(home="EUR"), failpoints=points, most_at_once=50
+        sync=SyncTasks(database=store, clock=clock, shop=shop, counting=counting, failpoints=points, most_at_once=50),
+        gateway=gateway,
+        payments=IncomingPayments(
+            database=store,
+            clock=clock,
+            payments=ways,
+            digests=Digests(keys=("key",)),
+            failpoints=points,
+            bell=Bell(),
         ),
+        refunds=Refunds(database=store, clock=clock),
+        late=LatePayments(database=store, clock=clock, payments=ways),
     )

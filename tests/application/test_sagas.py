@@ -66,8 +66,9 @@ class World:
     def walk(self, *steps: Step, version: int = 1) -> Definition:
         """A type of saga with these steps."""
 
-        def undone(_uow: UnitOfWork, saga: Saga, _now: datetime) -> None:
+        def undone(_uow: UnitOfWork, saga: Saga, _now: datetime) -> Saga:
             self.ended.append(saga.context.get("failure"))
+            return saga
 
         return Definition(
             saga_type="Walk",

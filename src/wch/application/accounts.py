@@ -264,3 +264,6 @@ _EFFECTS: Mapping[str, Effect] = {
     "smb_app_state_sync": _contact_book,
 }
 """What follows, by the webhook's field; of all others only the line in the audit log."""
+
+UNDERSTOOD = frozenset({*_EFFECTS, "user_id_update"})
+"""Fields from which something follows besides their line in the audit log."""

@@ -183,7 +183,7 @@ class Erasures:
             version=1,
             steps=self._steps,
             lock=lambda _uow, _saga, _now: None,
-            undone=lambda _uow, _saga, _now: None,
+            undone=lambda _uow, saga, _now: saga,
         )
 
     def _steps(self, _saga: Saga) -> tuple[Step, ...]:

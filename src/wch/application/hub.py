@@ -5,6 +5,7 @@ import attrs
 from wch.application.breakers import Breakers
 from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
+from wch.application.checkup import Checkup
 from wch.application.conversations import Conversations
 from wch.application.customers import Customers
 from wch.application.dead_letters import DeadLetters
@@ -22,7 +23,9 @@ from wch.application.notifications import Notifications
 from wch.application.operators import Operators
 from wch.application.orders import Orders
 from wch.application.outbox import Outbox
+from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, Ids, Shop
+from wch.application.refunds import Refunds
 from wch.application.replays import Replays
 from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
@@ -58,6 +61,8 @@ class Hub:
     templates: Templates
     explaining: Explaining
     orders: Orders
+    payments: IncomingPayments
+    refunds: Refunds
     notifications: Notifications
     sync: SyncTasks
     sagas: SagaDesk
@@ -70,6 +75,7 @@ class Hub:
     operators: Operators
     watching: Watching
     health: Health
+    checkup: Checkup
     doors: Doors
     keys: Keys
     requests: Requests

@@ -5,21 +5,26 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from wch.application.payment_steps import AWAIT, CANCEL, OPEN, OTHER_METHOD, PaymentSteps, booked, wire
+from wch.application.payments import look_later
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
-from wch.application.sagas import UNTIL_PARKED, Definition, Step, StepRefusedError
+from wch.application.refunds import give_back_all
+from wch.application.sagas import PAST_PIVOT, UNTIL_PARKED, Definition, Step, StepParkedError, StepRefusedError
 from wch.application.speaking import Speaker
 from wch.application.texts import Texts
 from wch.domain.address import Address, address_from_json
 from wch.domain.audit import AuditEntry
-from wch.domain.catalogue import Buyer, Line
-from wch.domain.conversation import Conversation, Event
+from wch.domain.cart import Cart
+from wch.domain.catalogue import Buyer, Line, OutOfStockError, ShopRefusedError
+from wch.domain.conversation import Conversation, Event, State
 from wch.domain.document import JsonObject, amended, document
-from wch.domain.message import Class
+from wch.domain.ledger import Ledger
+from wch.domain.moment import iso, of_iso, unix
 from wch.domain.money import Money, money_from_json, money_to_json
 from wch.domain.notification import CONFIRMED, Notification
 from wch.domain.order import Order, OrderDraft
 from wch.domain.order_figures import Counting, OrderSeen
-from wch.domain.outgoing import Text
+from wch.domain.outgoing import Button, Buttons, Text
 from wch.domain.phone import variants
 from wch.domain.placement import PLACEMENT
 from wch.domain.reengagement import CampaignType
@@ -28,6 +33,17 @@ from wch.domain.sync import EntityType, SyncAction
 
 RESERVED_FOR = timedelta(hours=3)
 """How long goods are kept for an order that is paid on delivery while it is being placed."""
+
+RESERVED_AFTER = timedelta(hours=2)
+"""How long they are kept after the last moment to pay, for money that comes in that moment."""
+
+LOOKED_AT_AFTER = timedelta(minutes=5)
+"""When a payment that was undone is looked at once more."""
+
+CHOICES_HOLD = timedelta(minutes=30)
+"""How long the choices of a checkout count that begins again at the payment."""
+
+PAID_ONLINE_ACTIONS = (*PAST_PIVOT, "refund")
 
 
 def _lines(saga: Saga) -> tuple[Line, ...]:
@@ -68,21 +84,40 @@ class PlacementSteps:
     shop: Shop
     clock: Clock
     speaker: Speaker
+    paying: PaymentSteps
     counting: Counting
 
     def definition(self) -> Definition:
         """The saga as the engine registers it."""
-        return Definition(saga_type=PLACEMENT, version=1, steps=self._steps, lock=self._lock, undone=self._undone)
+        return Definition(
+            saga_type=PLACEMENT,
+            version=1,
+            steps=self._steps,
+            lock=self._lock,
+            undone=self._undone,
+            open_to_operator=lambda saga: PAST_PIVOT if saga.context["pays_later"] else PAID_ONLINE_ACTIONS,
+        )
 
-    def _steps(self, _saga: Saga) -> tuple[Step, ...]:
+    def _steps(self, saga: Saga) -> tuple[Step, ...]:
         """Paying on delivery skips the two steps of a payment, and its pivot is the shop's acceptance."""
+        pays_later = bool(saga.context["pays_later"])
+        payment = (Step(name=OPEN, apply=_skipped), Step(name=AWAIT, apply=_skipped))
+        if not pays_later:
+            payment = (
+                Step(name=OPEN, call=self.paying.open, then=self.paying.show, undo=self.paying.close),
+                Step(name=AWAIT, call=self.paying.wait_for_money, then=self.paying.count, pivot=True),
+            )
         return (
             Step(name="check", call=self._check, limit=timedelta(seconds=20)),
             Step(name="reserve", call=self._reserve, undo=self._release, limit=timedelta(seconds=15)),
             Step(name="create_order", call=self._create, undo=self._cancel, limit=timedelta(seconds=45)),
-            Step(name="open_payment", apply=_skipped),
-            Step(name="await_payment", apply=_skipped),
-            Step(name="accept", call=self._accept, limit=timedelta(seconds=45), pivot=True),
+            *payment,
+            Step(
+                name="accept",
+                call=self._accept if pays_later else self._accept_paid,
+                limit=timedelta(seconds=45),
+                pivot=pays_later,
+            ),
             Step(name="close", apply=self._close, tries=UNTIL_PARKED),
         )
 
@@ -107,6 +142,8 @@ class PlacementSteps:
 
     async def _reserve(self, saga: Saga) -> JsonObject:
         until = self.clock.now() + RESERVED_FOR
+        if not saga.context["pays_later"]:
+            until = self.paying.deadline_of(saga) + RESERVED_AFTER
         await self.shop.reserve(key=_wire(saga, "reserve"), lines=_lines(saga), until=until)
         return {}
 
@@ -147,6 +184,24 @@ class PlacementSteps:
         order = await self.shop.accept_order(
             order_id=saga.results["create_order"]["order_id"], key=_wire(saga, "accept")
         )
+        return {"status": order.status.value}
+
+    async def _accept_paid(self, saga: Saga) -> JsonObject:
+        """The money is there: the order goes to work. Nothing is undone any more; a person decides what cannot go on."""
+        capture = saga.results[AWAIT]
+        try:
+            order = await self.shop.mark_paid(
+                order_id=saga.results["create_order"]["order_id"],
+                key=wire(saga.key("accept")),
+                gateway=capture["gateway"],
+                payment_id=capture["payment_id"],
+                amount=_due(saga),
+                at=of_iso(capture["at"]),
+            )
+        except OutOfStockError:
+            raise StepParkedError(reason="oversold", actions=PAID_ONLINE_ACTIONS) from None
+        except ShopRefusedError as refused:
+            raise StepRefusedError(code="shop_refused_after_payment") from refused
         return {"status": order.status.value}
 
     def _lock(self, uow: UnitOfWork, saga: Saga, now: datetime) -> None:
@@ -203,6 +258,8 @@ class PlacementSteps:
                 language=saga.context["language"],
             ),
         )
+        if not saga.context["pays_later"]:
+            look_later(uow, saga.saga_id, at=now + timedelta(days=1))
         return {"order_id": order_id}
 
     def _credit(
@@ -216,32 +273,70 @@ class PlacementSteps:
         if contact is not None and contact.sent_at is not None and not contact.converted:
             uow.reengagements.save(contact.credited(order_id, due.report_figure(), now=now))
 
-    def _undone(self, uow: UnitOfWork, saga: Saga, now: datetime) -> None:
-        """Nothing is left of the try: the cart gets a new name, the customer hears why."""
+    def _undone(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
+        """Nothing is left of the try: the cart gets a new name, the customer hears why, money that came goes back."""
         phone = saga.context["customer"]["phone"]
         cart = uow.carts.of(phone, lock=True)
         if cart is not None and cart.saga_id == saga.saga_id:
-            uow.carts.save(cart.renewed(now=now, keep_items=True))
-        conversation = self._move(uow, saga, Event.ORDER_FAILED, now)
-        if conversation is None:
-            return
-        counted, _ = self.speaker.say(
-            uow,
-            conversation,
-            Text(body=self._why(saga)),
-            profile=uow.customers.lock(phone, now=now),
-            class_=Class.NOTICE,
-            origin={"by": "notice", "ref": f"saga:{saga.saga_id}"},
-            now=now,
-            number=saga.context["number"],
+            cart = cart.renewed(now=now, keep_items=True)
+            uow.carts.save(cart)
+        saga = self._money_back(uow, saga, now)
+        if saga.context.get("failure") == OTHER_METHOD and cart is not None:
+            return self._choose_again(uow, saga, cart, now)
+        failure = saga.context.get("failure")
+        event = Event.PAYMENT_EXPIRED if failure == "payment_expired" else Event.ORDER_FAILED
+        self._move(uow, saga, Event.CANCEL if failure == CANCEL else event, now)
+        self.paying.tell_customer(uow, saga, Text(body=self._why(saga)), now=now)
+        return saga
+
+    def _money_back(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
+        """Whatever was captured goes back; what comes later still is looked for."""
+        if OPEN not in saga.results or saga.context["pays_later"]:
+            return saga
+        look_later(uow, saga.saga_id, at=now + LOOKED_AT_AFTER)
+        late = saga.results.get(f"{OPEN}:undo", {}).get("captured")
+        if late is not None:
+            saga = booked(saga, late)
+        return give_back_all(uow, saga, reason=str(saga.context.get("failure", "undone")), now=now)
+
+    def _choose_again(self, uow: UnitOfWork, saga: Saga, cart: Cart, now: datetime) -> Saga:
+        """Back to the choice of payment, with the same address and delivery."""
+        conversation = self._move(uow, saga, Event.EDIT_PAYMENT, now)
+        if conversation is not None and conversation.state is State.CHECKOUT_PAYMENT:
+            choices = {
+                "cart": [cart.id, unix(cart.created_at)],
+                "until": iso(now + CHOICES_HOLD),
+                "address": saga.context["address"],
+                "shipping": saga.context["shipping"],
+                "shipping_title": saga.context.get("shipping_title"),
+            }
+            kept = {name: value for name, value in choices.items() if value is not None}
+            uow.conversations.save(
+                conversation.remembering(amended(conversation.context, checkout=kept, prompt=None), now=now)
+            )
+        texts = Texts(saga.context["language"])
+        button = Button(id="edit_payment", title=texts.say("button.choose"))
+        self.paying.tell_customer(
+            uow, saga, Buttons(body=texts.say("payment.choose_again"), buttons=(button,)), now=now
         )
-        uow.conversations.save(counted)
+        return saga
 
     def _why(self, saga: Saga) -> str:
         texts = Texts(saga.context["language"])
         reason = saga.context.get("failure")
-        if reason == "total_changed":
-            return texts.say("order.total_changed")
+        known = {
+            "total_changed": "order.total_changed",
+            "payment_expired": "payment.expired",
+            "payment_failed": "payment.failed",
+            "payment_refunded": "payment.failed",
+            CANCEL: "order.undone",
+            OTHER_METHOD: "order.undone",
+            "refund": "order.undone_and_refunded",
+        }
+        if Ledger.of(saga.context).captured:
+            return texts.say("order.undone_and_refunded")
+        if reason in known:
+            return texts.say(known[reason])
         if reason in {"out_of_stock", "not_enough", "not_found", "unavailable"}:
             return texts.say("order.sold_out")
         return texts.say("order.not_placed")
@@ -262,8 +357,7 @@ class PlacementSteps:
 
 
 def _wire(saga: Saga, step: str) -> str:
-    """The step's key on the wire, where a colon is not welcome everywhere."""
-    return saga.key(step).replace(":", "-")
+    return wire(saga.key(step))
 
 
 def _skipped(_uow: UnitOfWork, _saga: Saga, _now: datetime) -> JsonObject:

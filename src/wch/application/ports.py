@@ -1211,6 +1211,11 @@ class Gateway(Protocol):
         """Its name in settings, routes and reply ids."""
         ...
 
+    @property
+    def has_webhook(self) -> bool:
+        """Whether it posts events of its own, so that it has a route of its own."""
+        ...
+
     def offers(self, facts: OrderFacts) -> Offer | NotOffered:
         """Whether this order may be paid so; no network."""
         ...

@@ -49,7 +49,10 @@ class SagaDesk:
     async def act(
         self, saga_id: str, action: str, *, by: str, reason: str | None = None, result: JsonObject | None = None
     ) -> Saga:
-        """Let a parked saga go on: resume, retry-step, skip-step with its result, or compensate.
+        """Let a parked saga go on in one of the ways that are open to it.
+
+        They are resume, retry-step, skip-step with its result, compensate, accept-amount (what came
+        counts as paid) and refund (what came goes back, and the order is undone).
 
         Raises:
             NotFoundError: there is none of this id.
@@ -63,6 +66,8 @@ class SagaDesk:
                 raise NotFoundError(kind="saga", id=saga_id)
             step: Any = saga.context.get("step")
             resumed = saga.resumed(action, now=now)
+            if action == "accept-amount" and isinstance(step, str):
+                resumed = resumed.done(step, {**saga.context["money"]["captured"][-1], "accepted_by": by}, now=now)
             if action == "skip-step" and isinstance(step, str):
                 ended = resumed.state is SagaState.COMPENSATING
                 resumed = resumed.undone(step, now=now) if ended else resumed.done(step, result, now=now)

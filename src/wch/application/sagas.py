@@ -27,22 +27,35 @@ UNTIL_PARKED = (5, 30, 180, 900, 3600)
 IN_DOUBT = (ShopUnavailableError, PaymentUnavailableError, TimeoutError)
 """What says nothing about the effect: the same call is made again under the same key."""
 
+PAST_PIVOT = ("resume", "retry-step", "skip-step")
+"""What a person may do about a saga that can only go forward."""
+
 Call = Callable[[Saga], Awaitable[JsonObject]]
-Undo = Callable[[Saga], Awaitable[None]]
+Undo = Callable[[Saga], Awaitable[JsonObject | None]]
+Then = Callable[[UnitOfWork, Saga, datetime], Saga]
 Apply = Callable[[UnitOfWork, Saga, datetime], JsonObject]
 
 
 class Waiting(WchError):  # noqa: N818 - not a fault: the step says when to look again
-    """The step has nothing to do before this moment, or before a signal comes."""
+    """The step has nothing to do before this moment, or before a signal comes; `then` is written with that."""
 
     until: datetime
     because: str
+    then: Then | None = None
 
 
 class StepRefusedError(WchError):
     """The step will not work, for the reason in `code`."""
 
     code: str
+
+
+class StepParkedError(WchError):
+    """Only a person can decide what follows: `reason`, the `actions` open to them, and what is written `then`."""
+
+    reason: str
+    actions: tuple[str, ...]
+    then: Then | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +65,7 @@ class Step:
     Attributes:
         name: its word in the log and in its idempotency key.
         call: changes the outside world; its answer is kept in `context.results`.
+        then: what is written in the transaction that notes the call's answer.
         apply: instead of `call`: a step that is one transaction of our own store.
         undo: takes the effect away; a no-op for what never happened. None: nothing to take away.
         limit: how long one call may last; one that ran out of time is in doubt.
@@ -61,6 +75,7 @@ class Step:
 
     name: str
     call: Call | None = None
+    then: Then | None = None
     apply: Apply | None = None
     undo: Undo | None = None
     limit: timedelta = timedelta(seconds=30)
@@ -77,13 +92,15 @@ class Definition:
         steps: those that this saga takes, in order.
         lock: takes the rows that come before a saga's in the order of locks.
         undone: what is written with the last undoing, such as telling the customer.
+        open_to_operator: what a person may do when it is parked past the pivot.
     """
 
     saga_type: str
     version: int
     steps: Callable[[Saga], tuple[Step, ...]]
     lock: Callable[[UnitOfWork, Saga, datetime], None]
-    undone: Callable[[UnitOfWork, Saga, datetime], None]
+    undone: Then
+    open_to_operator: Callable[[Saga], tuple[str, ...]] = lambda _saga: PAST_PIVOT
 
 
 @attrs.frozen(kw_only=True)
@@ -146,16 +163,23 @@ class SagaRunner:
             async with asyncio.timeout(step.limit.total_seconds()):
                 result = await _call_of(step)(begun)
         except Waiting as waiting:
-            until, because = waiting.until, waiting.because
+            until, because, after = waiting.until, waiting.because, waiting.then
             await self._write(
                 begun,
-                lambda uow, held, now: _kept(uow, held.waiting(step.name, until, now=now, because=because)),
+                lambda uow, held, now: _kept(
+                    uow, _after(after, uow, held.waiting(step.name, until, now=now, because=because), now)
+                ),
+                lock=None if after is None else definition.lock,
             )
             return None
         except Exception as error:  # noqa: BLE001 - whatever a step raises decides what follows
             return await self._failed(definition, begun, step, error)
         self.failpoints("saga.after_call")
-        done = await self._write(begun, lambda uow, held, now: _kept(uow, held.done(step.name, result, now=now)))
+        done = await self._write(
+            begun,
+            lambda uow, held, now: _kept(uow, _after(step.then, uow, held.done(step.name, result, now=now), now)),
+            lock=None if step.then is None else definition.lock,
+        )
         self.failpoints("saga.done")
         return done
 
@@ -183,6 +207,16 @@ class SagaRunner:
 
     async def _failed(self, definition: Definition, saga: Saga, step: Step, error: Exception) -> Saga | None:
         """A step did not work: again later, or turn back, or park when there is no way back."""
+        if isinstance(error, StepParkedError):
+            parked = error
+            await self._write(
+                saga,
+                lambda uow, held, now: self._park(
+                    uow, _after(parked.then, uow, held, now), parked.reason, step.name, parked.actions, now
+                ),
+                lock=None if parked.then is None else definition.lock,
+            )
+            return None
         code = _code_of(error)
         if isinstance(error, WchError):
             log.info("saga step failed", extra={"saga_id": saga.saga_id, "step": step.name, "code": code})
@@ -199,7 +233,7 @@ class SagaRunner:
             )
             return None
         if forward_only:
-            actions = ("resume", "retry-step", "skip-step")
+            actions = definition.open_to_operator(saga)
             await self._write(saga, lambda uow, held, now: self._park(uow, held, code, step.name, actions, now))
             return None
 
@@ -224,10 +258,10 @@ class SagaRunner:
         try:
             self.failpoints("saga.undo_call")
             async with asyncio.timeout(step.limit.total_seconds()):
-                await step.undo(begun)
+                result = await step.undo(begun)
         except Exception as error:  # noqa: BLE001 - as above
             return await self._undo_failed(begun, step, error)
-        done = await self._write(begun, lambda uow, held, now: _kept(uow, held.undone(name, now=now)))
+        done = await self._write(begun, lambda uow, held, now: _kept(uow, held.undone(name, now=now, result=result)))
         self.failpoints("saga.undone")
         return done
 
@@ -241,15 +275,13 @@ class SagaRunner:
             if tried <= len(UNTIL_PARKED):
                 until = now + timedelta(seconds=UNTIL_PARKED[tried - 1])
                 return _kept(uow, held.waiting(step.name, until, now=now, because=code))
-            return self._park(uow, held, "compensation_failed", step.name, ("resume", "retry-step", "skip-step"), now)
+            return self._park(uow, held, "compensation_failed", step.name, PAST_PIVOT, now)
 
         await self._write(saga, wait_or_park)
         return None
 
     def _undone(self, definition: Definition, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
-        ended = saga.compensated(now=now)
-        definition.undone(uow, ended, now)
-        return _kept(uow, ended)
+        return _kept(uow, definition.undone(uow, saga.compensated(now=now), now))
 
     def _park(  # noqa: PLR0917 - private, and called in lambdas
         self, uow: UnitOfWork, saga: Saga, reason: str, step: str | None, actions: tuple[str, ...], now: datetime
@@ -309,6 +341,11 @@ def signal(uow: UnitOfWork, saga_id: str, kind: str, facts: JsonObject, *, now: 
 def _kept(uow: UnitOfWork, saga: Saga) -> Saga:
     uow.sagas.save(saga)
     return saga
+
+
+def _after(then: Then | None, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
+    """The saga after what is written together with it."""
+    return saga if then is None else then(uow, saga, now)
 
 
 def _call_of(step: Step) -> Call:

@@ -10,6 +10,7 @@ from wch.application.ports import Database, Finding, UnitOfWork
 from wch.application.statistics import INBOUND, OUTBOUND, WORDS
 from wch.domain.broadcast import RecipientStatus
 from wch.domain.cart import CartStatus, total_of
+from wch.domain.ledger import Ledger
 from wch.domain.notification import NotificationStatus
 from wch.domain.placement import PLACEMENT
 from wch.domain.saga import Saga, SagaState
@@ -154,4 +155,9 @@ def _money(saga: Saga) -> list[Finding]:
     made = saga.results.get("create_order", {}).get("total")
     if saga.state is SagaState.COMPLETED and made != due:
         findings.append(Finding(table="saga_state", row=saga.saga_id, what="the order came to another total"))
+    if due is not None and not Ledger.of(saga.context).is_lawful:
+        findings.append(Finding(table="saga_state", row=saga.saga_id, what="more went back than came"))
+    paid = saga.results.get("await_payment", {})
+    if "amount" in paid and paid["amount"] != due and "accepted_by" not in paid:
+        findings.append(Finding(table="saga_state", row=saga.saga_id, what="another amount was taken than was due"))
     return findings

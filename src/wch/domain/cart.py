@@ -94,6 +94,11 @@ def total_of(items: Iterable[CartItem]) -> Decimal:
     return sum((item.worth for item in items), Decimal(0)).quantize(_CENT, rounding=ROUND_HALF_UP)
 
 
+def saga_id_of(cart_id: int, created_at: datetime) -> str:
+    """The id of the one order placement that the cart of this name can have."""
+    return f"order-{cart_id}-{unix(created_at)}"
+
+
 @attrs.frozen(kw_only=True)
 class Cart:
     """One row of `carts`.
@@ -147,7 +152,7 @@ class Cart:
     @property
     def saga_id(self) -> str:
         """The id of the one order placement that this cart can have."""
-        return f"order-{self.id}-{unix(self.created_at)}"
+        return saga_id_of(self.id, self.created_at)
 
     @property
     def is_empty(self) -> bool:

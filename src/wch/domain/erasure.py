@@ -50,6 +50,15 @@ _SAGA_KEEPS = frozenset(
         "actions",
         "parked_in",
         "waits_from",
+        "reminded",
+        "placement",
+        "order_id",
+        "n",
+        "gateway",
+        "payment_id",
+        "amount",
+        "order",
+        "restock",
     }
 )
 

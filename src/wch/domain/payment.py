@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 import attrs
 
@@ -58,6 +59,10 @@ class PaymentStatus(StrEnum):
     REFUNDED = "refunded"
     DISPUTED = "disputed"
     UNKNOWN = "unknown"
+
+
+PAID = frozenset({PaymentStatus.CAPTURED, PaymentStatus.DISPUTED, PaymentStatus.REFUNDED})
+"""States in which the money came, whatever became of it later."""
 
 
 class CancelOutcome(StrEnum):
@@ -173,6 +178,15 @@ class Cancellation:
     outcome: CancelOutcome
     state: PaymentState | None = None
 
+    @classmethod
+    def of_state(cls, state: PaymentState) -> Self:
+        """What a payment that the gateway would not cancel turned out to be."""
+        if state.state in PAID:
+            return cls(outcome=CancelOutcome.ALREADY_PAID, state=state)
+        if state.state in {PaymentStatus.OPEN, PaymentStatus.PENDING}:
+            return cls(outcome=CancelOutcome.NOT_CANCELLABLE, state=state)
+        return cls(outcome=CancelOutcome.ALREADY_OVER, state=state)
+
 
 @attrs.frozen(kw_only=True)
 class PaymentEvent:
@@ -183,12 +197,14 @@ class PaymentEvent:
         type: the gateway's word, for counting.
         reference: ours, when the event names it.
         payment_id: the gateway's, for disputes that name nothing else.
+        opened_id: the payment as it was opened, when that is all that the event names.
     """
 
     key: str
     type: str
     reference: str | None = None
     payment_id: str | None = None
+    opened_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)

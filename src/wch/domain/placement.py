@@ -35,6 +35,7 @@ def freeze(
     number: str,
     language: str,
     note: str = "",
+    shipping_title: str = "",
 ) -> Placement:
     """What the customer confirmed, as it stood on the screen; nothing of it is looked up again.
 
@@ -48,6 +49,7 @@ def freeze(
         number: the number that answers.
         language: the customer's.
         note: the customer's words to the shop.
+        shipping_title: the way of delivery, as it was shown.
     """
     context = {
         "customer": {
@@ -67,6 +69,7 @@ def freeze(
         "names": [item.product_name for item in cart.items],
         "address": None if address is None else address_to_json(address),
         "shipping": quote.shipping_id,
+        "shipping_title": shipping_title,
         "coupon": cart.coupon_code,
         "fee": money_to_json(quote.fee),
         "method": offer.gateway,

@@ -149,9 +149,13 @@ class Saga:
         """The intent to undo, committed before the call."""
         return self._logged(Ev.UNDO, step, now=now, next_look=now + term, key=self.key(step, undo=True))
 
-    def undone(self, step: str, *, now: datetime) -> Self:
-        """The step's effect is gone."""
-        return self._logged(Ev.UNDONE, step, now=now, next_look=self.updated_at, key=self.key(step, undo=True))
+    def undone(self, step: str, *, now: datetime, result: JsonObject | None = None) -> Self:
+        """The step's effect is gone; what undoing answered is kept under `<step>:undo`."""
+        logged = self._logged(Ev.UNDONE, step, now=now, next_look=self.updated_at, key=self.key(step, undo=True))
+        if not result:
+            return logged
+        results = {**self.results, f"{step}:undo": dict(result)}
+        return attrs.evolve(logged, context={**self.context, "results": results})
 
     def completed(self, *, now: datetime) -> Self:
         """Everything is done."""
@@ -190,8 +194,9 @@ class Saga:
         frozen = {name: fact for name, fact in self.context.items() if name not in _PARKED}
         context = {**frozen, "waits_from": len(self.log)}
         state = SagaState(self.context["parked_in"])
-        if action == "compensate":
+        if action in {"compensate", "refund"}:
             state = SagaState.COMPENSATING
+            context = {**context, "failure": action}
         return attrs.evolve(
             self._logged(Ev.SIGNAL, None, now=now, next_look=now, kind=f"operator.{action}", facts={}),
             state=state,

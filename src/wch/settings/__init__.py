@@ -88,6 +88,8 @@ __all__ = [
 DEFAULT = "default"
 SANDBOX = "sandbox"
 SANDBOX_NUMBER = "100000000000001"
+SANDBOX_PAYER = "customer@example.com"
+_STAND_INS = ("stripe", "razorpay", "mercadopago")
 _SERVING = ("whatsapp.app_secret", "whatsapp.verify_token", "whatsapp.access_token", "whatsapp.phone_number_id")
 _SENDING = ("whatsapp.access_token", "whatsapp.phone_number_id")
 _GATEWAYS: Mapping[WayToPay, tuple[str, ...]] = MappingProxyType(
@@ -249,12 +251,18 @@ class Settings:
 
     @classmethod
     def load(
-        cls, environ: Mapping[str, str], arguments: Mapping[str, Any], toml_path: Path | None = None
+        cls,
+        environ: Mapping[str, str],
+        arguments: Mapping[str, Any],
+        toml_path: Path | None = None,
+        *,
+        sandbox: bool = False,
     ) -> tuple["Settings", Mapping[str, str], tuple[str, ...]]:
         """Read arguments, then environment, then file, then defaults: the first that has a value wins.
 
         Arguments are named like `Settings` takes them, or `section.key`; None is not given.
-        Secrets may come out of a file that `<variable>_FILE` names.
+        Secrets may come out of a file that `<variable>_FILE` names. With the sandbox the profile
+        is dev unless one is given.
 
         Returns:
             The settings; for each one that is not a default where it came from, by
@@ -275,6 +283,8 @@ class Settings:
             arguments=given, environ=environ, toml=file, toml_name=toml_path.name if toml_path else "wch.toml"
         )
         values, origins, wrong = _gather(sources)
+        if sandbox and "general.profile" not in (*origins, *wrong):
+            values.setdefault("general", {})["profile"] = Profile.DEV
         settings = cls.__new__(cls)
         settings._assemble({}, values, origins)  # noqa: SLF001 -- our own, before it is checked
         _refuse([*faults, *sources.misplaced(), *wrong.values(), *rules.faults(settings, but=wrong)])
@@ -307,8 +317,10 @@ class Settings:
             for entry in ENTRIES
         ]
 
-    def for_sandbox(self, *, graph_url: str | None = None) -> "Settings":
+    def for_sandbox(self, *, graph_url: str | None = None, gateways_url: str | None = None) -> "Settings":
         """The same with what the sandbox needs: profile dev, and a made-up value for each secret that is not set.
+
+        The gateways are those of the sandbox unless an address was given for one.
 
         Raises:
             SettingsError: profile prod was asked for; the sandbox would let anybody in.
@@ -326,6 +338,13 @@ class Settings:
         if graph_url is not None:
             changes.setdefault("whatsapp", {})["graph_url"] = graph_url
             made_up["whatsapp.graph_url"] = SANDBOX
+        for name in _STAND_INS if gateways_url is not None else ():
+            if f"{name}.url" not in self.origins:
+                changes.setdefault(name, {})["url"] = f"{gateways_url}/{name}"
+                made_up[f"{name}.url"] = SANDBOX
+        if gateways_url is not None and not self.mercadopago.payer_email:
+            changes.setdefault("mercadopago", {})["payer_email"] = SANDBOX_PAYER
+            made_up["mercadopago.payer_email"] = SANDBOX
         sections: dict[str, Any] = {
             name: attrs.evolve(getattr(self, name), **changed) for name, changed in changes.items()
         }

@@ -133,7 +133,7 @@ def only(value: Body, *names: str) -> None:
 
 def message_of(body: Body) -> Outgoing:
     """The typed message that this body says."""
-    kind = body.get("type")
+    kind = body.get("type", "text" if "text" in body else None)
     if kind in {kind.value for kind in MediaKind}:
         return media(MediaKind(kind), body[kind])
     readers: Mapping[Any, Callable[[Any], Outgoing]] = {

@@ -1,93 +1,34 @@
 """What is written is what the Cloud API takes: recorded bodies, and the envelope around them."""
 
 import json
-from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.adapters.whatsapp.send_bodies import NotOursError, canonical, filled, message_of, spelled
-from wch.adapters.whatsapp.encoder import encode, envelope, receipt
+from tests.adapters.whatsapp.corpus_table import BEYOND, NOT_OURS, bodies
+from wch.adapters.whatsapp.encoder import encode, envelope
 from wch.domain.outgoing import (
     Button,
     Buttons,
     CatalogMessage,
     ContactRequest,
     Location,
-    MarkRead,
     MessageLimitError,
     Reaction,
     Template,
     Text,
 )
 
-AROUND = {"messaging_product", "recipient_type", "to", "recipient", "type"}
-OF_OTHERS = {"product_policy", "message_activity_sharing", "recipient_identity_key_hash"}
-"""Keys beside a message that the hub does not send: marketing's own policy, identity checks."""
 
-NOT_OURS = {
-    "interactive.order-details__meta-postman.json": "an older shape of order details",
-    "interactive.voice-call__meta-docs.calling.call-button-messages-deep-links.json": "calls",
-    "template.body+btn-quick-reply__meta-openapi.json": "a quick reply whose payload is true or false",
-    "template.btn-voice-call__meta-docs.calling.call-button-messages-deep-links.json": "calls",
-    "template.header-image+body+tap-target-configuration__meta-docs.templates.tap-target-url-title-override.json": (
-        "tap targets"
-    ),
-    "text__meta-docs.solution-providers.get-started-for-solution-part.json": "no type",
-}
-BEYOND = {
-    "interactive.flow__meta-openapi-2.json": "label",
-    "interactive.flow__meta-openapi.json": "label",
-    "interactive.flow__meta-postman.json": "label",
-}
-"""Bodies whose form's label has 23 characters, where the pages say 20 and 30: 20 is what is taken everywhere."""
-
-
-def test_each_recorded_body_is_written_from_typed_objects(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_recorded_body_is_written_from_typed_objects(corpus: Path) -> None:
     """Equal as JSON values, but for words in capitals and numbers as text, which WhatsApp takes either way."""
-    table: Counter[tuple[str, str]] = Counter()
-    wrong, not_ours, beyond = [], set(), set()
-    for file in sorted((corpus / "whatsapp-send").glob("*.json")):
-        body = filled(json.loads(file.read_bytes()))
-        kind = file.name.partition("__")[0]
-        if body.get("status") == "read":
-            mark = MarkRead(wa_message_id=body["message_id"], typing="typing_indicator" in body)
-            table[kind, "equal" if receipt(mark) == body else "different"] += 1
-            continue
-        try:
-            message = message_of(body)
-        except NotOursError:
-            not_ours.add(file.name)
-            table[kind, "not ours"] += 1
-            continue
-        except MessageLimitError as error:
-            beyond.add((file.name, error.field))
-            table[kind, "beyond a limit"] += 1
-            continue
-        except KeyError:
-            assert file.name in NOT_OURS, file.name
-            not_ours.add(file.name)
-            table[kind, "not ours"] += 1
-            continue
-        quoted = body.get("context", {}).get("message_id")
-        written = encode(message, reply_to=quoted)
-        recorded = {name: one for name, one in body.items() if name not in (AROUND - {"type"}) | OF_OTHERS}
-        if canonical(written) == canonical(recorded):
-            table[kind, "equal"] += 1
-        elif canonical(spelled(written)) == canonical(spelled(recorded)):
-            table[kind, "equal, spelled otherwise"] += 1
-        else:
-            wrong.append((file.name, canonical(written), canonical(recorded)))
-    with capsys.disabled():
-        print()  # noqa: T201 - the table is the test's report
-        for (kind, outcome), count in sorted(table.items()):
-            print(f"  {count:3}  {kind:70} {outcome}")  # noqa: T201 - as above
+    found = bodies(corpus)
 
-    assert wrong == []
-    assert not_ours == set(NOT_OURS)
-    assert beyond == set(BEYOND.items())
+    assert found.wrong == []
+    assert found.not_ours == set(NOT_OURS)
+    assert found.beyond == set(BEYOND.items())
 
 
 BODY = {"type": "text", "text": {"body": "hi"}}

@@ -1,15 +1,14 @@
 """Deliveries: every recorded one, and the rules that no recording shows."""
 
-import csv
 import json
 import time
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.adapters.whatsapp.corpus_table import deliveries
 from wch.adapters.whatsapp import parser
 from wch.domain.inbound import (
     AccountEvent,
@@ -55,81 +54,13 @@ def message(value: dict[str, Any], *, field: str = "messages") -> InboundMessage
 
 # --- the recorded ones ---------------------------------------------------------------------
 
-COLUMN = {"voice": "audio", "unknown": "unsupported"}
-FIELD_OF_ECHOES = "smb_message_echoes"
 
-
-def expected(kind: str) -> tuple[type, str | None]:  # noqa: PLR0911 - a table
-    """What a file of this type holds: the event, and the word it must carry."""
-    base = kind.partition("+")[0]
-    family, _, rest = base.partition(".")
-    word = rest.partition(".")[0]
-    if family == "messages":
-        return InboundMessage, "group" if "+group" in kind else COLUMN.get(word, word)
-    if base.startswith("calls.status"):
-        return StatusUpdate, None
-    if family == "calls":
-        return InboundMessage, "call"
-    if family == "status":
-        return StatusUpdate, None if word == "payment" else word
-    if family == FIELD_OF_ECHOES:
-        return Echo, word
-    if family == "user_preferences":
-        return PreferenceChange, word
-    return (InboundMessage, "image") if family == "history" and not rest else (AccountEvent, family)
-
-
-def word_of(event: InboundEvent) -> str:
-    """The word that an event carries."""
-    if isinstance(event, InboundMessage | Echo):
-        return event.type
-    if isinstance(event, StatusUpdate):
-        return event.status
-    if isinstance(event, PreferenceChange):
-        return event.value
-    return event.field if isinstance(event, AccountEvent) else event.detail
-
-
-def without_sender(body: bytes) -> bool:
-    """Whether a file names its sender by words in capitals, as some invented ones do."""
-    events = parser.read(body, now=NOW).events
-    return all(isinstance(event, Unusable) and event.detail.endswith("without_sender") for event in events)
-
-
-def test_each_recorded_delivery_is_the_event_that_its_type_names(
-    corpus: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_recorded_delivery_is_the_event_that_its_type_names(corpus: Path) -> None:
     """Nobody here wrote them. A file whose sender is a placeholder is kept aside, event by event."""
-    with (corpus / "index.tsv").open(encoding="utf-8") as index:
-        rows = [row for row in csv.DictReader(index, delimiter="\t") if row["file"].startswith("whatsapp/")]
-    table: Counter[tuple[str, str]] = Counter()
-    wrong = []
-    for row in rows:
-        body = (corpus / row["file"]).read_bytes()
-        events = parser.read(body, now=NOW).events
-        kind = row["type"]
-        if kind.startswith("batch"):
-            family = "batch"
-            table[family, f"{len(events)} events"] += 1
-            continue
-        family = kind.split("+")[0]
-        if without_sender(body):
-            table[family, "no usable sender"] += 1
-            continue
-        wanted, word = expected(kind)
-        fitting = [event for event in events if isinstance(event, wanted) and word in {None, word_of(event)}]
-        if not fitting:
-            wrong.append((row["file"], [(type(event).__name__, word_of(event)) for event in events]))
-        else:
-            raw = isinstance(fitting[0], AccountEvent) or word_of(fitting[0]) == "unsupported"
-            table[family, "kept raw" if raw else "understood"] += 1
-    with capsys.disabled():
-        print(f"\n{len(rows)} recorded deliveries")  # noqa: T201 - the table is the test's report
-        for (family, outcome), count in sorted(table.items()):
-            print(f"  {count:3}  {family:45} {outcome}")  # noqa: T201 - as above
+    table, wrong = deliveries(corpus)
 
     assert wrong == []
-    assert len(rows) > 0
+    assert sum(table.values()) > 0
 
 
 def test_each_recorded_event_can_be_stored(corpus: Path) -> None:
@@ -510,7 +441,9 @@ def test_an_echo_is_to_the_customer() -> None:
     """`from` is the shop's own number."""
     echo = {"from": "999", "to": "111", "to_user_id": BSUID, "id": "wamid.E", "timestamp": "1700255121"}
 
-    (event,) = events_of({"message_echoes": [{**echo, "type": "text", "text": {"body": "x"}}]}, field=FIELD_OF_ECHOES)
+    (event,) = events_of(
+        {"message_echoes": [{**echo, "type": "text", "text": {"body": "x"}}]}, field="smb_message_echoes"
+    )
 
     assert isinstance(event, Echo)
     assert (event.recipient, event.recipient_user_id, event.content["text"]) == ("111", BSUID, "x")

@@ -12,10 +12,12 @@ import httpx2
 
 from wch.application.doors import Doors
 from wch.application.inbox import Receipt
+from wch.application.payments import PaymentReceipt
 from wch.application.traces import Trace
 from wch.domain.catalogue import Page, ProductCard, Variant
 from wch.domain.document import JsonObject
 from wch.domain.errors import StoreUnavailableError
+from wch.domain.payment import WebhookCall
 from wch.domain.rate_limit import Admission
 from wch.entrypoints.http.application import Application, asgi
 
@@ -82,6 +84,19 @@ class ScriptedStatistics:
 
 
 @attrs.define
+class ScriptedPayments:
+    receipt: PaymentReceipt = PaymentReceipt.TAKEN
+    raises: Exception | None = None
+    calls: list[tuple[str, WebhookCall]] = attrs.field(factory=list)
+
+    async def receive(self, gateway: str, call: WebhookCall) -> PaymentReceipt:
+        if self.raises is not None:
+            raise self.raises
+        self.calls.append((gateway, call))
+        return self.receipt
+
+
+@attrs.define
 class ScriptedTraces:
     traced: Trace | None = None
 
@@ -104,6 +119,7 @@ class ScriptedShelf:
 @attrs.define
 class ScriptedHub:
     inbox: ScriptedInbox = attrs.field(factory=ScriptedInbox)
+    payments: ScriptedPayments = attrs.field(factory=ScriptedPayments)
     limits: ScriptedLimits = attrs.field(factory=ScriptedLimits)
     health: ScriptedHealth = attrs.field(factory=ScriptedHealth)
     statistics: ScriptedStatistics = attrs.field(factory=ScriptedStatistics)

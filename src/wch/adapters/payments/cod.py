@@ -38,6 +38,7 @@ class CashOnDelivery:
     """
 
     name: str = attrs.field(default="cod", init=False)
+    has_webhook: bool = attrs.field(default=False, init=False)
     title: str = "Cash on delivery"
     fee: Money | None = None
     max_total: Money | None = None

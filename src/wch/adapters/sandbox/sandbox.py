@@ -13,6 +13,7 @@ import httpx2
 from wch.adapters.sandbox import deliveries
 from wch.adapters.sandbox.deliveries import DISPLAY, Business, user_id_of
 from wch.adapters.sandbox.faults import FaultKind, Faults
+from wch.adapters.sandbox.gateways import SimulatedGateways
 from wch.adapters.sandbox.graph import GraphAnswer, GraphApi, GraphCall, Taken
 from wch.adapters.sandbox.phones import Phone, Spoken
 from wch.adapters.sandbox.postman import AGAIN_AFTER_SECONDS, Postman
@@ -67,6 +68,7 @@ class Sandbox:
             process; for customers who have not written since.
         pace: seconds between two statuses of a message.
         again_after: the pauses before a delivery that was not taken is tried again.
+        gateways: stand-ins for those who take the money; closed with the sandbox.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class Sandbox:
         heard_before: Callable[[str], Awaitable[datetime | None]] = _never_heard,
         pace: float = PACE_SECONDS,
         again_after: Sequence[float] = AGAIN_AFTER_SECONDS,
+        gateways: SimulatedGateways | None = None,
     ) -> None:
         self.faults = Faults()
+        self.gateways = gateways
         self.clock = clock
         self._number = number
         self._ids = ids
@@ -203,10 +207,14 @@ class Sandbox:
     async def settle(self) -> None:
         """Wait until everything that is on its way has come."""
         await self._postman.settle()
+        if self.gateways is not None:
+            await self.gateways.settle()
 
     async def aclose(self) -> None:
         """Stop reporting."""
         await self._postman.aclose()
+        if self.gateways is not None:
+            await self.gateways.aclose()
         await self._http.aclose()
 
     # --- what customers do

@@ -1,12 +1,11 @@
 """While an order is being placed its cart does not change."""
 
-from wch.application.dialogue.page import Page
+from wch.application.dialogue.page import Choice, Page
 from wch.application.dialogue.routes import Place
 from wch.application.dialogue.scene import SagaSignal
 from wch.application.dialogue.turn import Turn
-
-CANCEL = "cancel"
-LOOK_UP = "look_up"
+from wch.application.payment_steps import CANCEL, LOOK_UP, OTHER_METHOD
+from wch.domain.money import money_from_json
 
 
 def refuse_if_busy(turn: Turn) -> bool:
@@ -22,20 +21,21 @@ def show_busy(turn: Turn) -> None:
     if _pays_later(turn):
         show_placing(turn)
         return
+    due = _due(turn)
     turn.show(
         Page(
-            body=turn.say("order.busy"),
-            choices=(
-                turn.choice("button.cancel_order", Place.CANCEL_PLACEMENT),
-                turn.choice("button.orders", Place.ORDERS),
-                turn.choice("button.person", Place.HUMAN),
-            ),
+            body="\n\n".join([turn.say("order.busy"), *([] if due is None else [due])]),
+            choices=_ways_out(turn),
         )
     )
 
 
 def show_placing(turn: Turn) -> None:
-    """The order is being placed at this moment."""
+    """The order is being placed at this moment, or waits for its money: then the same link is shown again."""
+    due = _due(turn)
+    if due is not None:
+        turn.show(Page(body=due, choices=_ways_out(turn)))
+        return
     turn.show(
         Page(
             body=turn.say("order.being_placed"),
@@ -57,6 +57,39 @@ def cancel_placement(turn: Turn) -> None:
     turn.show(Page(body=turn.say("order.cancelling")))
 
 
+def other_method(turn: Turn) -> None:
+    """Pay in another way: the payment under way is undone first, the choice comes as a notice."""
+    running = turn.running
+    if running is None or _pays_later(turn):
+        show_placing(turn)
+        return
+    turn.signals.append(SagaSignal(saga_id=running.saga_id, kind=OTHER_METHOD))
+    turn.show(Page(body=turn.say("order.cancelling")))
+
+
+def _due(turn: Turn) -> str | None:
+    """What is to be paid and where, while a payment is open."""
+    running = turn.running
+    opened = {} if running is None else running.results.get("open_payment", {})
+    way = opened.get("link") or opened.get("code")
+    if running is None or not isinstance(way, str):
+        return None
+    return turn.say(
+        "payment.again",
+        number=running.results["create_order"]["number"],
+        amount=turn.money(money_from_json(running.context["money"]["due"])),
+        link=way,
+    )
+
+
+def _ways_out(turn: Turn) -> tuple[Choice, ...]:
+    return (
+        turn.choice("button.cancel_order", Place.CANCEL_PLACEMENT),
+        turn.choice("button.other_method", Place.EDIT_PAYMENT),
+        turn.choice("button.person", Place.HUMAN),
+    )
+
+
 def _pays_later(turn: Turn) -> bool:
     running = turn.running
     return running is None or bool(running.context.get("pays_later"))
@@ -74,4 +107,6 @@ def check_payment(turn: Turn) -> None:
         )
         return
     turn.signals.append(SagaSignal(saga_id=running.saga_id, kind=LOOK_UP))
-    turn.show(Page(body=turn.say("payment.checking")))
+    due = _due(turn)
+    body = "\n\n".join([turn.say("payment.checking"), *([] if due is None else [due])])
+    turn.show(Page(body=body, choices=() if due is None else _ways_out(turn)))

@@ -246,7 +246,9 @@ async def _change_order(turn: Turn, _route: Route) -> None:
 
 
 async def _edit(turn: Turn, route: Route) -> None:
-    if turn.is_busy:
+    if turn.is_busy and route.place is Place.EDIT_PAYMENT:
+        busy.other_method(turn)
+    elif turn.is_busy:
         busy.cancel_placement(turn)
     else:
         await checkout.edit(turn, route.place)

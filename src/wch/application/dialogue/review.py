@@ -196,6 +196,7 @@ def _place(turn: Turn, seen: Reviewed) -> None:
         number=turn.scene.number,
         language=turn.texts.language,
         note=note if isinstance(note, str) else "",
+        shipping_title=seen.shipping_title,
     )
     turn.placement = placement
     turn.move(Event.CONFIRM, State.AWAITING_PAYMENT)

@@ -10,6 +10,7 @@ from wch.entrypoints.cli import (
     keyring,
     knowing,
     operating,
+    refunding,
     replaying,
     selling,
     staffing,
@@ -61,3 +62,6 @@ for part in (
     beginning.openapi,
 ):
     wch.add_command(part)
+
+for paying in (refunding.refund, refunding.accept_amount):
+    selling.orders.add_command(paying)

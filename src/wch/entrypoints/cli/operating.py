@@ -35,7 +35,7 @@ def serve(host: str, port: int, database_url: str | None, *, sandbox: bool, no_w
 
     try:
         arguments: dict[str, object] = {"database_url": database_url}
-        settings, _ = load(arguments)
+        settings, _ = load(arguments, sandbox=sandbox)
         settings = settings.for_sandbox() if sandbox else settings
         settings.require_for_serving()
         code = run_server(settings, host=host, port=port, sandbox=sandbox, with_worker=not no_worker, processes=workers)

@@ -123,11 +123,11 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
     raise failure(sentence, code)
 
 
-def load(arguments: Mapping[str, Any]) -> tuple[Settings, Mapping[str, str]]:
+def load(arguments: Mapping[str, Any], *, sandbox: bool = False) -> tuple[Settings, Mapping[str, str]]:
     """The settings: arguments win over the environment, that over `wch.toml`."""
     given = {name: value for name, value in arguments.items() if value is not None}
     toml = Path("wch.toml")
-    settings, origins, warnings = Settings.load(os.environ, given, toml if toml.exists() else None)
+    settings, origins, warnings = Settings.load(os.environ, given, toml if toml.exists() else None, sandbox=sandbox)
     for warning in warnings:
         click.echo(f"wch: {warning}", err=True)
     return settings, origins

@@ -199,7 +199,7 @@ async def carts_expire(run: Run, cart_id: int) -> None:
 
 @click.group()
 def orders() -> None:
-    """Orders: where they stand; cancel one."""
+    """Orders: where they stand; cancel one, give money back."""
 
 
 @orders.command(name="list")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from time import monotonic
 from typing import Annotated, Any, Literal, Protocol
 
 import attrs
@@ -14,14 +15,19 @@ from litestar.params import QueryParameter
 from wch.application.doors import Doors
 from wch.application.hub import Hub
 from wch.domain.errors import WchError
+from wch.domain.moment import unix
 from wch.entrypoints.http import documentation, problems
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
 from wch.entrypoints.http.api.door import Door, is_keyed
-from wch.entrypoints.http.api.routes import api_routes
+from wch.entrypoints.http.api.routes import api_routes, watch_routes
+from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.metrics import Meters
 from wch.entrypoints.http.pages.console import Console, console_pages
 from wch.entrypoints.http.pages.live import Live
 from wch.entrypoints.http.pages.phone import sandbox_pages
+from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
+from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
 from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
@@ -33,6 +39,7 @@ PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
 """Their addresses end without one: what they load is named relative to that."""
 
 _ROOT = "wch.root"
+_ROUTE = "wch.route"
 
 
 class HealthPort(Protocol):
@@ -53,6 +60,11 @@ class HubPort(Protocol):
     @property
     def inbox(self) -> InboxPort:
         """Takes deliveries."""
+        ...
+
+    @property
+    def payments(self) -> PaymentsPort:
+        """Takes what gateways tell."""
         ...
 
     @property
@@ -114,6 +126,8 @@ class Application:
 
     def __init__(self, hub: HubPort, sandbox: SandboxPort | None) -> None:
         self.leaving = False
+        self.meters = Meters()
+        self._clock = hub.clock if isinstance(hub, Hub) else None
         self._webhook = WhatsAppWebhook(
             inbox=hub.inbox,
             limits=hub.limits,
@@ -121,8 +135,11 @@ class Application:
             most_bytes=hub.doors.max_bytes,
             read_seconds=hub.doors.read_seconds,
         )
+        self._payments = PaymentWebhook(payments=hub.payments, limits=hub.limits, read_seconds=hub.doors.read_seconds)
         self._door = Door(keys=hub.keys, inside=self._framed) if isinstance(hub, Hub) else None
         self._graph = None if sandbox is None else GraphDoor(sandbox)
+        gateways = None if sandbox is None else sandbox.gateways
+        self._gateways = None if gateways is None else GatewaysDoor(gateways)
         self.framework = _framework(hub, self, sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,29 +147,47 @@ class Application:
         if scope["type"] != "http":
             await self.framework(scope, receive, send)  # type: ignore[arg-type] # plain mappings
             return
-        begun = False
+        status = 0
+        began = monotonic()
 
         async def noticed(message: Any) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
             await send(message)
 
+        route: dict[str, str] = {}
         try:
-            await self._answer(scope, receive, noticed)
+            await self._answer({**scope, _ROUTE: route}, receive, noticed)
         except Exception as error:
             problems.log_fault(error)
-            if begun:
+            if status:
                 raise
-            await answer_problem(send, problems.FAULT)
+            await answer_problem(noticed, problems.FAULT)
+        finally:
+            self._count(scope, route.get("path", "other"), status, monotonic() - began)
+
+    def _count(self, scope: Scope, route: str, status: int, seconds: float) -> None:
+        """Count the answer; who went away before it got none."""
+        if not status:
+            return
+        self.meters.answered(route, scope["method"], status)
+        if route == WEBHOOK and scope["method"] == "POST" and self._clock is not None:
+            self.meters.delivered("whatsapp", status, seconds=seconds, at=unix(self._clock.now()))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = inner_path(scope)
         if path.rstrip("/") == WEBHOOK:
+            scope[_ROUTE]["path"] = WEBHOOK
             await self._webhook(scope, receive, send)
+        elif path.startswith(PAYMENT_WEBHOOKS):
+            await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
         elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
         elif self._graph is not None and path.startswith(GRAPH):
             await self._graph(scope, receive, send, path)
+        elif self._gateways is not None and path.startswith((*APIS, PAGES)):
+            await self._gateways(scope, receive, send, path)
         elif self._door is not None and is_keyed(path):
             await self._door(scope, receive, send)
         elif path in PAGES_WITH_A_SLASH:
@@ -165,6 +200,7 @@ class Application:
         policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
         inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: root}
         await self.framework(inner, receive, with_security_headers(send, instead=policy))  # type: ignore[arg-type] # plain mappings
+        scope[_ROUTE]["path"] = str(inner.get("path_template") or "other")
 
     def openapi(self, *, root: str = "") -> dict[str, Any]:
         """The OpenAPI document of all routes."""
@@ -214,10 +250,11 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
 
     routes: list[Any] = [readyz, openapi, docs]
     if isinstance(hub, Hub):
-        routes.append(api_routes(hub))
+        routes += [api_routes(hub), watch_routes(hub, application.meters)]
     if sandbox is not None:
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
         routes += sandbox_pages()
+        routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways)
     if isinstance(hub, Hub) and hub.doors.console:
         live = Live(watching=hub.watching, most=hub.doors.streams, leaving=lambda: application.leaving)
         routes += console_pages(Console(hub=hub, live=live, root_of=_root))

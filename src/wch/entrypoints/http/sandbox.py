@@ -17,6 +17,7 @@ from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import iso
 from wch.domain.money import Money, money_to_json
+from wch.entrypoints.http.gateways import GatewaysPort
 from wch.entrypoints.http.graph import GraphPort
 from wch.entrypoints.http.tracing import trace_of
 
@@ -52,6 +53,11 @@ class SandboxPort(GraphPort, Protocol):
     @property
     def faults(self) -> FaultsPort:
         """What goes wrong."""
+        ...
+
+    @property
+    def gateways(self) -> GatewaysPort | None:
+        """Those who take the money, if they are simulated too."""
         ...
 
     @property

@@ -180,7 +180,9 @@ async def _open(plan: Plan, stack: AsyncExitStack) -> Opened:
     application = await asyncio.to_thread(import_module, "wch.entrypoints.http.application")
     settings = plan.settings
     if plan.sandbox:
-        settings = settings.for_sandbox(graph_url=f"{plan.address}/sandbox/graph")
+        settings = settings.for_sandbox(
+            graph_url=f"{plan.address}/sandbox/graph", gateways_url=f"{plan.address}/sandbox"
+        )
     hub = await stack.enter_async_context(bootstrap.open_hub(settings, install=True, sandbox=plan.phones))
     sandbox = None
     if plan.phones:
@@ -283,7 +285,8 @@ def _announce(plan: Plan) -> None:
     """Say on standard output where to go."""
     places = {"console": "/console", "webhook": "/webhooks/whatsapp", "routes": "/docs", "ready?": "/readyz"}
     if plan.phones:
-        places = {"phone": "/sandbox"} | places | {"sends": "/sandbox/api/graph-log"}
+        places = {"phone": "/sandbox"} | places
+        places |= {"sends": "/sandbox/api/graph-log", "payments": "/sandbox/api/payments"}
     lines = [f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -80,7 +80,7 @@ class WhatsAppWebhook:
 
     async def _handshake(self, scope: Scope, send: Send) -> None:
         """Meta's question whether this is the right place: the bare challenge comes back."""
-        asked = list(_query(scope.get("query_string", b"")))
+        asked = list(query_of(scope.get("query_string", b"")))
         modes, tokens, challenges = (
             [value for name, value in asked if name == word]
             for word in (b"hub.mode", b"hub.verify_token", b"hub.challenge")
@@ -96,16 +96,8 @@ class WhatsAppWebhook:
             await answer(send, 200, challenges[0])
 
     async def _delivery(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with asyncio.timeout(self.read_seconds):
-                body = await read_body(receive, most=self.most_bytes, drained=DRAINED * self.most_bytes)
-        except GoneError:
-            return
-        except BodyTooLargeError:
-            await answer(send, 413, b"too large", CLOSE)
-            return
-        except TimeoutError:
-            await answer(send, 408, b"too slow", CLOSE)
+        body = await read_delivery(receive, send, most=self.most_bytes, seconds=self.read_seconds)
+        if body is None:
             return
         try:
             receipt = await self.inbox.receive(body, values_of(scope, SIGNATURE))
@@ -113,25 +105,40 @@ class WhatsAppWebhook:
             await answer(send, 503, b"not available now", RETRY_AFTER)
             return
         if receipt.status == UNSIGNED:
-            await self._unsigned(scope, send)
+            await refuse_unsigned(self.limits, scope, send)
         else:
             await answer(send, 200, b"ok")
 
-    async def _unsigned(self, scope: Scope, send: Send) -> None:
-        """Count a bad signature: an address that brings too many hears so, and a good one from there still passes."""
-        client = scope.get("client")
-        try:
-            admission = await self.limits.hit(LIMIT, str(client[0]) if client else "unknown")
-        except StoreUnavailableError:
-            admission = None
-        if admission is None or admission.admitted:
-            await answer(send, 401, b"bad signature")
-        else:
-            seconds = max(1, math.ceil(admission.retry_after.total_seconds()))
-            await answer(send, 429, b"too many bad signatures", (b"retry-after", b"%d" % seconds))
+
+async def read_delivery(receive: Receive, send: Send, *, most: int, seconds: float) -> bytes | None:
+    """The body, within size and time; None when the refusal was answered, or nobody is there to hear it."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await read_body(receive, most=most, drained=DRAINED * most)
+    except GoneError:
+        return None
+    except BodyTooLargeError:
+        await answer(send, 413, b"too large", CLOSE)
+    except TimeoutError:
+        await answer(send, 408, b"too slow", CLOSE)
+    return None
 
 
-def _query(query: bytes) -> Iterable[tuple[bytes, bytes]]:
+async def refuse_unsigned(limits: LimitsPort, scope: Scope, send: Send) -> None:
+    """Count a bad signature: an address that brings too many hears so, and a good one from there still passes."""
+    client = scope.get("client")
+    try:
+        admission = await limits.hit(LIMIT, str(client[0]) if client else "unknown")
+    except StoreUnavailableError:
+        admission = None
+    if admission is None or admission.admitted:
+        await answer(send, 401, b"bad signature")
+    else:
+        seconds = max(1, math.ceil(admission.retry_after.total_seconds()))
+        await answer(send, 429, b"too many bad signatures", (b"retry-after", b"%d" % seconds))
+
+
+def query_of(query: bytes) -> Iterable[tuple[bytes, bytes]]:
     """Names and values of a query, as bytes, as often as they come."""
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")

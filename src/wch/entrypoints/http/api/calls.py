@@ -42,9 +42,9 @@ class IdempotencyKeyError(WchError):
     """An Idempotency-Key is 1 to 255 visible characters of ASCII."""
 
 
-def needs(scope: KeyScope) -> dict[str, Any]:
-    """What a route says of the scope that it needs; one that says nothing is open to nobody."""
-    return {SCOPE: scope}
+def needs(*scopes: KeyScope) -> dict[str, Any]:
+    """What a route says of the scopes any of which opens it; one that says nothing is open to nobody."""
+    return {SCOPE: scopes}
 
 
 def key_of(request: ASGIConnection[Any, Any, Any, Any]) -> ApiKey:
@@ -61,11 +61,11 @@ def guard(hub: Hub) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHa
     """The guard that holds every route to the scope it names; a refusal has its line in the audit log."""
 
     async def check(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        scope: KeyScope = handler.opt[SCOPE]
+        scopes: tuple[KeyScope, ...] = handler.opt[SCOPE]
         key = key_of(connection)
-        if not key.may(scope):
-            await hub.keys.refuse(key, scope, what=handler.handler_name)
-            raise ForbiddenError(scope=scope.value)
+        if not any(key.may(scope) for scope in scopes):
+            await hub.keys.refuse(key, scopes[0], what=handler.handler_name)
+            raise ForbiddenError(scope=scopes[0].value)
 
     return check
 

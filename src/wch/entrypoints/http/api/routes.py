@@ -11,12 +11,21 @@ from wch.entrypoints.http.api.door import API
 from wch.entrypoints.http.api.guarding import guarding_routes
 from wch.entrypoints.http.api.selling import selling_routes
 from wch.entrypoints.http.api.talking import talking_routes
+from wch.entrypoints.http.api.wellness import MetersPort, wellness_routes
 
 _GROUPS: tuple[tuple[str, Callable[[Hub], list[Any]]], ...] = (
     ("people", talking_routes),
     ("selling", selling_routes),
     ("operations", guarding_routes),
 )
+
+
+def watch_routes(hub: Hub, meters: MetersPort) -> Router:
+    """What watches over the hub, outside `/api/v1` since others look for it there."""
+    handlers = wellness_routes(hub, meters)
+    for route in handlers:
+        route.tags = ["health"]
+    return Router(path="/", route_handlers=handlers, guards=[guard(hub)], security=[{"key": []}])
 
 
 def api_routes(hub: Hub) -> Router:
