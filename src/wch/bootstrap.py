@@ -106,6 +106,10 @@ from wch.settings.choices import TEMPLATES as USES
 
 MEMORY = "memory://"
 TAG = "hub.tag"
+SANDBOX_ACCOUNT = "200000000000002"
+SANDBOX_GRAPH = "/sandbox/graph"
+"""What the address of the simulated Graph API ends with."""
+
 SANDBOX_CLOCK = "sandbox.clock"
 CLOCK_SECONDS = 60.0
 INGRESS_SECONDS = 8.0
@@ -377,7 +381,7 @@ def _outreach(container: punq.Container, one: Callable[..., None], parts: Parts)
     one(
         Templates,
         source=source,
-        account=settings.whatsapp.waba_id,
+        account=settings.whatsapp.waba_id or (SANDBOX_ACCOUNT if SANDBOX_GRAPH in settings.whatsapp.graph_url else ""),
         uses=settings.templates.map,
         variables={use: PARAMETERS[name] for use, name in USES.items() if name in PARAMETERS},
         every=timedelta(hours=settings.templates.sync_hours),
@@ -921,7 +925,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         secret=settings.whatsapp.app_secret[0],
         token=settings.whatsapp.access_token,
         number=next((number for number in numbers if number != "*"), "100000000000001"),
-        waba_id=settings.whatsapp.waba_id or "200000000000002",
+        waba_id=settings.whatsapp.waba_id or SANDBOX_ACCOUNT,
         clock=hub.clock,
         ids=hub.ids,
         http=http,

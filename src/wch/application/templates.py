@@ -21,6 +21,9 @@ from wch.domain.moment import iso, of_iso
 log = logging.getLogger(__name__)
 
 SYNCED = "templates.synced"
+AGAIN_AFTER = timedelta(minutes=5)
+"""How soon an account that did not answer is asked again."""
+
 LONGEST_NOTICE_NAME = 100
 MOST_PAGES = 100
 LONGEST: Mapping[str, int] = {"HEADER": 60, "BODY": 1024, "FOOTER": 60}
@@ -83,6 +86,7 @@ class Templates:
             return int((await self.sync())["seen"])
         except TemplatesUnavailableError as error:
             log.warning("templates cannot be fetched: %s", error.facts.get("why"))
+            await self.database.transact(lambda uow: self._again_soon(uow, now))
             return 0
 
     def _is_due(self, uow: UnitOfWork, now: datetime) -> bool:
@@ -94,6 +98,11 @@ class Templates:
             return False
         uow.options.put(SYNCED, document(**{**(synced or {}), "tried_at": iso(now)}))
         return True
+
+    def _again_soon(self, uow: UnitOfWork, now: datetime) -> None:
+        """The account did not answer: it is asked again in a few minutes."""
+        synced = uow.options.get(SYNCED, lock=True) or document()
+        uow.options.put(SYNCED, document(**{**synced, "tried_at": iso(now - self.every + AGAIN_AFTER)}))
 
     async def sync(self) -> JsonObject:
         """Fetch all pages; one that is missing from a whole fetch is DELETED, one that breaks off changes what it saw.
@@ -235,8 +244,8 @@ class Templates:
             missing = template.rendered(plan.params, SAMPLE).missing
             if missing:
                 say.error(language, f"nothing fills {', '.join(missing)}", "add a variable or a text to the plan")
-            bare = template.rendered(plan.params, {}).missing
-            if set(bare) - set(missing):
+            bare = [one for one in template.rendered(plan.params, {}).missing if one not in missing]
+            if bare:
                 say.warning(language, f"{', '.join(bare)} has no fallback", "customers without a value are skipped")
         return say.found
 

@@ -112,7 +112,8 @@ class MessageTemplate:
     def of_json(cls, value: JsonObject) -> Self:
         """What `to_json` wrote; events of WhatsApp's may have written only a part of it."""
         fields = {field.name for field in attrs.fields(cls)}
-        return cls(**{"name": "", "language": "", **{k: v for k, v in value.items() if k in fields}})
+        told: dict[str, Any] = {name: one for name, one in value.items() if name in fields}
+        return cls(**{"name": "", "language": "", **told, "components": tuple(told.get("components", ()))})
 
     def to_json(self) -> JsonObject:
         """As the option has it."""

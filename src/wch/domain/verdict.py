@@ -225,7 +225,8 @@ class Verdict:
         decisive = self.decisive
         if decisive is None:
             return None
-        return f"{decisive.rule}:{decisive.because}" if decisive.because else decisive.rule
+        word = decisive.because
+        return decisive.rule if word in {"", decisive.rule} else f"{decisive.rule}:{word}"
 
     def to_json(self) -> JsonObject:
         """The trace."""
