@@ -951,6 +951,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
     import httpx2  # noqa: PLC0415 - needs the extra `http`
 
     from wch.adapters.sandbox import Sandbox, gateways  # noqa: PLC0415 - only when it is asked for
+    from wch.adapters.sandbox.templates import samples  # noqa: PLC0415 - as above
 
     async def advance(span: timedelta) -> None:
         await advance_clock(hub, span)
@@ -964,6 +965,7 @@ async def open_sandbox(settings: Settings, hub: Hub, *, webhook_url: str) -> Asy
         token=settings.whatsapp.access_token,
         number=next((number for number in numbers if number != "*"), "100000000000001"),
         waba_id=settings.whatsapp.waba_id or SANDBOX_ACCOUNT,
+        templates=samples(),
         clock=hub.clock,
         ids=hub.ids,
         http=http,

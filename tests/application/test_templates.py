@@ -7,7 +7,9 @@ import attrs
 import pytest
 
 from tests.application.campaigning import EVERYONE, OFFER, Campaigning, campaigning
+from wch.adapters.sandbox.templates import samples
 from wch.application.known_templates import note
+from wch.application.notifications import PARAMETERS, TEMPLATES
 from wch.application.ports import TemplatePage
 from wch.application.stored_templates import fitting, languages_of
 from wch.application.templates import Templates
@@ -250,3 +252,15 @@ async def test_an_account_that_did_not_answer_is_asked_again_soon(shop: Campaign
     shop.hub.clock.advance(timedelta(minutes=5))
 
     assert await room.work() == 1
+
+
+async def test_the_sandboxs_templates_fit_every_notice(shop: Campaigning) -> None:
+    """Whoever tries the hub must not begin with errors."""
+    account = Account([one.listed() for one in samples()])
+    uses = {use: name for use, name in TEMPLATES.items() if name in PARAMETERS}
+    variables = {use: PARAMETERS[name] for use, name in uses.items()}
+    room = templates(shop, account, uses=uses, variables=variables)
+    await room.sync()
+
+    assert await room.lint() == []
+    assert len(await room.listed()) == 40

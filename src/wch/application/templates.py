@@ -21,7 +21,7 @@ from wch.domain.moment import iso, of_iso
 log = logging.getLogger(__name__)
 
 SYNCED = "templates.synced"
-AGAIN_AFTER = timedelta(minutes=5)
+AGAIN_AFTER = timedelta(minutes=1)
 """How soon an account that did not answer is asked again."""
 
 LONGEST_NOTICE_NAME = 100
@@ -100,7 +100,7 @@ class Templates:
         return True
 
     def _again_soon(self, uow: UnitOfWork, now: datetime) -> None:
-        """The account did not answer: it is asked again in a few minutes."""
+        """The account did not answer: it is asked again in a minute."""
         synced = uow.options.get(SYNCED, lock=True) or document()
         uow.options.put(SYNCED, document(**{**synced, "tried_at": iso(now - self.every + AGAIN_AFTER)}))
 

@@ -60,3 +60,33 @@ class ApprovedTemplate:
             "quality_score": {"score": "GREEN"},
             "components": components,
         }
+
+
+_SAMPLES: tuple[tuple[str, str, str], ...] = (
+    ("order_confirmation", "UTILITY", "Thank you, {{1}}! Order {{2}} over {{3}} ({{4}} items) is confirmed."),
+    ("order_processing", "UTILITY", "Order {{1}}: {{2}}. We are packing it."),
+    ("order_status_update", "UTILITY", "Order {{1}}: {{2}}."),
+    ("order_cancelled", "UTILITY", "Order {{1}}: {{2}}. Nothing will be sent."),
+    ("shipping_update", "UTILITY", "Order {{1}} is on its way with {{2}}, parcel {{3}}."),
+    ("order_completed", "UTILITY", "Order {{1}}: {{2}}. Enjoy it!"),
+    ("order_refunded", "UTILITY", "Order {{1}}: {{2}} is on its way back to you."),
+    ("spring_offer", "MARKETING", "Hello {{1}}, everything is 20 % off this week."),
+)
+"""What a shop's account would have: a template for each notice, and one to try a broadcast with."""
+
+LANGUAGES = ("en", "es", "pt_BR", "ar", "hi")
+
+
+def samples() -> tuple[ApprovedTemplate, ...]:
+    """The sample templates in every language of the hub; their words are English, for nobody real reads them."""
+    return tuple(
+        ApprovedTemplate(
+            name=name,
+            language=language,
+            category=category,
+            body=body,
+            footer="Reply STOP to opt out" if category == "MARKETING" else None,
+        )
+        for name, category, body in _SAMPLES
+        for language in LANGUAGES
+    )
