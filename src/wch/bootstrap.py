@@ -82,6 +82,8 @@ from wch.application.ports import (
     WhatsAppCodec,
 )
 from wch.application.refunds import REFUND, Refunds, RefundSteps
+from wch.application.reminders import Discount, Reminders
+from wch.application.reminding import Reminding
 from wch.application.replays import Replays
 from wch.application.requests import Requests
 from wch.application.retention import Kept, Retention
@@ -109,8 +111,10 @@ from wch.domain.money import Money
 from wch.domain.order_figures import Counting
 from wch.domain.placement import PLACEMENT
 from wch.domain.rate_limit import RateLimit
+from wch.domain.recovery import Schedule
 from wch.settings import Settings, WayToPay
 from wch.settings.choices import TEMPLATES as USES
+from wch.settings.choices import CouponKind
 
 MEMORY = "memory://"
 TAG = "hub.tag"
@@ -275,7 +279,12 @@ def wired(parts: Parts) -> Hub:
     )
     one(Notifications, language=settings.general.language)
     one(SyncTasks, most_at_once=50)
-    one(Carts, tell=parts.observers, idle=timedelta(minutes=settings.recovery.idle_minutes))
+    one(
+        Carts,
+        tell=parts.observers,
+        idle=timedelta(minutes=settings.recovery.idle_minutes),
+        min_total=settings.recovery.min_total,
+    )
     duties = (
         Handling,
         Outbox,
@@ -284,6 +293,7 @@ def wired(parts: Parts) -> Hub:
         Notifications,
         SyncTasks,
         Carts,
+        Reminders,
         Templates,
         FanningOut,
         Housekeeping,
@@ -398,6 +408,7 @@ def _outreach(container: punq.Container, one: Callable[..., None], parts: Parts)
         every=timedelta(hours=settings.templates.sync_hours),
         language=settings.general.language,
     )
+    _recovery(one, settings)
     one(SecondLook)
     one(
         FanningOut,
@@ -417,6 +428,33 @@ def _outreach(container: punq.Container, one: Callable[..., None], parts: Parts)
         prices=settings.pricing.table,
         country=settings.general.country or "US",
         zone=settings.general.timezone,
+    )
+
+
+def _recovery(one: Callable[..., None], settings: Settings) -> None:
+    """What reminds customers of carts they left lying."""
+    ours = settings.recovery
+    one(
+        Reminding,
+        templates=settings.templates.map,
+        enabled=ours.enabled,
+        idle=timedelta(minutes=ours.idle_minutes),
+        require_opt_in=ours.require_opt_in,
+    )
+    is_percent = ours.coupon_kind is CouponKind.PERCENT
+    one(
+        Reminders,
+        schedule=Schedule(
+            moments=tuple(timedelta(hours=hours) for hours in ours.moments_hours),
+            life=timedelta(hours=ours.life_hours),
+            gap=timedelta(hours=ours.gap_hours),
+        ),
+        discount=Discount(
+            since=ours.coupon_from,
+            percent=ours.coupon_amount if is_percent else None,
+            amount=None if is_percent else Money.rounded(ours.coupon_amount, settings.general.currency),
+            lasts=timedelta(days=ours.coupon_days),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from wch.application.failpoints import Failpoints
 from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.outreach import Manners, Outreach
 from wch.application.ports import UnitOfWork
+from wch.application.reminding import Reminding
 from wch.application.second_look import SecondLook
 from wch.application.tombstones import Tombstones
 from wch.domain.broadcast import BroadcastRecipient
@@ -120,8 +121,10 @@ def campaigning(
         database=MemoryDatabase(twice=twice), failpoints=points, most_at_once=most_at_once, number_rate=number_rate
     )
     polite = manners or Manners(no_marketing_to=frozenset(), zone="Europe/Madrid")
-    targeting = Targeting(outreach=Outreach(manners=polite), counting=Counting(home="EUR"))
-    hub.outbox = attrs.evolve(hub.outbox, second_look=SecondLook(targeting=targeting))
+    outreach = Outreach(manners=polite)
+    targeting = Targeting(outreach=outreach, counting=Counting(home="EUR"))
+    look = SecondLook(targeting=targeting, reminding=Reminding(outreach=outreach, templates={}))
+    hub.outbox = attrs.evolve(hub.outbox, second_look=look)
     return Campaigning(
         hub=hub,
         broadcasts=Broadcasts(

@@ -31,6 +31,7 @@ from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.outreach import Manners, Outreach
 from wch.application.ports import Database, UnitOfWork
+from wch.application.reminding import Reminding
 from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
@@ -231,9 +232,8 @@ def rooms(
         tell=facts.append,
     )
 
-    targeting = Targeting(
-        outreach=Outreach(manners=Manners(no_marketing_to=frozenset())), counting=Counting(home="EUR")
-    )
+    outreach = Outreach(manners=Manners(no_marketing_to=frozenset()))
+    targeting = Targeting(outreach=outreach, counting=Counting(home="EUR"))
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -246,7 +246,7 @@ def rooms(
         breakers=breakers,
         limits=limits,
         outcomes=Outcomes(clock=clock, breakers=breakers),
-        second_look=SecondLook(targeting=targeting),
+        second_look=SecondLook(targeting=targeting, reminding=Reminding(outreach=outreach, templates={})),
         settling=Settling(database=store, clock=clock, failpoints=points),
         failpoints=points,
         bell=bell,

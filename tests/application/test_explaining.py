@@ -1,11 +1,14 @@
 """Whoever asks why is answered by the rules that decided, or that would decide now."""
 
+from typing import cast
+
 import attrs
 import pytest
 
 from tests.application.campaigning import Campaigning, campaigning
 from tests.application.rooms import ANNA
 from wch.application.explaining import Explaining, sentence
+from wch.application.reminders import Reminders
 from wch.domain.errors import NotFoundError
 from wch.domain.verdict import RULES
 from wch.testing import NOON
@@ -19,7 +22,13 @@ async def shop() -> Campaigning:
 
 
 def explaining(shop: Campaigning) -> Explaining:
-    return Explaining(database=shop.hub.database, clock=shop.hub.clock, targeting=shop.fanning_out.targeting)
+    not_asked = cast("Reminders", None)  # carts are explained in the tests of the reminders
+    return Explaining(
+        database=shop.hub.database,
+        clock=shop.hub.clock,
+        targeting=shop.fanning_out.targeting,
+        reminders=not_asked,
+    )
 
 
 async def test_what_was_sent_has_its_trace(shop: Campaigning) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import ClassVar
 
 import attrs
@@ -25,7 +26,13 @@ class CartAbandoned:
 
 @attrs.frozen(kw_only=True)
 class Carts:
-    """The duty that lets carts be abandoned and expire, and what people ask about them."""
+    """The duty that lets carts be abandoned and expire, and what people ask about them.
+
+    Attributes:
+        tell: hears facts after the commit.
+        idle: how long a cart lies before it is abandoned.
+        min_total: smaller ones are let go.
+    """
 
     kind: ClassVar[str] = "carts"
 
@@ -33,6 +40,7 @@ class Carts:
     clock: Clock
     tell: Callable[[object], None]
     idle: timedelta
+    min_total: Decimal = Decimal(0)
 
     async def work(self) -> int:
         """Abandon what lies idle, expire what is over its time; each cart in a transaction of its own."""
@@ -83,7 +91,7 @@ class Carts:
     def _may_be_abandoned(self, uow: UnitOfWork, cart: Cart, wrote: datetime | None, now: datetime) -> bool:
         if cart.status is not CartStatus.ACTIVE or cart.is_empty or now - cart.updated_at < self.idle:
             return False
-        if wrote is not None and now - wrote < self.idle:
+        if cart.total < self.min_total or (wrote is not None and now - wrote < self.idle):
             return False
         conversation = uow.conversations.latest_of(cart.customer_phone)
         if conversation is not None and conversation.status is ConversationStatus.ESCALATED:

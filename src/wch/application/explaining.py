@@ -9,6 +9,7 @@ import attrs
 from wch.application.campaigns import campaign_of, plan_of, progress_of
 from wch.application.fanning_out import Targeting, message_of
 from wch.application.ports import Clock, Database, UnitOfWork
+from wch.application.reminders import Reminders
 from wch.application.stored_templates import languages_of
 from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
 from wch.domain.campaign import CampaignState
@@ -51,6 +52,7 @@ class Explaining:
     database: Database
     clock: Clock
     targeting: Targeting
+    reminders: Reminders
 
     async def message(self, message_id: int, *, at: datetime | None = None) -> Explanation:
         """Why a message was, was not or will be sent.
@@ -84,6 +86,26 @@ class Explaining:
             return self._recipient(uow, row, at)
 
         return await self.database.read(look)
+
+    async def cart(self, cart_id: int, *, at: datetime | None = None) -> Explanation:
+        """Why a cart was, was not or will be reminded of.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        when = at or self.clock.now()
+        told = await self.reminders.explain(cart_id, at=when)
+        history = [_step(told.cart.created_at, "opened")]
+        if told.cart.abandoned_at is not None:
+            history.append(_step(told.cart.abandoned_at, "abandoned"))
+        for number, row in told.written:
+            history += [{**step, "what": f"reminder {number} {step['what']}"} for step in _history(row)]
+        explained = _explained(f"cart:{cart_id}", when, told.verdict, history)
+        if explained.outcome == "send" and told.due is None:
+            return attrs.evolve(explained, outcome="done", reason="no_reminder_left")
+        if explained.outcome == "send" and told.due is not None and when < told.due.at:
+            return attrs.evolve(explained, outcome="hold", reason="due", until=told.due.at)
+        return explained
 
     def _recipient_of(self, uow: UnitOfWork, row: Message) -> BroadcastRecipient | None:
         origin: Any = row.content.get("origin", {})

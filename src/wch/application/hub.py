@@ -28,6 +28,7 @@ from wch.application.outbox import Outbox
 from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, Ids, Shop
 from wch.application.refunds import Refunds
+from wch.application.reminders import Reminders
 from wch.application.replays import Replays
 from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
@@ -56,6 +57,7 @@ class Hub:
     attachments: Attachments
     messages: Messages
     carts: Carts
+    reminders: Reminders
     customers: Customers
     exports: Exports
     erasures: Erasures

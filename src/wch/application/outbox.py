@@ -19,6 +19,7 @@ from wch.application.health import STOPPED
 from wch.application.limits import PAIR, TIER_COUNTED, TIER_UNKNOWN, Limits, tier
 from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
 from wch.application.ports import Candidate, Clock, Database, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.reminding import contact_of
 from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
 from wch.application.statuses import callback_data
@@ -241,7 +242,7 @@ class Outbox:
         row = uow.messages.get(candidate.work.id, lock=True)
         if row is None or work_of(row) != candidate.work:
             raise LeaseLostError(row=candidate.work.id)
-        if progress is not None and self._looked_at_again(uow, row, profile, progress, now):
+        if self._looked_at_again(uow, row, profile, progress, now):
             return None
         stopped = stops.standing(uow, now=now)
         if self._ended(uow, row, profile, stopped, now):
@@ -272,10 +273,12 @@ class Outbox:
         )
 
     def _looked_at_again(
-        self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress, now: datetime
+        self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress | None, now: datetime
     ) -> bool:
         """Whether a campaign's message stays here: paused, cancelled, refused or held since it was planned."""
         look = self.second_look.at(uow, row, profile, progress, now=now)
+        if look is None:
+            return False
         if look.refusal is not None:
             end(uow, attrs.evolve(row, content=look.content).failed(look.refusal, now=now), now=now)
         elif look.not_before is not None:
@@ -417,6 +420,6 @@ def _refusal(row: Message, profile: CustomerProfile, now: datetime) -> str | Non
     if row.class_ is Class.NOTICE:
         return None
     held: Any = profile.preferences.get("hold", {})
-    if not profile.opt_in_marketing:
+    if not profile.opt_in_marketing and contact_of(row) is None:
         return "policy:consent"
     return "policy:hold" if iso(now) < str(held.get("marketing_until", "")) else None

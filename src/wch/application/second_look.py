@@ -9,13 +9,14 @@ import attrs
 from wch.application.campaigns import campaign_of, plan_of, progress_of
 from wch.application.fanning_out import Targeting
 from wch.application.ports import Candidate, UnitOfWork
+from wch.application.reminding import Reminding, contact_of
 from wch.application.stored_templates import stored
 from wch.domain.campaign import CampaignState, Progress
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended
 from wch.domain.message import Class, Message
 from wch.domain.message_template import Rendering
-from wch.domain.verdict import Kind, decide
+from wch.domain.verdict import Kind, Verdict, decide
 
 PAUSED_RESTS = timedelta(seconds=60)
 """How long a message of a paused campaign is not looked at."""
@@ -41,6 +42,7 @@ class SecondLook:
     """Asks the verdict again when a campaign's message is taken."""
 
     targeting: Targeting
+    reminding: Reminding
 
     def progress(self, uow: UnitOfWork, candidate: Candidate) -> Progress | None:
         """The state of the candidate's campaign, locked before anything else is; None when it is of none."""
@@ -48,8 +50,16 @@ class SecondLook:
         campaign_id = None if row is None else campaign_of(uow, row)
         return None if campaign_id is None else progress_of(uow, campaign_id, lock=True)
 
-    def at(self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress, *, now: datetime) -> Look:
-        """What is to become of this message now."""
+    def at(
+        self, uow: UnitOfWork, row: Message, profile: CustomerProfile, progress: Progress | None, *, now: datetime
+    ) -> Look | None:
+        """What is to become of this message now; None where nothing is asked again."""
+        if progress is None:
+            if contact_of(row) is None:
+                return None
+            verdict = self.reminding.again(uow, row, profile, now=now)
+            decisive = verdict.decisive
+            return _looked(row, verdict, "" if decisive is None else decisive.rule, now=now)
         if progress.state is CampaignState.CANCELLED:
             return Look(content=row.content, refusal="policy:cancelled")
         if progress.state is CampaignState.PAUSED:
@@ -69,12 +79,17 @@ class SecondLook:
             leaving_out=int(str(origin["ref"]).partition(":")[2]),
         )
         verdict = decide(Kind.BROADCAST, facts, now=now)
-        before: Any = row.content.get("policy")
-        planned = before if isinstance(before, Mapping) else {}
-        content = amended(row.content, policy={**planned, "taken": verdict.to_json()})
         decisive = verdict.decisive
-        if verdict.outcome == "refuse" and decisive is not None:
-            return Look(content=content, refusal=f"policy:{decisive.because}")
-        if verdict.outcome == "hold":
-            return Look(content=content, not_before=verdict.until or now + PAUSED_RESTS)
-        return Look(content=content)
+        return _looked(row, verdict, "" if decisive is None else decisive.because, now=now)
+
+
+def _looked(row: Message, verdict: Verdict, word: str, *, now: datetime) -> Look:
+    """What the verdict means for the message; its answers are kept beside those of the planning."""
+    before: Any = row.content.get("policy")
+    planned = before if isinstance(before, Mapping) else {}
+    content = amended(row.content, policy={**planned, "taken": verdict.to_json()})
+    if verdict.outcome == "refuse":
+        return Look(content=content, refusal=f"policy:{word}")
+    if verdict.outcome == "hold":
+        return Look(content=content, not_before=verdict.until or now + PAUSED_RESTS)
+    return Look(content=content)

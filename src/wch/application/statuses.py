@@ -159,9 +159,11 @@ def learn_id(uow: UnitOfWork, row: Message, wa_message_id: str, *, now: datetime
 
 def propagate(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
     """The cause of a message goes the message's way: the recipient, the notice."""
-    origin: Any = row.content.get("origin")
-    ref = str(origin.get("ref", "")) if isinstance(origin, Mapping) else ""
+    ref = _ref(row)
     kind, _, number = ref.partition(":")
+    if kind == "reminder" and row.status is MessageStatus.FAILED:
+        _unsend(uow, row, ref)
+        return
     if not number.isdigit():
         return
     if kind == "recipient":
@@ -187,3 +189,25 @@ def propagate(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
                 error=row.error_message,
             )
             uow.notifications.save(followed)
+
+
+def _unsend(uow: UnitOfWork, row: Message, ref: str) -> None:
+    """A reminder that failed is no contact, unless another one of its cart left or may leave."""
+    contact = ref.rpartition(":")[0]
+    thread = () if row.conversation_id is None else uow.messages.thread(row.conversation_id, limit=200)
+    others = (
+        one
+        for one in thread
+        if one.id != row.id and one.status is not MessageStatus.FAILED and _ref(one).rpartition(":")[0] == contact
+    )
+    number = contact.partition(":")[2]
+    if not number.isdigit() or any(others):
+        return
+    held = uow.reengagements.get(int(number), lock=True)
+    if held is not None and held.sent_at is not None and not held.converted:
+        uow.reengagements.save(held.unsent())
+
+
+def _ref(row: Message) -> str:
+    origin: Any = row.content.get("origin")
+    return str(origin.get("ref", "")) if isinstance(origin, Mapping) else ""

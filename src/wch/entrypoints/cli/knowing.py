@@ -139,6 +139,7 @@ def _asked(name: str, about: str) -> None:
 
 
 _asked("message", "Why this message was, was not or will be sent.")
+_asked("cart", "Why a cart was, was not or will be reminded of.")
 _asked("recipient", "Why somebody got, did not get or will get a broadcast.")
 
 

@@ -184,6 +184,22 @@ async def carts_show(run: Run, cart_id: int) -> None:
     run.show(cart, lambda console: _cart_text(cart, console))
 
 
+@carts.command(name="remind")
+@click.argument("cart_id", type=int)
+@command
+async def carts_remind(run: Run, cart_id: int) -> None:
+    """Send a cart's next reminder now; its moment and gap aside, every rule holds.
+
+    Example: wch carts remind 3
+    """
+    async with run.hub() as hub:
+        row = await hub.reminders.remind(cart_id)
+    run.show(
+        {"cart": cart_id, "message": row.id, "status": row.status},
+        lambda console: console.print(f"The reminder of cart {cart_id} waits to leave as message {row.id}."),
+    )
+
+
 @carts.command(name="expire")
 @click.argument("cart_id", type=int)
 @command
