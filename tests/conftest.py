@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from hypothesis import settings
 
+# Shipped suites are tests too; before anything imports a part of them.
+pytest.register_assert_rewrite("wch.testing.contract")
+
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = Path(os.environ.get("WCH_CORPUS") or ROOT.parent / "shared" / "corpus")
 LOCAL_SERVER = "mysql+pymysql://root@127.0.0.1:3306/wch_test"

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("wch.testing.contract")
-
-from wch.adapters.ids import SystemIds  # noqa: E402 - the line above must come before the suite is imported
-from wch.adapters.memory import MemoryDatabase  # noqa: E402 - see above
-from wch.adapters.sql.database import SqlDatabase  # noqa: E402 - see above
-from wch.adapters.sql.schema import upgrade  # noqa: E402 - see above
-from wch.application.ports import Database  # noqa: E402 - see above
-from wch.testing import NOON  # noqa: E402 - see above
+from wch.adapters.ids import SystemIds
+from wch.adapters.memory import MemoryDatabase
+from wch.adapters.sql.database import SqlDatabase
+from wch.adapters.sql.schema import upgrade
+from wch.application.ports import Database
+from wch.testing import NOON
 
 PREFIX = "contract_"
 IDS = SystemIds()
