@@ -20,6 +20,7 @@ from wch.adapters.memory import MemoryDatabase, MemoryMediaStore
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.adapters.woocommerce import WooCommerceWebhooks
 from wch.application.accounts import LIMITS, UNLIMITED, Accounts
 from wch.application.arrivals import Arrivals
 from wch.application.attachments import Attachments
@@ -77,6 +78,7 @@ from wch.application.ports import (
     Observer,
     Payments,
     Shop,
+    ShopWebhooks,
     UnitOfWork,
     WhatsApp,
     WhatsAppCodec,
@@ -91,6 +93,7 @@ from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import SagaRunner
 from wch.application.second_look import SecondLook
 from wch.application.settling import Settling
+from wch.application.shop_news import ShopNews
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
@@ -244,6 +247,7 @@ def wired(parts: Parts) -> Hub:
     one(Statuses, tag=parts.tag)
     one(Gatherer, database=_hurried(parts.database))
     _conversing(one, settings, parts.clock)
+    _shop_telling(one, parts)
     one(Intake, numbers=numbers)
     one(Limits, rules=_limits(settings))
     one(Bell)
@@ -522,6 +526,13 @@ def _conversing(one: Callable[..., None], settings: Settings, clock: Clock) -> N
         phone_app_silent_for=timedelta(minutes=settings.conversation.phone_app_handback_minutes),
         rest=Every(clock, 30.0),
     )
+
+
+def _shop_telling(one: Callable[..., None], parts: Parts) -> None:
+    """What the shop tells; without a secret it is signed with a word that nobody knows, so that none is believed."""
+    secret = parts.settings.woocommerce.webhook_secret or parts.ids.token()
+    one(ShopWebhooks, instance=WooCommerceWebhooks(secret=secret))
+    one(ShopNews, database=_hurried(parts.database))
 
 
 def _people(settings: Settings, one: Callable[..., None]) -> None:

@@ -32,6 +32,7 @@ from wch.application.reminders import Reminders
 from wch.application.replays import Replays
 from wch.application.requests import Requests
 from wch.application.saga_desk import SagaDesk
+from wch.application.shop_news import ShopNews
 from wch.application.statistics import Statistics
 from wch.application.sync_tasks import SyncTasks
 from wch.application.templates import Templates
@@ -50,6 +51,7 @@ class Hub:
     ids: Ids
     shop: Shop
     inbox: Inbox
+    shop_news: ShopNews
     outbox: Outbox
     worker: Worker
     conversations: Conversations

@@ -63,6 +63,7 @@ from wch.domain.rate_limit import RateLimitWindow
 from wch.domain.reengagement import CampaignType, Reengagement
 from wch.domain.saga import Saga, SagaState
 from wch.domain.send_result import SendResult
+from wch.domain.shop_hint import ShopHint
 from wch.domain.sync import EntityType, SyncAction, SyncTask
 
 R = TypeVar("R")
@@ -1241,6 +1242,20 @@ class Shop(Protocol):
 
     async def changed_since(self, *, cursor: str | None = None, limit: int = 100) -> Changes:
         """What changed after the cursor (None: from the beginning): at least once, never a gap."""
+        ...
+
+
+class ShopWebhooks(Protocol):
+    """How the shop's deliveries are read; no network."""
+
+    def read(self, body: bytes, *, signatures: Sequence[bytes], topic: str, webhook_id: str) -> ShopHint | None:
+        """Whom a signed delivery is about; None when it is about nothing that is kept in step.
+
+        Raises:
+            BadSignatureError: missing, doubled or wrong; nothing else is ever raised before the
+                signature was found right.
+            UndecodableError: rightly signed, and of no known shape; `what` names the part.
+        """
         ...
 
 

@@ -45,6 +45,7 @@ class Hook:
     NOTIFICATION = "notification"
     SAGA = "saga"
     PAYMENT = "payment"
+    SHOP = "woocommerce.webhook"
 
 
 @attrs.frozen(kw_only=True)

@@ -13,6 +13,7 @@ import httpx2
 from wch.application.doors import Doors
 from wch.application.inbox import Receipt
 from wch.application.payments import PaymentReceipt
+from wch.application.shop_news import ShopReceipt
 from wch.application.traces import Trace
 from wch.domain.catalogue import Page, ProductCard, Variant
 from wch.domain.document import JsonObject
@@ -45,6 +46,19 @@ class ScriptedInbox:
             return Receipt(status="unsigned")
         self.taken.append(body)
         return Receipt(status="accepted", events=1, new=1)
+
+
+@attrs.define
+class ScriptedShopNews:
+    receipt: ShopReceipt = ShopReceipt.TAKEN
+    raises: Exception | None = None
+    calls: list[tuple[bytes, Sequence[bytes], str, str]] = attrs.field(factory=list)
+
+    async def receive(self, body: bytes, *, signatures: Sequence[bytes], topic: str, webhook_id: str) -> ShopReceipt:
+        if self.raises is not None:
+            raise self.raises
+        self.calls.append((body, signatures, topic, webhook_id))
+        return self.receipt
 
 
 @attrs.define
@@ -120,6 +134,7 @@ class ScriptedShelf:
 class ScriptedHub:
     inbox: ScriptedInbox = attrs.field(factory=ScriptedInbox)
     payments: ScriptedPayments = attrs.field(factory=ScriptedPayments)
+    shop_news: ScriptedShopNews = attrs.field(factory=ScriptedShopNews)
     limits: ScriptedLimits = attrs.field(factory=ScriptedLimits)
     health: ScriptedHealth = attrs.field(factory=ScriptedHealth)
     statistics: ScriptedStatistics = attrs.field(factory=ScriptedStatistics)

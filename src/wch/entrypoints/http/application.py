@@ -29,6 +29,8 @@ from wch.entrypoints.http.pages.phone import sandbox_pages
 from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
 from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
 from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
+from wch.entrypoints.http.shop_webhooks import ROUTE as SHOP_WEBHOOK
+from wch.entrypoints.http.shop_webhooks import ShopNewsPort, ShopWebhook
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
 WEBHOOK = "/webhooks/whatsapp"
@@ -65,6 +67,11 @@ class HubPort(Protocol):
     @property
     def payments(self) -> PaymentsPort:
         """Takes what gateways tell."""
+        ...
+
+    @property
+    def shop_news(self) -> ShopNewsPort:
+        """Takes what the shop tells."""
         ...
 
     @property
@@ -137,6 +144,12 @@ class Application:
         )
         self._payments = PaymentWebhook(payments=hub.payments, limits=hub.limits, read_seconds=hub.doors.read_seconds)
         self._door = Door(keys=hub.keys, inside=self._framed) if isinstance(hub, Hub) else None
+        self._shop = ShopWebhook(
+            news=hub.shop_news,
+            limits=hub.limits,
+            most_bytes=hub.doors.max_bytes,
+            read_seconds=hub.doors.read_seconds,
+        )
         self._graph = None if sandbox is None else GraphDoor(sandbox)
         gateways = None if sandbox is None else sandbox.gateways
         self._gateways = None if gateways is None else GatewaysDoor(gateways)
@@ -182,6 +195,8 @@ class Application:
             await self._webhook(scope, receive, send)
         elif path.startswith(PAYMENT_WEBHOOKS):
             await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
+        elif path.rstrip("/") == SHOP_WEBHOOK:
+            await self._shop(scope, receive, send)
         elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
         elif self._graph is not None and path.startswith(GRAPH):

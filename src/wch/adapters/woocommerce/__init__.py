@@ -1,0 +1,5 @@
+"""WooCommerce: what its webhooks tell."""
+
+from wch.adapters.woocommerce.webhook import WooCommerceWebhooks, sign
+
+__all__ = ["WooCommerceWebhooks", "sign"]
