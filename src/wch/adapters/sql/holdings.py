@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.rows import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words
+from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words, clean
 from wch.application.ports import Held
 from wch.domain.document import through
 from wch.domain.errors import NotFoundError
@@ -135,4 +135,4 @@ def _written(table: Table, name: str, value: Any) -> Any:
     """A value as its column takes it; JSON by what it is, not by what its reader would make of it."""
     if not isinstance(table.c[name].type, Json) or value is None:
         return value
-    return Encoded(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return Encoded(clean(value)) if isinstance(value, str) else Json().fit(value, name)

@@ -136,6 +136,19 @@ class TestHoldings:
         assert await database.read(lambda uow: uow.options.get("a.name")) == {"v": 1, "phone": "nobody"}
         assert (await database.transact(work))["messages"] == [False, False]
 
+    async def test_what_no_store_can_keep_is_replaced(self, database: Database) -> None:
+        """A NUL or a lone surrogate that a text is made into, in columns and in JSON: as with any other write."""
+        await database.transact(_one_of_each)
+
+        def work(uow: UnitOfWork) -> list[bool]:
+            return [uow.holdings.clean(held, _replacing(PHONE, "\ud800\x00")) for held in uow.holdings.page("messages")]
+
+        assert await database.transact(work) == [True, True]
+
+        first = await database.read(lambda uow: uow.messages.by_wa_id("wamid.1"))
+        assert first is not None
+        assert first.content == {"v": 1, "text": "\ufffd\ufffd"}
+
     async def test_a_cart_that_was_put_through_is_still_a_cart(self, database: Database) -> None:
         """Its lines are values of their own."""
         await database.transact(_one_of_each)
