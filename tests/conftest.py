@@ -24,6 +24,9 @@ WITHOUT_SOCKETS = ("domain", "application")
 
 settings.register_profile("dev", max_examples=50, stateful_step_count=30, deadline=None)
 settings.register_profile(
+    "short", max_examples=50, stateful_step_count=30, deadline=None, derandomize=True, print_blob=True
+)
+settings.register_profile(
     "ci", max_examples=200, stateful_step_count=50, deadline=None, derandomize=True, print_blob=True
 )
 settings.register_profile("thorough", max_examples=5_000, stateful_step_count=100, deadline=None, print_blob=True)
