@@ -19,4 +19,4 @@ def test_an_idle_server_takes_little_memory() -> None:
 
 def test_it_answers_soon_after_its_start() -> None:
     """A restart is a gap in which nobody answers; the best of some starts, for the same reason."""
-    assert min(bench_footprint.starts(3)) < bench_footprint.BOUNDS["start"]
+    assert min(bench_footprint.starts(5)) < bench_footprint.BOUNDS["start"]
