@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,9 +224,10 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
         _await_notice(phone)
         calls = web.get("/sandbox/api/graph-log").json()["data"]
     seconds = time.monotonic() - began
-    figures = _wch(database_url, "stats")
-    verified = _wch(database_url, "verify")
-    order = _wch(database_url, "orders", "show", str(order_id))["order"]
+    asked = (("stats",), ("verify",), ("orders", "show", str(order_id)))
+    with ThreadPoolExecutor() as together:
+        figures, verified, shown = together.map(lambda words: _wch(database_url, *words), asked)
+    order = shown["order"]
     messages = figures["tables"]["messages"]
     return {
         "order": order["number"],
