@@ -513,8 +513,7 @@ async def enqueue(visit: Visit) -> str:
     entity, action, number = visit.word("entity"), visit.word("action"), visit.word("number")
     if entity not in set(EntityType) or action not in set(SyncAction) or not number.isdecimal() or int(number) < 1:
         raise NotFoundError(kind="entity", id=number[:20])
-    task = await visit.hub.sync.enqueue(EntityType(entity), int(number), SyncAction(action))
-    await visit.hub.operators.note(visit.operator, "sync.enqueue", about=f"sync:{task.id}")
+    await visit.hub.sync.enqueue(EntityType(entity), int(number), SyncAction(action), by=visit.by)
     return visit.href("sync", done="enqueued")
 
 

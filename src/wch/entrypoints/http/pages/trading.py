@@ -454,8 +454,7 @@ async def notices(visit: Visit) -> Page:
 async def retry(visit: Visit) -> str:
     """Let a failed notice wait again."""
     word = visit.word("notice")
-    done = await visit.hub.notifications.retry(int(word) if word.isdecimal() else 0)
-    await visit.hub.operators.note(visit.operator, "notice.retry", about=f"notice:{done.id}")
+    await visit.hub.notifications.retry(int(word) if word.isdecimal() else 0, by=visit.by)
     return visit.href("notices", done="retried")
 
 
