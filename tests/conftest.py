@@ -1,10 +1,12 @@
 """What every test may count on: how hard Hypothesis looks, where the corpus is, a server, and closed sockets."""
 
+import logging
 import os
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -33,6 +35,17 @@ settings.register_profile("thorough", max_examples=5_000, stateful_step_count=10
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 _left_out: Counter[str] = Counter()
+
+
+@pytest.fixture
+def restored_logs() -> Iterator[None]:
+    """Logging is as it was before, once the test is over."""
+    root, ours = logging.getLogger(), logging.getLogger("wch")
+    before = (root.handlers[:], root.level, ours.level)
+    yield
+    root.handlers[:], level, ours_level = before
+    root.setLevel(level)
+    ours.setLevel(ours_level)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +96,18 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     for item in items:
         if item.config.getoption("markexpr"):
             _left_out.update(name for name in LEFT_OUT if item.get_closest_marker(name))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands over what it counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(_left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each process leaves out the same, so the counts of one are those of all."""
+    _left_out.update(Counter(getattr(node, "workeroutput", {}).get("left_out", {})) - _left_out)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,16 @@ from urllib.parse import urlsplit
 import attrs
 import httpx2
 import sqlalchemy
+from prometheus_client.parser import text_string_to_metric_families
 
 from wch.adapters.clock import SystemClock
 from wch.domain.moment import unix
 
 SECRET = "a-secret-of-the-app"
 NUMBER = "106540352242922"
-PATIENCE = 90.0
-"""Seconds until something that did not happen counts as not happening."""
+USUAL_PATIENCE = 90.0
+PATIENCE = float(os.environ.get("WCH_TEST_PATIENCE", USUAL_PATIENCE))
+"""Seconds until something that did not happen counts as not happening; a busy machine needs more."""
 
 POLL = 0.03
 """Between two looks at another process, which has no way to call back. Nothing but a look is timed by it."""
@@ -87,6 +89,10 @@ class Call:
         return int(str(self.body["biz_opaque_callback_data"]).split(".")[2])
 
 
+WELL = b'{"data": {"is_valid": true, "expires_at": 0}, "quality_rating": "GREEN"}'
+"""What is said of the token and of every number."""
+
+
 class GraphApi:
     """A stand-in for the Graph API outside the hub: it accepts everything and forgets nothing."""
 
@@ -100,7 +106,7 @@ class GraphApi:
     async def open(cls) -> AsyncIterator["GraphApi"]:
         """Listen on a free port until the block ends."""
         api = cls()
-        server = await asyncio.start_server(api._talk, "127.0.0.1", 0)
+        server = await asyncio.start_server(api.talk, "127.0.0.1", 0)
         api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield api
@@ -116,22 +122,29 @@ class GraphApi:
         rows = Counter(call.row for call in self.calls)
         return Counter({row: count - 1 for row, count in rows.items() if count > 1})
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
-                lines = head.split("\r\n")
-                headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
-                answer = json.dumps(self._answer(lines[0].split(" ")[1], body)).encode()
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer)
-                )
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection, request after request."""
 
-    def _answer(self, path: str, raw: bytes) -> dict[str, Any]:
-        body = json.loads(raw)
+        async def answer(method: str, target: str, _headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+            if method == "GET":
+                return 200, WELL
+            status, told = await self.reply(target, json.loads(body), reader, writer)
+            return status, json.dumps(told).encode()
+
+        await answer_in_turn(reader, writer, answer)
+
+    async def reply(
+        self,
+        path: str,
+        body: dict[str, Any],
+        reader: asyncio.StreamReader,  # noqa: ARG002 - for those who keep a caller waiting
+        writer: asyncio.StreamWriter,  # noqa: ARG002 - for those who ask which door it is
+    ) -> tuple[int, dict[str, Any]]:
+        """What a request is answered, and with which status."""
+        return 200, self.accept(path, body)
+
+    def accept(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Note what came; the answer to it."""
         if body.get("status") == "read":
             self.receipts.append(str(body["message_id"]))
             return {"success": True}
@@ -247,7 +260,7 @@ class Installed:
             text=True,
             cwd=self.folder,
             env=environment,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def json(self, *arguments: str, code: int = 0) -> Any:
@@ -256,12 +269,12 @@ class Installed:
         assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
         return json.loads(done.stdout)
 
-    def start(self, *arguments: str) -> "Server":
-        """Start `wch serve` on a free port; it may not be ready yet."""
+    def start(self, *arguments: str, command: Sequence[str] = ("serve", "--port", "0")) -> "Server":
+        """Start `wch serve`, or another command that serves, on a free port; it may not be ready yet."""
         log = self.folder / "serve.log"
         with log.open("ab") as errors, (self.folder / "serve.out").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "wch", "serve", "--port", "0", *arguments],
+                [sys.executable, "-m", "wch", *command, *arguments],
                 stdout=output,
                 stderr=errors,
                 cwd=self.folder,
@@ -270,9 +283,11 @@ class Installed:
         return Server(process=process, folder=self.folder)
 
     @asynccontextmanager
-    async def serving(self, *arguments: str) -> AsyncIterator["Server"]:
+    async def serving(
+        self, *arguments: str, command: Sequence[str] = ("serve", "--port", "0")
+    ) -> AsyncIterator["Server"]:
         """A server that answers; killed at the end if it still runs."""
-        server = self.start(*arguments)
+        server = self.start(*arguments, command=command)
         try:
             await server.ready()
             yield server
@@ -333,6 +348,39 @@ class Server:
         return int(answer.status_code)
 
 
+async def answer_in_turn(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    answer: Callable[[str, str, dict[str, str], bytes], Awaitable[tuple[int, bytes]]],
+) -> None:
+    """Speak HTTP on one connection: each request is answered, by its method, target, headers and body, before the next."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
+            first, *lines = head.split("\r\n")
+            method, target, _ = first.split(" ")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines) if name}
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            status, content = await answer(method, target, headers, body)
+            writer.write(
+                b"HTTP/1.1 %d -\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+                % (status, len(content))
+            )
+            writer.write(content)
+            await writer.drain()
+    writer.close()
+
+
+async def until_alive(web: httpx2.AsyncClient, port: int) -> None:
+    """Wait until the server on this port answers."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                if (await web.get(f"http://127.0.0.1:{port}/livez")).status_code == httpx2.codes.OK:
+                    return
+            except httpx2.TransportError:
+                await asyncio.sleep(0.05)
+
+
 def client() -> httpx2.AsyncClient:
     """A sender of deliveries that opens as many connections as it needs."""
     return httpx2.AsyncClient(
@@ -340,12 +388,20 @@ def client() -> httpx2.AsyncClient:
     )
 
 
+async def counters(web: httpx2.AsyncClient, address: str, key: str) -> dict[tuple[str, ...], float]:
+    """What a process tells Prometheus, by name and the values of its labels in the order of their names."""
+    told = await web.get(f"{address}/metrics", headers={"Authorization": f"Bearer {key}"})
+    assert told.status_code == httpx2.codes.OK, told.text
+    samples = (one for family in text_string_to_metric_families(told.text) for one in family.samples)
+    return {(one.name, *(value for _, value in sorted(one.labels.items()))): one.value for one in samples}
+
+
 async def finished(store: Store, within: float = PATIENCE) -> None:
     """Wait until a running worker has left nothing that waits or is under way."""
     await until(lambda: not store.unfinished(), within)
 
 
-async def until(seen: Callable[[], bool], within: float) -> None:
+async def until(seen: Callable[[], bool], within: float = PATIENCE) -> None:
     """Look at another process again and again until this is seen, or it took too long."""
     async with asyncio.timeout(within):
         while not seen():  # noqa: ASYNC110 - it shares no event with us

@@ -5,6 +5,7 @@ await hub.inbox.receive_raw(body, signature=header)
 await hub.worker.drain()
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from wch.domain.errors import (
@@ -18,14 +19,36 @@ from wch.domain.errors import (
 from wch.settings import Settings
 
 if TYPE_CHECKING:
+    from wch.application.facts import (
+        CartAbandoned,
+        HealthChanged,
+        LeaseLost,
+        MessageReceived,
+        OrderCancelled,
+        OrderPlaced,
+        PaymentCaptured,
+        PlacementFailed,
+        PlacementParked,
+        RefundDone,
+    )
     from wch.application.hub import Hub
     from wch.bootstrap import open_hub
     from wch.entrypoints.http.application import asgi
 
 __all__ = [
+    "CartAbandoned",
     "ConflictError",
+    "HealthChanged",
     "Hub",
+    "LeaseLost",
+    "MessageReceived",
     "NotFoundError",
+    "OrderCancelled",
+    "OrderPlaced",
+    "PaymentCaptured",
+    "PlacementFailed",
+    "PlacementParked",
+    "RefundDone",
     "SchemaError",
     "Settings",
     "SettingsError",
@@ -35,20 +58,27 @@ __all__ = [
     "open_hub",
 ]
 
+_FACTS = "wch.application.facts"
+_LATER = {
+    "CartAbandoned": _FACTS,
+    "HealthChanged": _FACTS,
+    "Hub": "wch.application.hub",
+    "LeaseLost": _FACTS,
+    "MessageReceived": _FACTS,
+    "OrderCancelled": _FACTS,
+    "OrderPlaced": _FACTS,
+    "PaymentCaptured": _FACTS,
+    "PlacementFailed": _FACTS,
+    "PlacementParked": _FACTS,
+    "RefundDone": _FACTS,
+    "asgi": "wch.entrypoints.http.application",
+    "open_hub": "wch.bootstrap",
+}
+"""Names that are brought in when they are asked for, so that importing the package stays quick, and their modules."""
+
 
 def __getattr__(name: str) -> Any:
-    """Bring in what takes longer only when it is asked for, so that importing the package stays quick."""
-    if name == "open_hub":
-        from wch.bootstrap import open_hub  # noqa: PLC0415 - only when it is asked for
-
-        return open_hub
-    if name == "Hub":
-        from wch.application.hub import Hub  # noqa: PLC0415 - only when it is asked for
-
-        return Hub
-    if name == "asgi":
-        from wch.entrypoints.http.application import asgi  # noqa: PLC0415 - only when it is asked for
-
-        return asgi
-    message = f"module 'wch' has no attribute {name!r}"
-    raise AttributeError(message)
+    if name not in _LATER:
+        message = f"module 'wch' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_LATER[name]), name)

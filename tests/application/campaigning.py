@@ -6,20 +6,24 @@ from typing import Any, cast
 
 import attrs
 
-from tests.application.rooms import Rooms, rooms
+from tests.application.rooms import Rooms, noticing, rooms
 from wch.adapters.memory import MemoryDatabase
 from wch.application.broadcasts import Broadcasts
+from wch.application.campaign_reports import CampaignReports
+from wch.application.dry_runs import DryRuns
 from wch.application.failpoints import Failpoints
 from wch.application.fanning_out import BadQuality, FanningOut, Targeting
 from wch.application.outreach import Manners, Outreach
 from wch.application.ports import UnitOfWork
+from wch.application.prices import Prices
+from wch.application.reengaging import Reengaging
 from wch.application.reminding import Reminding
-from wch.application.second_look import SecondLook
 from wch.application.tombstones import Tombstones
 from wch.domain.broadcast import BroadcastRecipient
 from wch.domain.campaign import Plan
 from wch.domain.customer import CustomerProfile
 from wch.domain.message_template import MessageTemplate, option_of
+from wch.domain.occasion import Terms
 from wch.domain.order_figures import Counting
 from wch.testing import NOON, SequentialIds
 
@@ -121,9 +125,16 @@ def campaigning(
         database=MemoryDatabase(twice=twice), failpoints=points, most_at_once=most_at_once, number_rate=number_rate
     )
     polite = manners or Manners(no_marketing_to=frozenset(), zone="Europe/Madrid")
-    outreach = Outreach(manners=polite)
+    outreach = Outreach(manners=polite, pacing=hub.outbox.pacing)
     targeting = Targeting(outreach=outreach, counting=Counting(home="EUR"))
-    look = SecondLook(targeting=targeting, reminding=Reminding(outreach=outreach, templates={}))
+    prices = Prices(table={"ES": {"MARKETING": {"price": "0.05", "currency": "EUR"}}})
+    look = attrs.evolve(
+        hub.outbox.second_look,
+        targeting=targeting,
+        reminding=Reminding(outreach=outreach, templates={}),
+        reengaging=Reengaging(outreach=outreach, templates={}, terms=Terms()),
+        noticing=noticing(hub.outbox.codec, outreach=outreach),
+    )
     hub.outbox = attrs.evolve(hub.outbox, second_look=look)
     return Campaigning(
         hub=hub,
@@ -132,12 +143,22 @@ def campaigning(
             clock=hub.clock,
             ids=SequentialIds(),
             limits=hub.limits,
-            targeting=targeting,
+            speaker=hub.speaker,
             tombstones=Tombstones(digests=hub.digests),
+            dry_runs=DryRuns(
+                database=hub.database,
+                clock=hub.clock,
+                targeting=targeting,
+                prices=prices,
+                limits=hub.limits,
+                life_hours=72,
+                zone="Europe/Madrid",
+            ),
+            reports=CampaignReports(database=hub.database, prices=prices),
             rate_per_minute=1200,
             life_hours=72,
             credit_days=7,
-            prices={"ES": {"MARKETING": {"price": "0.05", "currency": "EUR"}}},
+            test_numbers=("+34 699 00 00 00",),
             country="ES",
             zone="Europe/Madrid",
         ),

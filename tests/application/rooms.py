@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from wch.adapters.memory import MemoryDatabase
+from wch.adapters.memory import MemoryDatabase, MemoryMediaStore
+from wch.adapters.payments import SwitchedOnPayments
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.adapters.whatsapp.signature import sign
 from wch.application.accounts import Accounts
@@ -27,28 +28,40 @@ from wch.application.inbox import Inbox, Receipt
 from wch.application.intake import Intake
 from wch.application.limits import DOCUMENTED, Limits
 from wch.application.merges import Merges
+from wch.application.noticing import Noticing
+from wch.application.observers import unmeasured
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.outreach import Manners, Outreach
-from wch.application.ports import Database, UnitOfWork
+from wch.application.pacing import Pacing
+from wch.application.payments import IncomingPayments
+from wch.application.ports import Clock, Database, UnitOfWork, WhatsAppCodec
+from wch.application.reengaging import Reengaging
 from wch.application.reminding import Reminding
 from wch.application.second_look import SecondLook
+from wch.application.sent_files import SentFiles
 from wch.application.settling import Settling
 from wch.application.speaking import Speaker
 from wch.application.statistics import Statistics
 from wch.application.statuses import Statuses
+from wch.application.tallies import Tallies
 from wch.application.tombstones import Tombstones
+from wch.application.untraced import Untraced
 from wch.application.verification import Verification
 from wch.application.worker import Duty, Worker
+from wch.domain.attachment import Attachment, AttachmentError
 from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
+from wch.domain.lease import Leasing
 from wch.domain.message import Message
 from wch.domain.moment import unix
+from wch.domain.occasion import Terms
 from wch.domain.order_figures import Counting
 from wch.domain.outgoing import Text
 from wch.domain.rate_limit import RateLimit
 from wch.testing import FrozenClock, RecordingWhatsApp, SequentialIds
+from wch.testing.scripted_gateway import ScriptedGateway
 
 SECRET = "app-secret"
 NUMBER = "106540352242922"
@@ -90,12 +103,38 @@ class ScriptedAssistant:
         return (Say(message=Text(body="sorry")),)
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
+
+
+class Files:
+    """WhatsApp's files, as they are told to be."""
+
+    def __init__(self) -> None:
+        self.fetched: list[tuple[str, str | None, int]] = []
+        self.uploaded: list[tuple[str, str, str]] = []
+        self.fault: str | None = None
+
+    async def fetch(self, media_id: str, *, sha256: str | None = None, most: int = 0) -> Attachment:
+        self.fetched.append((media_id, sha256, most))
+        if self.fault is not None:
+            raise AttachmentError(code=self.fault)
+        return Attachment(data=PNG, mime_type="image/png")
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:
+        assert data == PNG
+        if self.fault is not None:
+            raise AttachmentError(code=self.fault)
+        self.uploaded.append((number, mime_type, filename))
+        return f"up{len(self.uploaded)}"
+
+
 @attrs.define(kw_only=True)
 class Rooms:
     """What a test needs to reach; built by `rooms`."""
 
     database: Database
     clock: FrozenClock
+    gateway: ScriptedGateway
     whatsapp: RecordingWhatsApp
     assistant: ScriptedAssistant
     digests: Digests
@@ -108,11 +147,15 @@ class Rooms:
     limits: Limits
     dead_letters: DeadLetters
     conversations: Conversations
+    files: Files
+    media_store: MemoryMediaStore
+    sent_files: SentFiles
     merges: Merges
     statistics: Statistics
     verification: Verification
     facts: list[object]
     pauses: list[float]
+    fetched_ahead: list[Message]
 
     def worker(self, *more: Duty, poll_seconds: float = 0.01, stop_seconds: float = 0.05) -> Worker:
         return Worker(
@@ -164,6 +207,49 @@ class Rooms:
         return True
 
 
+def noticing(codec: WhatsAppCodec, outreach: Outreach, **more: Any) -> Noticing:
+    """What the shop has decided about order notices: nothing unusual."""
+    carriers = {"DHL": "https://dhl.example/?n={number}"}
+    return Noticing(**{"outreach": outreach, "codec": codec, "templates": {}, "carriers": carriers, **more})
+
+
+def pacing(
+    store: Database,
+    clock: Clock,
+    *,
+    points: Failpoints,
+    speaker: Speaker,
+    digests: Digests | None = None,
+    number_rate: int = 80,
+) -> Pacing:
+    """The gates of a number, with the limits of the documents."""
+    rules = {name: BreakerRule.read(text) for name, text in PRESETS.items()}
+    return Pacing(
+        clock=clock,
+        breakers=Breakers(database=store, clock=clock, rules=rules, failpoints=points, tallies=Tallies()),
+        limits=Limits(
+            database=store,
+            clock=clock,
+            digests=digests or Digests(keys=("key",)),
+            rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
+            failpoints=points,
+        ),
+        speaker=speaker,
+        number_rate=number_rate,
+    )
+
+
+USUAL = Leasing()
+
+
+class Hasty(Leasing):
+    """Leases of the usual term that are renewed every few milliseconds."""
+
+    @property
+    def renewed_every(self) -> timedelta:
+        return timedelta(seconds=0.005)
+
+
 def rooms(
     *,
     twice: bool = False,
@@ -174,28 +260,33 @@ def rooms(
     database: Database | None = None,
     failpoints: Failpoints | None = None,
     number_rate: int = 80,
+    gather: int = 0,
     most_at_once: int = 4,
+    leasing: Leasing = USUAL,
 ) -> Rooms:
     """Everything but shop and sagas, over one memory database."""
     store = database or MemoryDatabase(twice=twice)
     clock, whatsapp, assistant, bell = FrozenClock(), RecordingWhatsApp(), ScriptedAssistant(), Bell()
     facts: list[object] = []
     pauses: list[float] = []
+    fetched_ahead: list[Message] = []
     points = failpoints or Failpoints.disarmed()
     codec = CloudApiCodec(secrets=(SECRET,))
     digests = Digests(keys=keys)
     tombstones = Tombstones(digests=digests)
-    rules = {name: BreakerRule.read(text) for name, text in PRESETS.items()}
-    breakers = Breakers(database=store, clock=clock, rules=rules, failpoints=points)
-    limits = Limits(
-        database=store,
-        clock=clock,
-        digests=digests,
-        rules={name: RateLimit.read(name, text) for name, text in DOCUMENTED.items()},
-        failpoints=points,
-    )
     merges = Merges(database=store, clock=clock, ids=SequentialIds(), counting=Counting(home="USD"), country="US")
     speaker = Speaker(codec=codec, numbers=numbers)
+    gates = pacing(store, clock, points=points, speaker=speaker, digests=digests, number_rate=number_rate)
+    breakers, limits = gates.breakers, gates.limits
+    gateway = ScriptedGateway(clock=clock, name="whatsapp_pay", has_webhook=False)
+    payments = IncomingPayments(
+        database=store,
+        clock=clock,
+        payments=SwitchedOnPayments((ScriptedGateway(clock=clock), gateway)),
+        digests=digests,
+        failpoints=points,
+        bell=bell,
+    )
     inbox = Inbox(
         database=store,
         clock=clock,
@@ -212,11 +303,12 @@ def rooms(
                 reopens_within=timedelta(hours=24),
             ),
             accounts=Accounts(waba_id=waba_id),
+            payments=payments,
             numbers=numbers,
         ),
         failpoints=points,
         wake=bell.ring,
-        tell=facts.append,
+        tell=unmeasured(facts.append),
     )
     handling = Handling(
         database=store,
@@ -224,40 +316,56 @@ def rooms(
         assistant=assistant,
         speaker=speaker,
         whatsapp=whatsapp,
+        breakers=breakers,
         failpoints=points,
         bell=bell,
+        leasing=leasing,
+        tracer=Untraced(),
         receipts=True,
         typing=True,
+        gather=timedelta(seconds=gather),
         most_at_once=most_at_once,
-        tell=facts.append,
+        tell=unmeasured(facts.append),
+        fetch_ahead=fetched_ahead.extend,
     )
 
-    outreach = Outreach(manners=Manners(no_marketing_to=frozenset()))
+    outreach = Outreach(manners=Manners(no_marketing_to=frozenset()), pacing=gates)
     targeting = Targeting(outreach=outreach, counting=Counting(home="EUR"))
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
+    files, media_store = Files(), MemoryMediaStore()
+    sent_files = SentFiles(database=store, clock=clock, ids=SequentialIds(), files=files, store=media_store)
     outbox = Outbox(
         database=store,
         clock=clock,
         whatsapp=whatsapp,
         codec=codec,
         breakers=breakers,
-        limits=limits,
-        outcomes=Outcomes(clock=clock, breakers=breakers),
-        second_look=SecondLook(targeting=targeting, reminding=Reminding(outreach=outreach, templates={})),
-        settling=Settling(database=store, clock=clock, failpoints=points),
+        pacing=gates,
+        outcomes=Outcomes(clock=clock, breakers=breakers, leasing=leasing),
+        second_look=SecondLook(
+            targeting=targeting,
+            reminding=Reminding(outreach=outreach, templates={}),
+            noticing=noticing(codec, outreach=outreach),
+            reengaging=Reengaging(outreach=outreach, templates={}, terms=Terms()),
+        ),
+        sent_files=sent_files,
+        settling=Settling(database=store, clock=clock, failpoints=points, leasing=leasing),
         failpoints=points,
         bell=bell,
+        leasing=leasing,
+        tracer=Untraced(),
         pause=pause,
+        tell=unmeasured(facts.append),
         tag=TAG,
-        number_rate=number_rate,
         most_at_once=most_at_once,
     )
     return Rooms(
         database=store,
         clock=clock,
+        gateway=gateway,
         whatsapp=whatsapp,
         assistant=assistant,
         digests=digests,
@@ -268,13 +376,19 @@ def rooms(
         outbox=outbox,
         breakers=breakers,
         limits=limits,
-        dead_letters=DeadLetters(database=store, clock=clock, inbox=inbox, failpoints=points),
-        conversations=Conversations(database=store, clock=clock, speaker=speaker, whatsapp=whatsapp, receipts=True),
+        dead_letters=DeadLetters(database=store, clock=clock, inbox=inbox, payments=payments, failpoints=points),
+        conversations=Conversations(
+            database=store, clock=clock, speaker=speaker, whatsapp=whatsapp, breakers=breakers, receipts=True
+        ),
+        files=files,
+        media_store=media_store,
+        sent_files=sent_files,
         merges=merges,
         statistics=Statistics(database=store, clock=clock),
         verification=Verification(database=store),
         facts=facts,
         pauses=pauses,
+        fetched_ahead=fetched_ahead,
     )
 
 

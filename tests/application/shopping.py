@@ -1,42 +1,62 @@
 """A hub in memory with a shop that does as it is told, and a customer who has confirmed an order."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import attrs
 
+from tests.application.rooms import USUAL, noticing, pacing
 from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
+from wch.adapters.qr import SegnoQrCodes
 from wch.adapters.whatsapp.codec import CloudApiCodec
+from wch.application.announcing import Announcing
 from wch.application.bell import Bell
+from wch.application.breakers import PRESETS, Breakers
+from wch.application.catalogue_calls import CatalogueCalls
+from wch.application.catalogue_looks import CatalogueLooks
 from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
+from wch.application.full_runs import FullRuns
+from wch.application.item_tasks import ItemTasks
 from wch.application.late_payments import LatePayments
 from wch.application.notifications import Notifications
+from wch.application.observers import unmeasured
 from wch.application.orders import Orders, PlacementSteps
+from wch.application.outreach import Manners, Outreach
 from wch.application.payment_steps import PaymentSteps
 from wch.application.payments import IncomingPayments
-from wch.application.ports import Database, UnitOfWork
+from wch.application.ports import Catalogue, Database, Gateway, MediaFiles, Payments, Shop, UnitOfWork
 from wch.application.refunds import REFUND, Refunds, RefundSteps
 from wch.application.saga_desk import SagaDesk
 from wch.application.sagas import Definition, SagaRunner
+from wch.application.seen_orders import SeenOrders
+from wch.application.shop_links import ShopLinks
 from wch.application.speaking import Speaker
+from wch.application.sync_leases import SyncLeases
 from wch.application.sync_tasks import SyncTasks
+from wch.application.tallies import Tallies
+from wch.application.tombstones import Tombstones
+from wch.application.untraced import Untraced
 from wch.domain.address import Address
 from wch.domain.cart import Cart, CartItem
-from wch.domain.catalogue import Buyer, Line
+from wch.domain.catalogue_item import ItemRules
+from wch.domain.circuit_breaker import BreakerRule
 from wch.domain.conversation import Conversation, ConversationStatus, State
+from wch.domain.lease import Leasing
 from wch.domain.message import Message
 from wch.domain.money import Money
-from wch.domain.notification import Notification
+from wch.domain.notification import DELAY, Notification
 from wch.domain.order import Order, OrderDraft
 from wch.domain.order_figures import Counting
 from wch.domain.payment import Offer
 from wch.domain.placement import PLACEMENT, freeze
+from wch.domain.quote import Buyer, Line
 from wch.domain.saga import Saga
 from wch.testing import FrozenClock, SequentialIds
+from wch.testing.faults import Faults
 from wch.testing.scripted_gateway import ScriptedGateway
 from wch.testing.scripted_shop import Goods, ScriptedShop
 
@@ -46,7 +66,24 @@ HOME = Address(
     first_name="Anna", last_name="Smith", address_1="Main St 1", city="Berlin", postcode="10115", country="DE"
 )
 MUG = Goods(sku="MUG", name="Mug", price=Decimal("9.50"), stock=10)
+AWAKE = Manners(quiet_start=time(0), quiet_end=time(0))
+"""Nobody sleeps, so that a test may be about something else."""
+
 CARD = Goods(sku="CARD", name="Gift Card", price=Decimal("25.00"), needs_shipping=False)
+
+
+@attrs.define
+class ScriptedFiles:
+    """Takes files as WhatsApp does, or not."""
+
+    taken: list[tuple[str, bytes, str]] = attrs.field(factory=list)
+    fails: Exception | None = None
+
+    async def upload(self, number: str, data: bytes, *, mime_type: str, filename: str) -> str:
+        if self.fails is not None:
+            raise self.fails
+        self.taken.append((number, data, mime_type))
+        return f"media-{len(self.taken)}-{filename}"
 
 
 @attrs.define(kw_only=True)
@@ -67,6 +104,8 @@ class Shopping:
     payments: IncomingPayments
     refunds: Refunds
     late: LatePayments
+    facts: list[object]
+    files: "ScriptedFiles"
 
     async def do(self, work: Callable[[UnitOfWork], Any]) -> Any:
         return await self.database.transact(work)
@@ -83,7 +122,14 @@ class Shopping:
         return check.available
 
     async def confirm(
-        self, sku: str = "MUG", *, quantity: int = 2, address: Address | None = HOME, online: bool = False
+        self,
+        sku: str = "MUG",
+        *,
+        quantity: int = 2,
+        address: Address | None = HOME,
+        online: bool = False,
+        gateway: str | None = None,
+        shipping: str = "standard",
     ) -> str:
         """Anna confirms her cart; the id of the placement that waits now."""
         product = await self.shop.shop.product(product_id=await self.product_id(sku))
@@ -91,12 +137,13 @@ class Shopping:
         quote = await self.shop.shop.quote(
             lines=(Line(product_id=product.id, quantity=quantity),),
             address=address,
-            shipping_id=None if address is None else "standard",
+            shipping_id=None if address is None else shipping,
             customer=Buyer(phones=(ANNA,)),
         )
-        offer = Offer(gateway="cod", title="Cash", fee=Money(Decimal(0), "EUR"), pays_later=True)
+        nothing = Money.zero(product.price.currency)
+        offer = Offer(gateway="cod", title="Cash", fee=nothing, pays_later=True)
         if online:
-            offer = Offer(gateway=self.gateway.name, title="Card", fee=Money(Decimal(0), "EUR"))
+            offer = Offer(gateway=gateway or self.gateway.name, title="Card", fee=nothing)
         item = CartItem(
             product_id=product.id,
             quantity=quantity,
@@ -191,6 +238,9 @@ class Shopping:
             ids=self.ids,
             definitions=self.runner.definitions if definition is None else {definition.saga_type: definition},
             failpoints=Failpoints.read(points, testing=True),
+            leasing=Leasing(),
+            tracer=Untraced(),
+            tell=unmeasured(self.facts.append),
             most_at_once=most_at_once,
         )
 
@@ -199,24 +249,116 @@ def _is_any_open(uow: UnitOfWork) -> bool:
     return any(saga.is_open for saga in uow.sagas.listed())
 
 
-async def shopping(*, twice: bool = False, database: Database | None = None, shelves: bool = True) -> Shopping:
-    """Shop, sagas, notices and sync over one memory database; without shelves there is no shop at all."""
-    clock, ids = FrozenClock(), SequentialIds()
+def syncing(
+    store: Database,
+    clock: FrozenClock,
+    shop: Shop,
+    *,
+    points: Failpoints,
+    counting: Counting,
+    catalogue: Catalogue | None = None,
+    tell: Callable[[object], None] = lambda _: None,
+    leasing: Leasing = USUAL,
+) -> SyncTasks:
+    """The duty of the sync queue with all that it stands on; it waits for nothing."""
+
+    async def pause(seconds: float) -> None:
+        clock.advance(seconds)
+
+    rules = {name: BreakerRule.read(text) for name, text in PRESETS.items()}
+    breakers = Breakers(database=store, clock=clock, rules=rules, failpoints=points, tallies=Tallies())
+    looks = CatalogueLooks(database=store, shop=shop, catalogue=catalogue, rules=ItemRules())
+    leases = SyncLeases(database=store, clock=clock, tell=tell, leasing=leasing)
+    return SyncTasks(
+        database=store,
+        clock=clock,
+        shop=shop,
+        seen_orders=SeenOrders(
+            counting=counting,
+            announcing=Announcing(delay=DELAY),
+            tombstones=Tombstones(digests=Digests(keys=("key",))),
+            country="US",
+        ),
+        failpoints=points,
+        leases=leases,
+        items=ItemTasks(
+            clock=clock,
+            looks=looks,
+            calls=CatalogueCalls(database=store, clock=clock, breakers=breakers, pause=pause),
+            leases=leases,
+            failpoints=points,
+            low_stock=5,
+            tell=tell,
+        ),
+        runs=FullRuns(database=store, clock=clock, shop=shop, looks=looks),
+        links=ShopLinks(database=store, clock=clock, shop=shop, leasing=leasing),
+        tracer=Untraced(),
+        most_at_once=50,
+    )
+
+
+async def shopping(
+    *,
+    twice: bool = False,
+    database: Database | None = None,
+    shelves: bool = True,
+    clock: FrozenClock | None = None,
+    currency: str = "EUR",
+    online: Gateway | None = None,
+    faults: Faults | None = None,
+    catalogue: Catalogue | None = None,
+    sells: ScriptedShop | None = None,
+) -> Shopping:
+    """Shop, sagas, notices and sync over one memory database; without shelves there is no shop at all.
+
+    `online` stands in for the scripted gateway; `faults` come between the rooms and all that they call.
+    `sells` is the shop, if it is another than one with a mug and a card.
+    """
+    clock, ids = clock or FrozenClock(), SequentialIds()
+    facts: list[object] = []
     store = database or MemoryDatabase(twice=twice)
-    shop = await ScriptedShop.selling([MUG, CARD], clock=clock) if shelves else cast("ScriptedShop", None)
-    speaker = Speaker(codec=CloudApiCodec(secrets=("secret",)), numbers=(NUMBER,))
+    shelf = sells or (
+        await ScriptedShop.selling([MUG, CARD], clock=clock, currency=currency)
+        if shelves
+        else cast("ScriptedShop", None)
+    )
+    shop: Shop = shelf
+    codec = CloudApiCodec(secrets=("secret",))
+    speaker = Speaker(codec=codec, numbers=(NUMBER,))
     points = Failpoints.disarmed()
     counting = Counting(home="EUR")
     gateway = ScriptedGateway(clock=clock)
-    ways = SwitchedOnPayments((CashOnDelivery(), gateway))
-    paying = PaymentSteps(shop=shop, payments=ways, clock=clock, speaker=speaker, wait=timedelta(hours=1))
-    steps = PlacementSteps(shop=shop, clock=clock, speaker=speaker, paying=paying, counting=counting)
-    refunding = RefundSteps(shop=shop, payments=ways, clock=clock, paying=paying, counting=counting)
+    ways: Payments = SwitchedOnPayments((CashOnDelivery(), gateway if online is None else online))
+    if faults is not None:
+        store, shop, ways = faults.database(store), faults.shop(shop), faults.payments(ways)
+    files = ScriptedFiles()
+    paying = PaymentSteps(
+        shop=shop,
+        payments=ways,
+        clock=clock,
+        speaker=speaker,
+        files=cast("MediaFiles", files),
+        codes=SegnoQrCodes(),
+        wait=timedelta(hours=1),
+    )
+    announcing = Announcing(delay=timedelta(0))
+    steps = PlacementSteps(
+        shop=shop, clock=clock, speaker=speaker, paying=paying, counting=counting, announcing=announcing
+    )
+    refunding = RefundSteps(
+        database=store,
+        shop=shop,
+        payments=ways,
+        clock=clock,
+        paying=paying,
+        counting=counting,
+        announcing=announcing,
+    )
     return Shopping(
         database=store,
         clock=clock,
         ids=ids,
-        shop=shop,
+        shop=shelf,
         speaker=speaker,
         runner=SagaRunner(
             database=store,
@@ -224,14 +366,27 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
             ids=ids,
             definitions={PLACEMENT: steps.definition(), REFUND: refunding.definition()},
             failpoints=points,
+            leasing=Leasing(),
+            tracer=Untraced(),
+            tell=unmeasured(facts.append),
             most_at_once=4,
         ),
-        orders=Orders(database=store, clock=clock, shop=shop),
-        desk=SagaDesk(database=store, clock=clock),
+        facts=facts,
+        files=files,
+        orders=Orders(database=store, clock=clock, shop=shop, tell=facts.append),
+        desk=SagaDesk(database=store, clock=clock, tell=facts.append),
         notices=Notifications(
-            database=store, clock=clock, shop=shop, speaker=speaker, failpoints=points, language="en"
+            database=store,
+            clock=clock,
+            shop=shop,
+            speaker=speaker,
+            noticing=noticing(
+                codec, outreach=Outreach(manners=AWAKE, pacing=pacing(store, clock, points=points, speaker=speaker))
+            ),
+            failpoints=points,
+            leasing=Leasing(),
         ),
-        sync=SyncTasks(database=store, clock=clock, shop=shop, counting=counting, failpoints=points, most_at_once=50),
+        sync=syncing(store, clock, shop, points=points, counting=counting, catalogue=catalogue),
         gateway=gateway,
         payments=IncomingPayments(
             database=store,
@@ -241,6 +396,6 @@ async def shopping(*, twice: bool = False, database: Database | None = None, she
             failpoints=points,
             bell=Bell(),
         ),
-        refunds=Refunds(database=store, clock=clock),
-        late=LatePayments(database=store, clock=clock, payments=ways),
+        refunds=Refunds(database=store, clock=clock, announcing=announcing),
+        late=LatePayments(database=store, clock=clock, payments=ways, tell=facts.append),
     )

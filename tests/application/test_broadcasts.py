@@ -15,7 +15,7 @@ from wch.application.outreach import Manners
 from wch.application.ports import UnitOfWork
 from wch.domain.campaign import CampaignError, CampaignState
 from wch.domain.document import amended
-from wch.domain.errors import TransitionError
+from wch.domain.errors import TransitionError, VersionMovedError
 from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.send_failure import GraphError, classify
 from wch.domain.send_result import Refused
@@ -111,6 +111,21 @@ async def test_a_pause_is_not_overtaken(shop: Campaigning) -> None:
     await shop.broadcasts.resume(plan.id, by="ana")
     await shop.run(minutes=3)
     assert len(set(shop.posted)) == len(shop.posted) == 60
+
+
+@pytest.mark.parametrize("move", ["start", "pause", "resume", "cancel", "unschedule"])
+async def test_whoever_saw_an_older_version_moves_nothing(shop: Campaigning, move: str) -> None:
+    """It is compared in the transaction that would move it, so nobody comes between."""
+    await shop.people(3)
+    plan = await shop.begun()
+    before = await shop.broadcasts.show(plan.id)
+
+    with pytest.raises(VersionMovedError):
+        await getattr(shop.broadcasts, move)(plan.id, by="ana", version=str(before.progress.rev - 1))
+
+    assert await shop.broadcasts.show(plan.id) == before
+    cancelled = await shop.broadcasts.cancel(plan.id, by="ana", version=str(before.progress.rev))
+    assert cancelled.progress.state is CampaignState.CANCELLED
 
 
 async def test_cancelling_skips_what_waits(shop: Campaigning) -> None:
@@ -373,7 +388,7 @@ async def test_a_list_makes_customers_of_those_with_evidence(shop: Campaigning) 
     await shop.run(minutes=1)
 
     assert upload is not None
-    assert upload.bad == (7,)
+    assert upload.bad == [7]
     assert await shop.words(plan) == {
         s: "sent",
         "34600000777": "sent",
@@ -459,7 +474,7 @@ async def test_what_it_costs_and_how_long_it_takes(shop: Campaigning) -> None:
     """Countries without a price are named with their number, never guessed."""
     await shop.people(60)
     await shop.people(40, first=351912345600)
-    limits = {"v": 1, "tier": 50, "used_24h": 0}
+    limits = {"v": 1, "tier": 50}
     await shop.hub.do(lambda uow: uow.options.put("whatsapp.limits", limits))
     plan, _ = await shop.broadcasts.draft(EVERYONE, by="ana")
 
@@ -469,6 +484,23 @@ async def test_what_it_costs_and_how_long_it_takes(shop: Campaigning) -> None:
     assert told["without_price"] == {"PT": 40}
     assert told["days"] == 2
     assert told["finishes_at"].startswith("2026-03-03")
+
+
+async def test_what_was_sent_within_a_day_is_no_longer_free(shop: Campaigning) -> None:
+    """Ten were written to of a tier of fifty, so fifty more take two days, and a day later only one."""
+    await shop.hub.do(lambda uow: uow.options.put("whatsapp.limits", {"v": 1, "tier": 50}))
+    await shop.people(10)
+    await shop.begun()
+    await shop.run(minutes=1)
+    await shop.people(50, first=34700000000)
+    plan, _ = await shop.broadcasts.draft({**EVERYONE, "name": "second"}, by="ana")
+
+    told = await shop.broadcasts.rehearse(plan)
+    shop.hub.clock.advance(27 * 3600)
+    later = await shop.broadcasts.rehearse(plan)
+
+    assert (told["recipients"], told["used_24h"], told["days"]) == (50, 10, 2)
+    assert (later["used_24h"], later["days"]) == (0, 1)
 
 
 async def test_the_report_adds_up(shop: Campaigning) -> None:

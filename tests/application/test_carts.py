@@ -9,7 +9,8 @@ import attrs
 import pytest
 
 from wch.adapters.memory import MemoryDatabase
-from wch.application.carts import PAGE, CartAbandoned, Carts
+from wch.application.carts import PAGE, Carts
+from wch.application.facts import CartAbandoned
 from wch.application.ports import UnitOfWork
 from wch.domain.cart import Cart, CartItem, CartStatus
 from wch.domain.conversation import Conversation, ConversationStatus

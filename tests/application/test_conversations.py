@@ -103,6 +103,20 @@ async def test_taking_over_and_handing_back(hub: Rooms) -> None:
     assert await hub.handling.work() == 1
 
 
+async def test_a_thread_is_ended_once(hub: Rooms) -> None:
+    """Whoever was not answered asks again: that changes nothing, and nobody has decided twice."""
+    await hub.hear("hi")
+    thread = await hub.thread()
+    ended = await hub.conversations.resolve(thread.id, by="ann")
+    hub.clock.advance(60)
+
+    again = await hub.conversations.resolve(thread.id, by="ann")
+
+    assert again == ended
+    decided = await hub.do(lambda uow: uow.audit.listed())
+    assert [line.action for line in decided] == ["conversation.resolve"]
+
+
 @pytest.mark.parametrize(
     ("with_checkout", "with_cart", "state"),
     [

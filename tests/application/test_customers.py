@@ -1,5 +1,7 @@
 """Customers are found by any spelling of their number, and what is changed for them leaves evidence."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from wch.adapters.memory import MemoryDatabase
@@ -9,16 +11,24 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.errors import NotFoundError, StoreMisusedError
 from wch.domain.order_figures import Counting
 from wch.testing import NOON, FrozenClock
+from wch.testing.scripted_shop import ScriptedShop
 
 ANNA = "16505551234"
 MEXICAN = ("5215512345678", "525512345678")
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])
-def customers(request: pytest.FixtureRequest) -> Customers:
-    return Customers(
-        country="ES", counting=Counting(home="EUR"), database=MemoryDatabase(twice=request.param), clock=FrozenClock()
+async def customers(request: pytest.FixtureRequest) -> AsyncIterator[Customers]:
+    clock = FrozenClock()
+    shop = await ScriptedShop.selling(clock=clock)
+    yield Customers(
+        country="ES",
+        counting=Counting(home="EUR"),
+        database=MemoryDatabase(twice=request.param),
+        clock=clock,
+        shop=shop,
     )
+    await shop.aclose()
 
 
 async def met(customers: Customers, *phones: str) -> None:

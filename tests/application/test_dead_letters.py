@@ -88,11 +88,41 @@ async def test_a_dry_run_changes_nothing(hub: Rooms) -> None:
     """It runs the same code and takes it back."""
     letter = await dead(hub)
 
-    tried = await hub.dead_letters.replay(letter.id, by="ann", dry_run=True)
+    tried = await hub.dead_letters.rehearse(letter.id, by="ann")
 
-    assert tried.status is DeadLetterStatus.REPLAYED
+    assert tried.letter.status is DeadLetterStatus.REPLAYED
     assert (await hub.dead_letters.show(letter.id)).status is DeadLetterStatus.PENDING
     assert (await hub.rows())[0].status is MessageStatus.DEAD
+
+
+async def test_a_dry_run_names_the_rows(hub: Rooms) -> None:
+    """The message that would wait again, with how it stands and how it would: nothing is read between the lines."""
+    letter = await dead(hub)
+
+    tried = await hub.dead_letters.rehearse(letter.id, by="ann")
+
+    (change,) = tried.changes
+    assert (change.table, change.before, change.after) == ("messages", "dead", "received")
+    assert change.row == str((await hub.rows())[0].id)
+    assert change.message is not None
+    assert not change.goes
+
+
+async def test_a_dry_run_of_a_delivery_names_what_would_be_new() -> None:
+    """Bytes are not a row yet: whoever looks sees the message, its thread and its customer come."""
+    before = rooms(numbers=(NUMBER,))
+    await before.post({"messages": [said("one")]}, number="999")
+    (letter,) = await before.letters()
+    after = rooms(numbers=(NUMBER, "999"), database=before.database)
+
+    tried = await after.dead_letters.rehearse(letter.id, by="ann")
+
+    new = [one.table for one in tried.changes if one.before is None]
+    assert "messages" in new
+    assert "conversations" in new
+    assert [one.message.words for one in tried.changes if one.message is not None] == ["one"]
+    assert await after.rows() == []
+    assert (await after.letters())[0].status is DeadLetterStatus.PENDING
 
 
 async def test_it_fails_again_and_has_a_new_letter(hub: Rooms) -> None:

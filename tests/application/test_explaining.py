@@ -1,5 +1,6 @@
 """Whoever asks why is answered by the rules that decided, or that would decide now."""
 
+from datetime import timedelta
 from typing import cast
 
 import attrs
@@ -7,9 +8,11 @@ import pytest
 
 from tests.application.campaigning import Campaigning, campaigning
 from tests.application.rooms import ANNA
-from wch.application.explaining import Explaining, sentence
+from wch.application.explaining import Explaining, Explanation, sentence
+from wch.application.notifications import Notifications
 from wch.application.reminders import Reminders
 from wch.domain.errors import NotFoundError
+from wch.domain.hindsight import UNDATED
 from wch.domain.verdict import RULES
 from wch.testing import NOON
 
@@ -28,6 +31,7 @@ def explaining(shop: Campaigning) -> Explaining:
         clock=shop.hub.clock,
         targeting=shop.fanning_out.targeting,
         reminders=not_asked,
+        notifications=cast("Notifications", None),  # and order notices in theirs
     )
 
 
@@ -107,3 +111,74 @@ async def test_an_answer_of_the_dialogue_is_explained_too(shop: Campaigning) -> 
         await explaining(shop).message(10**6)
     with pytest.raises(NotFoundError):
         await explaining(shop).recipient(10**6)
+
+
+# --- earlier moments
+
+
+async def test_a_held_recipient_is_told_as_it_stood_then(shop: Campaigning) -> None:
+    """Held at night and sent in the morning: each moment has its own answer, and nothing that came after it."""
+    night = NOON.replace(hour=22)
+    shop.hub.clock.set(night)
+    await shop.people(1)
+    plan = await shop.begun()
+    await shop.drain()
+    shop.hub.clock.set(night + timedelta(hours=9, minutes=1))
+    await shop.drain()
+    (row,) = await shop.rows(plan)
+    assert row.status.value == "sent"
+
+    then = await explaining(shop).recipient(row.id, at=night + timedelta(minutes=30))
+    after = await explaining(shop).recipient(row.id, at=night + timedelta(hours=10))
+
+    assert (then.outcome, then.reason) == ("hold", "quiet")
+    assert then.until == night + timedelta(hours=9)
+    assert [one["what"] for one in then.history] == ["recipient written"]
+    assert {one["rule"] for one in then.rules if one["facts"].get("as_of") == "now"} == set(UNDATED)
+    assert after.outcome == "done"
+    assert {one["verdict"] for one in after.rules} == {"allow"}
+
+
+async def test_a_withdrawal_and_a_pause_are_dated(shop: Campaigning) -> None:
+    """Consent is that of its log, the campaign's state that of its own."""
+    night = NOON.replace(hour=22)
+    shop.hub.clock.set(night)
+    (phone,) = await shop.people(1)
+    plan = await shop.begun()
+    await shop.drain()
+    (row,) = await shop.rows(plan)
+    shop.hub.clock.advance(600)
+    out = shop.hub.clock.now()
+    await shop.change(phone, lambda one: one.consenting("marketing", "out", source="keyword", now=out))
+    await shop.broadcasts.pause(plan.id, by="ana")
+    shop.hub.clock.advance(600)
+
+    def verdicts(told: Explanation) -> dict[str, str]:
+        return {str(one["rule"]): str(one["verdict"]) for one in told.rules if one["rule"] in {"consent", "subject"}}
+
+    assert verdicts(await explaining(shop).recipient(row.id)) == {"consent": "refuse", "subject": "hold"}
+    assert verdicts(await explaining(shop).recipient(row.id, at=night + timedelta(minutes=5))) == {
+        "consent": "allow",
+        "subject": "allow",
+    }
+
+
+async def test_a_reply_is_told_as_it_stood_before_it_left(shop: Campaigning) -> None:
+    """It waited, the window was open; later it is over. What was accepted later is no part of its history."""
+    await shop.hub.hear("hello")
+    shop.hub.clock.advance(10)
+    await shop.hub.handling.work()
+    said, answered = await shop.hub.rows(ANNA)
+    shop.hub.clock.advance(20)
+    await shop.hub.outbox.work()
+
+    waiting = await explaining(shop).message(answered.id, at=NOON + timedelta(seconds=15))
+    gone = await explaining(shop).message(answered.id, at=NOON + timedelta(seconds=30))
+    heard = await explaining(shop).message(said.id, at=NOON + timedelta(seconds=5))
+
+    assert (waiting.outcome, [one["what"] for one in waiting.history]) == ("send", ["written"])
+    window = next(one for one in waiting.rules if one["rule"] == "window")
+    assert window["verdict"] == "allow"
+    assert "as_of" not in window["facts"]
+    assert (gone.outcome, gone.reason) == ("done", "sent")
+    assert [one["what"] for one in heard.history] == ["accepted"]

@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
-from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.application.rooms import rooms
+import wch
+from tests.application.rooms import Hasty, rooms
 from wch.application.failpoints import NAMES, FailpointError, Failpoints
 from wch.application.intake import Source
 from wch.domain.errors import SettingsError
@@ -60,6 +62,18 @@ def test_it_dies_and_dawdles(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slept == [0.25]
 
 
+def test_every_place_in_the_code_has_its_name_and_every_name_its_place() -> None:
+    """A name that nobody wrote down cannot be armed; one that nobody passes tries nothing."""
+    package = Path(wch.__file__).parent
+    passed = {
+        name
+        for path in package.rglob("*.py")
+        for name in re.findall(r"""failpoints?\("([a-z_]+\.[a-z_]+)"\)""", path.read_text())
+    }
+
+    assert passed == set(NAMES)
+
+
 def test_disarmed_costs_nothing() -> None:
     """Every name may be passed."""
     points = Failpoints.disarmed()
@@ -67,7 +81,7 @@ def test_disarmed_costs_nothing() -> None:
         points(name)
 
 
-async def test_the_names_of_these_rooms_are_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_names_of_these_rooms_are_passed() -> None:
     """A name that nobody passes is a test that never fails."""
     passed: set[str] = set()
 
@@ -75,9 +89,8 @@ async def test_the_names_of_these_rooms_are_passed(monkeypatch: pytest.MonkeyPat
         def __call__(self, name: str) -> None:
             passed.add(name)
 
-    monkeypatch.setattr("wch.application.handling.RENEWED_EVERY", timedelta(seconds=0.001))
     points: Any = Noting({})
-    hub = rooms(failpoints=points)
+    hub = rooms(failpoints=points, leasing=Hasty())
     script = hub.assistant.script
 
     async def slow(scene: Any) -> Any:
@@ -89,7 +102,7 @@ async def test_the_names_of_these_rooms_are_passed(monkeypatch: pytest.MonkeyPat
     await hub.worker().drain()
     await hub.inbox._single(  # noqa: SLF001 - the way after an error
         hub.inbox.codec.read(b'{"object":"whatsapp_business_account","entry":[{}]}', now=hub.clock.now()).events[0],
-        Source.of(b"x"),
+        Source(body=b"x"),
     )
     (letter,) = await hub.letters()
     await hub.dead_letters.replay(letter.id, by="ann")

@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.application.rooms import ANNA, BORIS, NUMBER, Rooms, answering, parrot, rooms, said
+from tests.application.rooms import ANNA, BORIS, NUMBER, Hasty, Rooms, answering, parrot, rooms, said
 from wch.adapters.memory import MemoryDatabase
 from wch.application.dialogue.scene import Answer, SagaSignal, Scene
+from wch.application.facts import LeaseLost
 from wch.application.failpoints import Failpoints
 from wch.application.handling import LOOKS_AGAIN
 from wch.application.ports import UnitOfWork
@@ -18,7 +19,7 @@ from wch.domain.conversation import ConversationStatus, State
 from wch.domain.dead_letter import Reason
 from wch.domain.document import amended
 from wch.domain.errors import StoreUnavailableError
-from wch.domain.lease import TERM, Work
+from wch.domain.lease import TERM, Leasing, Work
 from wch.domain.message import Class, Direction, MessageStatus
 from wch.domain.placement import Placement
 from wch.domain.saga import Saga
@@ -191,6 +192,37 @@ async def test_three_lost_leases_are_a_crash(hub: Rooms) -> None:
     assert [row.status for row in await hub.rows()] == [MessageStatus.DEAD, MessageStatus.PENDING]
 
 
+async def test_a_last_attempt_after_lost_leases_is_made_alone(hub: Rooms) -> None:
+    """Who was only in the same hands as a message that kills its worker must not die of it a third time."""
+    at_once: list[set[str]] = []
+    thinking: set[str] = set()
+
+    async def noting(scene: Scene) -> Answer:
+        thinking.add(scene.profile.phone)
+        at_once.append(set(thinking))
+        await asyncio.sleep(0)
+        thinking.discard(scene.profile.phone)
+        return answering(scene, "fine")
+
+    hub.assistant.script = noting
+    people = [f"3460000000{n}" for n in range(4)]
+    for person in people[:2]:
+        await hub.hear("hi", sender=person)
+    for _ in range(2):
+        for thread in await hub.do(lambda uow: uow.conversations.listed()):
+            await hub.do(lambda uow, of=thread.id: hub.handling._take(uow, of))  # type: ignore[misc]  # noqa: SLF001 - dying in the middle
+        hub.clock.advance(LEASE)
+    for person in people[2:]:
+        await hub.hear("hi", sender=person)
+
+    assert await hub.handling.work() == 4
+
+    assert at_once[:2] == [{people[0]}, {people[1]}], "each of these may be the one"
+    assert {frozenset(one) for one in at_once[2:]} == {frozenset(people[2:3]), frozenset(people[2:])}, (
+        "nobody else waits"
+    )
+
+
 async def test_a_zombie_writes_nothing(hub: Rooms) -> None:
     """A worker that was paused beyond its lease finishes nothing that another has finished."""
     await hub.hear("hi")
@@ -212,6 +244,7 @@ async def test_a_zombie_writes_nothing(hub: Rooms) -> None:
     await zombie
 
     assert [row.content["body"]["text"]["body"] for row in (await hub.rows())[1:]] == ["you said hi"]
+    assert hub.facts.count(LeaseLost(work="inbound")) == 1
 
 
 async def test_a_late_failure_is_no_failure(hub: Rooms) -> None:
@@ -469,6 +502,21 @@ async def test_a_receipt_that_fails_fails_nothing(hub: Rooms) -> None:
     assert (await hub.rows())[0].read_at is None
 
 
+async def test_what_is_down_is_not_told_that_something_was_read(hub: Rooms) -> None:
+    """While WhatsApp's breaker is open no call is made, and one that nothing depends on is no probe either."""
+    await hub.breakers.open("whatsapp", by="ann")
+    await hub.hear("hi")
+    await hub.handling.work()
+    await hub.conversations.seen((await hub.thread()).id)
+    during = list(hub.whatsapp.read)
+    await hub.breakers.close("whatsapp", by="ann")
+    await hub.hear("hi")
+    await hub.handling.work()
+
+    assert during == []
+    assert len(hub.whatsapp.read) == 1
+
+
 async def test_an_unreadable_row_uses_up_its_own_attempts() -> None:
     """What cannot be read is decoded after the take, and stops nobody."""
     hub = rooms()
@@ -547,9 +595,9 @@ async def test_nothing_is_begun_at_closing_time(hub: Rooms) -> None:
     assert await hub.handling.work() == 1
 
 
-async def test_leases_are_renewed_while_the_dialogue_thinks(hub: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_leases_are_renewed_while_the_dialogue_thinks(hub: Rooms) -> None:
     """A slow answer is not taken over; it is finished under the renewed stamp."""
-    monkeypatch.setattr("wch.application.handling.RENEWED_EVERY", timedelta(seconds=0.005))
+    hub.handling = attrs.evolve(hub.handling, leasing=Hasty())
     await hub.hear("hi")
 
     async def slow(scene: Scene) -> Answer:
@@ -565,9 +613,9 @@ async def test_leases_are_renewed_while_the_dialogue_thinks(hub: Rooms, monkeypa
     assert (row.status, row.retry_count) == (MessageStatus.PROCESSED, 1)
 
 
-async def test_renewing_stops_when_the_lease_is_lost(hub: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_renewing_stops_when_the_lease_is_lost(hub: Rooms) -> None:
     """Whoever lost the lease does not fight for it."""
-    monkeypatch.setattr("wch.application.handling.RENEWED_EVERY", timedelta(seconds=0.005))
+    hub.handling = attrs.evolve(hub.handling, leasing=Hasty())
     await hub.hear("hi")
     (row,) = await hub.rows()
 
@@ -602,6 +650,9 @@ class Flaky:
     async def forget(self) -> bool:
         return True
 
+    def redone(self) -> dict[str, int]:
+        return {}
+
     async def clock_offset(self) -> Any:
         return timedelta(0)
 
@@ -609,11 +660,10 @@ class Flaky:
         return None
 
 
-async def test_a_store_that_is_away_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_is_away_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Taking, renewing, finishing and giving back may all fail: the lease runs out, and somebody else goes on."""
-    monkeypatch.setattr("wch.application.handling.RENEWED_EVERY", timedelta(seconds=0.005))
     store = Flaky(rooms())
-    hub = rooms(database=store)
+    hub = rooms(database=store, leasing=Hasty())
     await hub.hear("hi")
     store.refuses = True
     assert await hub.handling.work() == 0
@@ -627,12 +677,80 @@ async def test_a_store_that_is_away_loses_nothing(monkeypatch: pytest.MonkeyPatc
     hub.assistant.script = away
     assert await hub.handling.work() == 0
     store.refuses = False
+    assert "an inbound message is left to its lease" in caplog.messages
     assert (await hub.rows())[0].status is MessageStatus.PROCESSING
     hub.assistant.script = parrot
     hub.clock.advance(LEASE)
 
     assert await hub.handling.work() == 1
     assert await hub.is_sound()
+
+
+class Impatient(Hasty):
+    """Gives up soon after its last renewal."""
+
+    @property
+    def given_up_after(self) -> timedelta:
+        return timedelta(seconds=0.03)
+
+
+async def test_who_cannot_renew_stops_before_others_may_take_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Thinking ends at two thirds of the term after the last renewal; the row is left to its lease, unanswered."""
+    store = Flaky(rooms())
+    hub = rooms(database=store, leasing=Impatient())
+    await hub.hear("hi")
+
+    async def endless(scene: Scene) -> Answer:
+        store.refuses = True
+        await asyncio.Event().wait()
+        return answering(scene, "never said")
+
+    hub.assistant.script = endless
+    assert await hub.handling.work() == 1
+    store.refuses = False
+
+    (row,) = await hub.rows()
+    assert (row.status, row.retry_count) == (MessageStatus.PROCESSING, 1)
+    assert "inbound lease lost" in caplog.messages
+
+
+async def test_a_time_out_of_the_dialogues_own_is_an_error_of_ours(hub: Rooms) -> None:
+    """It is no lost lease: the row goes back, one attempt older."""
+    await hub.hear("hi")
+
+    async def late(_scene: Scene) -> Answer:
+        raise TimeoutError
+
+    hub.assistant.script = late
+    await hub.handling.work()
+
+    (row,) = await hub.rows()
+    assert (row.status, row.retry_count) == (MessageStatus.RECEIVED, 1)
+
+
+async def test_a_shorter_lease_is_taken_over_sooner_and_other_waits_hold() -> None:
+    """Both are settings: what is set is what is kept."""
+    hub = rooms(leasing=Leasing(term=timedelta(seconds=10), waits=(100,)))
+    await hub.hear("hi")
+    (row,) = await hub.rows()
+    before = Work(id=row.id, status="received", attempts=0, stamp=row.updated_at)
+    await hub.do(lambda uow: uow.messages.move(before, before.taken("processing", now=hub.clock.now())))
+    hub.clock.advance(9)
+    assert await hub.handling.work() == 0
+    hub.clock.advance(2)
+
+    async def broken(_scene: Scene) -> Answer:
+        raise ValueError
+
+    hub.assistant.script = broken
+    assert await hub.handling.work() == 1
+    hub.assistant.script = parrot
+    hub.clock.advance(70)
+    assert await hub.handling.work() == 0
+    hub.clock.advance(60)
+
+    assert await hub.handling.work() == 1
+    assert (await hub.rows())[0].status is MessageStatus.PROCESSED
 
 
 @pytest.mark.parametrize("place", ["inbound.taken", "inbound.before_finish"])
@@ -740,3 +858,29 @@ async def test_a_store_that_is_away_costs_a_message_nothing() -> None:
     (heard, answer) = await hub.rows()
     assert (heard.status, heard.retry_count) == (MessageStatus.PROCESSED, 1)
     assert answer.direction is Direction.OUTBOUND
+
+
+async def test_words_in_pieces_are_answered_together() -> None:
+    """With `gather_seconds` nothing is taken before the customer rests, and then all of it."""
+    hub = rooms(gather=3)
+    await hub.hear("do you have")
+    hub.clock.advance(2)
+    await hub.hear("umbrellas?")
+
+    hub.clock.advance(2)
+    assert await hub.handling.work() == 0
+    hub.clock.advance(1)
+    assert await hub.handling.work() == 2
+
+    assert [len(scene.messages) for scene in hub.assistant.scenes] == [2]
+
+
+async def test_what_was_handled_may_be_fetched_ahead() -> None:
+    """After the commit, whatever it was; the one who fetches knows what has a file."""
+    hub = rooms()
+    await hub.hear("hi")
+    assert hub.fetched_ahead == []
+
+    await hub.handling.work()
+
+    assert [one.content["text"] for one in hub.fetched_ahead] == ["hi"]

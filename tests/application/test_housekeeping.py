@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from tests.application.rooms import ANNA, BORIS, Rooms, rooms, status
+from wch.application import silence
 from wch.application.housekeeping import Every, Housekeeping
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import ConversationStatus, State
@@ -22,9 +23,11 @@ def sweeper(hub: Rooms) -> Housekeeping:
     return Housekeeping(
         database=hub.database,
         clock=hub.clock,
+        limits=hub.limits,
         resolve_after=timedelta(hours=24),
         person_silent_for=timedelta(hours=24),
         phone_app_silent_for=timedelta(hours=2),
+        silent_percent=1,
         rest=Every(hub.clock, 30.0),
     )
 
@@ -176,3 +179,35 @@ async def test_the_dialogue_takes_over_where_people_fell_silent(hub: Rooms) -> N
     assert states[0] == ("escalated", "escalated")
     assert states[1] == states[2] == ("escalated", "active")
     assert states[3][0] == "active"
+
+
+async def test_sends_that_nobody_spoke_of_are_an_alarm_once(hub: Rooms) -> None:
+    """A send to an id of the wrong kind is accepted and vanishes: a day later it shows, and health says so."""
+    for number in range(100):
+        await hub.hear("hi", sender=f"4915{number:03}")
+        await hub.handling.work()
+    while await hub.outbox.work():
+        hub.clock.advance(1)
+    for number in range(1, 99):
+        await hub.post({"statuses": [status(f"wamid.sent.{number}", "delivered")]})
+    duty = sweeper(hub)
+    assert await hub.see(silence.latest) == (0, 0)
+
+    hub.clock.advance(timedelta(hours=35))
+    await duty.work()
+    assert await hub.see(silence.latest) == (0, 0)
+    hub.clock.advance(timedelta(hours=2))
+    await duty.work()
+    hub.clock.advance(60)
+    await duty.work()
+
+    assert await hub.see(silence.latest) == (2, 100)
+    alarms = [one for one in await hub.see(lambda uow: uow.audit.listed()) if one.action == "alarm.silent_sends"]
+    assert [one.detail["silent"] for one in alarms] == [2]
+
+
+async def test_one_silent_send_in_a_hundred_is_no_alarm() -> None:
+    """More than that is."""
+    assert not silence.is_too_much(1, 100, 1)
+    assert silence.is_too_much(2, 100, 1)
+    assert not silence.is_too_much(0, 0, 1)

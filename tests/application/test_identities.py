@@ -1,5 +1,6 @@
 """Numbers change, ids stand for numbers, numbers find new owners: one person stays one customer."""
 
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.message import Class, Message
 from wch.domain.moment import unix
 from wch.domain.phone import surrogate
+from wch.domain.saga import Saga
 from wch.testing import NOON
 from wch.testing.contract.samples import item
 
@@ -75,6 +77,19 @@ async def test_a_number_change_moves_everything_once(hub: Rooms) -> None:
     assert [row.type for row in await hub.rows(NEW)] == ["text", "system"]
     assert await hub.see(lambda uow: uow.carts.of(ANNA)) is None
     assert await hub.is_sound()
+
+
+async def test_a_new_number_brings_a_new_id_and_no_new_owner(hub: Rooms) -> None:
+    """WhatsApp makes another user id with another number and tells both at once: consent stays, nobody is called."""
+    await say(hub, "hi", number=ANNA, user_id=BSUID)
+    await hub.do(with_cart)
+    await system(hub, sender=ANNA, type="user_changed_number", wa_id=NEW, user_id=OTHER_ID, body="x")
+    await say(hub, "it is me", number=NEW, user_id=OTHER_ID)
+    await say(hub, "and without a number", user_id=OTHER_ID)
+
+    (known,) = (await people(hub)).values()
+    assert (known.phone, known.opt_in_marketing, known.new_owner_since) == (NEW, True, None)
+    assert known.preferences["identity"]["bsuid"] == OTHER_ID
 
 
 async def test_who_writes_from_the_old_number_is_somebody_new(hub: Rooms) -> None:
@@ -262,23 +277,94 @@ async def test_an_opt_out_of_one_spelling_holds_for_both(hub: Rooms) -> None:
     assert len(hub.whatsapp.sent) == 2
 
 
-async def test_an_order_that_is_being_placed_puts_the_merge_off(hub: Rooms) -> None:
-    """Nobody's order is torn; the next message asks again."""
-    from wch.domain.saga import Saga  # noqa: PLC0415 - only here
+def placing(phone: str) -> Any:
+    """A cart that is being ordered, at any time later than another one's."""
 
+    def work(uow: UnitOfWork) -> str:
+        lines = (item(5),)
+        kept = uow.carts.add(attrs.evolve(Cart.opened(phone, now=NOON), items=lines, total=total_of(lines)))
+        context = {"customer": {"phone": phone}}
+        return uow.sagas.add(Saga.begun(kept.saga_id, "placement", context, now=NOON)).saga_id
+
+    return work
+
+
+async def test_an_order_that_is_being_placed_comes_along(hub: Rooms) -> None:
+    """By a card, by a number beside the id, by a new number: whoever it is, the order is theirs."""
     await say(hub, "one", user_id=BSUID)
-    lines = (item(5),)
-    cart = attrs.evolve(Cart.opened(KEY, now=NOON), items=lines, total=total_of(lines))
-    kept = await hub.do(lambda uow: uow.carts.add(cart))
-    await hub.do(lambda uow: uow.sagas.add(Saga.begun(kept.saga_id, "placement", {}, now=NOON)))
+    saga_id = await hub.do(placing(KEY))
 
     await say(
         hub, "", user_id=BSUID, type="contacts", contacts=[{"phones": [{"phone": ANNA}]}], origin="contact_request"
     )
+    await system(hub, sender=ANNA, type="user_changed_number", wa_id=NEW, body="x")
 
-    assert set(await people(hub)) == {KEY}
+    assert set(await people(hub)) == {NEW}
+    assert (await hub.see(lambda uow: uow.sagas.get(saga_id))).customer == NEW
+    assert (await hub.see(lambda uow: uow.carts.of(NEW))).saga_id == saga_id
+    assert await hub.letters() == []
+
+
+async def test_the_cart_that_is_being_ordered_stays(hub: Rooms) -> None:
+    """Whichever of the two changed later."""
+    await hub.hear("hi")
+    saga_id = await hub.do(placing(ANNA))
+    hub.clock.advance(60)
+    await hub.hear("hi", sender=NEW)
+    await hub.do(with_cart_of(NEW))
+
+    await system(hub, sender=ANNA, type="user_changed_number", wa_id=NEW, body="x")
+
+    assert (await hub.see(lambda uow: uow.carts.of(NEW))).saga_id == saga_id
+
+
+async def test_two_orders_at_once_are_a_persons_business(hub: Rooms) -> None:
+    """One customer has one cart: both orders go on, and nothing is lost in a dead letter."""
+    await hub.hear("hi")
+    await hub.hear("hi", sender=NEW)
+    sagas = [await hub.do(placing(ANNA)), await hub.do(placing(NEW))]
+
+    await system(hub, sender=ANNA, type="user_changed_number", wa_id=NEW, body="x")
+
+    assert set(await people(hub)) == {ANNA, NEW}
+    assert [(await hub.see(lambda uow: uow.sagas.get(one))).customer for one in sagas] == [ANNA, NEW]  # noqa: B023 - awaited here
+    assert "customer.merge_suggested" in [one.action for one in await hub.see(lambda uow: uow.audit.listed())]
+    assert await hub.letters() == []
     hub.assistant.script = _quiet
     await hub.handling.work()
+
+
+async def test_orders_that_were_placed_are_the_new_numbers_too(hub: Rooms) -> None:
+    """What is paid back a month later reaches who paid; undone, all of it goes back."""
+    await hub.hear("hi")
+
+    def ordered(uow: UnitOfWork) -> None:
+        context = {"customer": {"phone": ANNA}}
+        done = Saga.begun("order-9-1", "placement", context, now=NOON).completed(now=NOON)
+        uow.sagas.add(done)
+        uow.sagas.add(Saga.begun("order-8-1", "placement", {"customer": {"phone": "1"}}, now=NOON))
+        uow.sagas.add(Saga.begun("refund-7-1", "refund", context, now=NOON))
+        uow.options.put("shop:order:7", {"v": 1, "phone": ANNA, "saga": "order-9-1"})
+
+    await hub.do(ordered)
+    await system(hub, sender=ANNA, type="user_changed_number", wa_id=NEW, body="x")
+
+    async def customers() -> list[str | None]:
+        return [one.customer for one in await hub.see(lambda uow: uow.sagas.listed())]
+
+    assert await customers() == ["1", NEW, NEW]
+    ((name, _),) = await hub.see(lambda uow: uow.options.named("customer.merge."))
+    await hub.merges.undo(int(name.rpartition(".")[2]), by="ana")
+    assert await customers() == ["1", ANNA, ANNA]
+
+
+def with_cart_of(phone: str) -> Any:
+    def work(uow: UnitOfWork) -> None:
+        lines = (item(5),)
+        later = NOON + timedelta(seconds=60)
+        uow.carts.add(attrs.evolve(Cart.opened(phone, now=later), items=lines, total=total_of(lines)))
+
+    return work
 
 
 async def _quiet(scene: Any) -> Any:

@@ -13,9 +13,10 @@ from tests.application.rooms import ANNA, BORIS, NUMBER, SECRET, Rooms, answerin
 from wch.adapters.whatsapp.signature import sign
 from wch.application.arrivals import MOST_RAW
 from wch.application.dialogue.scene import Answer, Scene
+from wch.application.facts import MessageReceived
 from wch.application.failpoints import FailpointError, Failpoints
 from wch.application.inbox import MOST_EVENTS
-from wch.application.intake import BYTES_WITH_EACH, MessageReceived
+from wch.application.intake import BYTES_WITH_EACH
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import ConversationStatus, Event, State
 from wch.domain.dead_letter import DeadLetterStatus, Reason
@@ -217,6 +218,9 @@ class Unavailable:
 
     async def forget(self) -> bool:
         return True
+
+    def redone(self) -> dict[str, int]:
+        return {}
 
     async def clock_offset(self) -> Any:
         return await self.store.clock_offset()

@@ -10,13 +10,16 @@ import pytest
 from wch.adapters.memory import MemoryDatabase
 from wch.application.merges import Merges
 from wch.application.ports import Database, UnitOfWork
-from wch.domain.broadcast import BroadcastRecipient
+from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
 from wch.domain.cart import Cart
 from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
+from wch.domain.document import document
 from wch.domain.errors import ConflictError, NotFoundError
 from wch.domain.order_figures import Counting, OrderSeen
+from wch.domain.placement import PLACEMENT
 from wch.domain.product_view import ProductView
+from wch.domain.saga import Saga
 from wch.testing import NOON, FrozenClock, SequentialIds
 
 KEPT, GONE = "34612345678", "34699999999"
@@ -158,3 +161,133 @@ async def test_nobody_is_merged_with_themselves(merges: Merges) -> None:
 
     with pytest.raises(ConflictError, match="one customer already"):
         await merges.merge(KEPT, f"+{KEPT}", by="ana")
+
+
+async def test_an_order_that_is_being_placed_comes_first(merges: Merges) -> None:
+    """Its rows would lose their customer in the middle of it."""
+
+    def placing(uow: UnitOfWork) -> None:
+        lives(uow)
+        cart = uow.carts.add(Cart.opened(GONE, now=NOON))
+        uow.sagas.add(Saga.begun(cart.saga_id, PLACEMENT, {"v": 1}, now=NOON))
+
+    await merges.database.transact(placing)
+    with pytest.raises(ConflictError, match="being placed"):
+        await merges.merge(KEPT, GONE, by="ana")
+
+    assert len(await people(merges.database)) == 2
+
+
+@pytest.mark.parametrize(("mine", "theirs", "stays"), [("pending", "sent", "sent"), ("read", "sent", "read")])
+async def test_of_two_rows_of_one_campaign_the_one_that_came_further_stays(
+    merges: Merges, mine: str, theirs: str, stays: str
+) -> None:
+    """What happened to either happened to them; nobody is written to twice by it."""
+
+    def reached(uow: UnitOfWork) -> None:
+        lives(uow)
+        for phone, status in ((KEPT, mine), (GONE, theirs)):
+            row = uow.recipients.of(5, phone, lock=True)
+            assert row is not None
+            uow.recipients.save(attrs.evolve(row, status=RecipientStatus(status)))
+        uow.recipients.add(BroadcastRecipient(campaign_id=6, phone=GONE, created_at=NOON))
+
+    await merges.database.transact(reached)
+    merge_id, _ = await merges.merge(KEPT, GONE, by="ana")
+    rows = await merges.database.read(lambda uow: [uow.recipients.of(number, KEPT) for number in (5, 6)])
+    assert [row and row.status.value for row in rows] == [stays, "pending"]
+    await merges.undo(merge_id, by="ana")
+
+    back = await merges.database.read(lambda uow: uow.recipients.of(6, GONE))
+    assert back is not None
+
+
+async def test_later_news_of_orders_reach_whoever_is_left_and_go_back(merges: Merges) -> None:
+    """An order that has changed hands since stays where it is."""
+
+    def known(uow: UnitOfWork) -> None:
+        lives(uow)
+        for number in (1, 2):
+            uow.options.put(f"shop:order:{number}", document(phone=GONE, status="processing"))
+        uow.options.put("shop:order:3", document(phone="34600000000"))
+
+    await merges.database.transact(known)
+    merge_id, _ = await merges.merge(KEPT, GONE, by="ana")
+    await merges.database.transact(lambda uow: uow.options.put("shop:order:2", document(phone="34600000000")))
+    moved = await merges.database.read(lambda uow: uow.options.get("shop:order:1"))
+    assert moved is not None
+    assert moved["phone"] == KEPT
+    await merges.undo(merge_id, by="ana")
+
+    phones = await merges.database.read(
+        lambda uow: [(uow.options.get(f"shop:order:{number}") or {}).get("phone") for number in (1, 2, 3)]
+    )
+    assert phones == [GONE, "34600000000", "34600000000"]
+
+
+@pytest.mark.parametrize("kept_is_stricter", [False, True])
+async def test_the_stricter_of_two_holds_counts(merges: Merges, *, kept_is_stricter: bool) -> None:
+    """The later end, the higher count, a block of either; a name that a person gave before any other."""
+    strict = {
+        "hold": {"marketing_until": "2026-03-09T12:00:00Z"},
+        "unreachable": {"in_a_row": 10},
+        "blocked": {"by": "ana"},
+        "name_by": "person",
+    }
+    mild = {"hold": {"marketing_until": "2026-03-03T12:00:00Z"}, "unreachable": {"in_a_row": 9}}
+
+    def held(uow: UnitOfWork) -> None:
+        lives(uow)
+        for phone, is_strict in ((KEPT, kept_is_stricter), (GONE, not kept_is_stricter)):
+            profile = uow.customers.lock(phone, now=NOON)
+            preferences = {**profile.preferences, **(strict if is_strict else mild)}
+            uow.customers.save(attrs.evolve(profile, preferences=preferences, name="Sara" if is_strict else "S"))
+
+    await merges.database.transact(held)
+    _, one = await merges.merge(KEPT, GONE, by="ana")
+
+    assert {name: one.preferences[name] for name in ("hold", "unreachable", "blocked")} == {
+        name: strict[name] for name in ("hold", "unreachable", "blocked")
+    }
+    assert one.name == "Sara"
+
+
+async def test_a_cart_that_was_sold_since_is_left_where_it_is(merges: Merges) -> None:
+    """Undoing puts back what is still there."""
+
+    def shopping(uow: UnitOfWork) -> None:
+        lives(uow)
+        uow.carts.add(Cart.opened(GONE, now=NOON))
+
+    await merges.database.transact(shopping)
+    merge_id, _ = await merges.merge(KEPT, GONE, by="ana")
+
+    def gone(uow: UnitOfWork) -> None:
+        (held,) = uow.holdings.of("carts", (KEPT,))
+        uow.holdings.drop(held)
+
+    await merges.database.transact(gone)
+    await merges.undo(merge_id, by="ana")
+
+    assert await merges.database.read(lambda uow: uow.carts.of(GONE)) is None
+    with pytest.raises(NotFoundError):
+        await merges.undo(merge_id, by="ana")
+
+
+async def test_a_person_waits_until_the_order_is_placed(merges: Merges) -> None:
+    """Who merges by hand hears of it; an order that is under way goes on undisturbed."""
+    await merges.database.transact(lives)
+
+    def places(uow: UnitOfWork) -> str:
+        cart = uow.carts.add(Cart.opened(GONE, now=NOON))
+        context = {"customer": {"phone": GONE}}
+        return uow.sagas.add(Saga.begun(cart.saga_id, "placement", context, now=NOON)).saga_id
+
+    saga_id = await merges.database.transact(places)
+    with pytest.raises(ConflictError, match="being placed"):
+        await merges.merge(KEPT, GONE, by="ana")
+
+    saga = await merges.database.read(lambda uow: uow.sagas.get(saga_id))
+    assert saga is not None
+    assert saga.customer == GONE
+    assert set(await people(merges.database)) == {KEPT, GONE}

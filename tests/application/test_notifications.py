@@ -2,24 +2,21 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, cast
 
 import attrs
 import pytest
 
 from tests.application.shopping import ANNA, Shopping, shopping
-from wch.application.notifications import kind_of, news, seen_state
 from wch.application.ports import Shop, UnitOfWork
-from wch.domain.catalogue import ShopUnavailableError
 from wch.domain.conversation import Conversation
 from wch.domain.document import document
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError
 from wch.domain.message import Class, Direction, Message, MessageStatus
 from wch.domain.moment import iso
-from wch.domain.money import Money
 from wch.domain.notification import CONFIRMED, DELAY, Notification, NotificationStatus
 from wch.domain.order import Order, OrderStatus, Tracking
+from wch.domain.shop_error import ShopUnavailableError
 from wch.testing import NOON
 from wch.testing.scripted_shop import Refused, Unavailable
 
@@ -131,8 +128,8 @@ async def test_outside_the_window_it_is_the_template(hub: Shopping, ago: timedel
     [
         (CONFIRMED, "order_confirmation"),
         ("status_processing", "order_processing"),
-        ("shipped", "shipping_update"),
-        ("shipped_2", "shipping_update"),
+        ("shipped", "shipping_update_plain"),
+        ("shipped_2", "shipping_update_plain"),
         ("delivered", "order_completed"),
         ("refunded", "order_refunded"),
     ],
@@ -203,7 +200,7 @@ async def test_each_shipment_names_its_own_parcel(hub: Shopping, word: str, parc
 
     (row,) = await outgoing(hub)
     body = row.content["body"]["template"]["components"][0]["parameters"]
-    assert body[-1]["text"] == parcel
+    assert [one["text"] for one in body[2:]] == [parcel, f"https://dhl.example/?n={parcel}"]
 
 
 async def test_a_shipment_without_a_number_names_none(hub: Shopping) -> None:
@@ -368,6 +365,45 @@ async def test_a_shop_that_is_away_is_asked_again_until_the_notice_is_given_up(h
     assert len(await outgoing(hub)) == 1
 
 
+@pytest.mark.parametrize("status", ["sent", "delivered", "read", "unconfirmed"])
+async def test_what_was_told_is_told_once_more_as_a_row_of_its_own(hub: Shopping, status: str) -> None:
+    """The customer lost it and asked: a second message goes, the first keeps what became of it, and a line says who."""
+    order = await hub.order()
+    notice = await noted(hub, order.id)
+    told = attrs.evolve(await one(hub, notice.id), status=NotificationStatus(status), sent_at=hub.clock.now())
+
+    def settle(uow: UnitOfWork) -> None:
+        uow.notifications.get(notice.id, lock=True)
+        uow.notifications.save(told)
+
+    await hub.do(settle)
+    await anna(hub, wrote=True)
+    hub.clock.advance(3600)
+
+    again = await hub.notices.resend(notice.id, by="ana")
+    with pytest.raises(ConflictError):
+        await hub.notices.resend(notice.id, by="bob")
+    await hub.notices.work()
+
+    assert again.id != notice.id
+    assert (await one(hub, again.id)).status is NotificationStatus.QUEUED
+    assert await one(hub, notice.id) == told
+    assert len(await outgoing(hub)) == 1
+    (line,) = await hub.see(lambda uow: uow.audit.listed(action="notification.resend"))
+    assert (line.actor, line.object, line.detail["again"]) == ("ana", f"notification:{notice.id}", again.id)
+
+
+async def test_what_was_not_told_is_not_told_once_more(hub: Shopping) -> None:
+    """It waits still, or was given up: that is tried again, not doubled."""
+    order = await hub.order()
+    notice = await noted(hub, order.id)
+
+    with pytest.raises(ConflictError):
+        await hub.notices.resend(notice.id)
+    with pytest.raises(NotFoundError):
+        await hub.notices.resend(notice.id + 100)
+
+
 async def test_an_order_that_is_not_there_is_given_up_at_once(hub: Shopping) -> None:
     """No waiting makes it appear; a person is told."""
     notice = await noted(hub, 999)
@@ -429,7 +465,7 @@ async def test_what_was_decided_before_the_look_is_left_alone(hub: Shopping) -> 
     await hub.notices.work()
     await hub.notices._prepare(notice.id)  # noqa: SLF001 - a worker that read its list just before
     await hub.notices._prepare(404)  # noqa: SLF001 - the same
-    await hub.do(lambda uow: hub.notices._give_up(uow, notice, "late"))  # noqa: SLF001 - the same
+    await hub.do(lambda uow: hub.notices._give_up(uow, notice.id, "late"))  # noqa: SLF001 - the same
 
     assert len(await outgoing(hub)) == 1
     assert not await hub.letters()
@@ -454,63 +490,3 @@ async def test_notices_are_listed_by_state(hub: Shopping) -> None:
     assert [row.id for row in await hub.notices.listed(status="pending")] == [notice.id]
     assert not await hub.notices.listed(status="sent")
     assert not await hub.notices.listed(after=notice.id)
-
-
-# --- what is news
-
-
-def seen(status: str, *, parcels: tuple[str, ...] = (), refunded: str = "0") -> Order:
-    def euro(amount: str) -> Money:
-        return Money(Decimal(amount), "EUR")
-
-    return Order(
-        id=1,
-        number="1",
-        status=OrderStatus(status),
-        currency="EUR",
-        total=euro("10"),
-        lines=(),
-        shipping=euro("0"),
-        phone=ANNA,
-        refunded=euro(refunded),
-        tracking=tuple(Tracking(carrier="DHL", number=number) for number in parcels),
-        created_at=NOON,
-        updated_at=NOON,
-    )
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (seen("processing"), seen("processing"), ()),
-        (seen("processing"), seen("on_hold"), ("status_on_hold",)),
-        (seen("processing"), seen("cancelled"), ("status_cancelled",)),
-        (seen("processing"), seen("shipped"), ("shipped",)),
-        (seen("processing"), seen("shipped", parcels=("A",)), ("shipped",)),
-        (seen("processing"), seen("processing", parcels=("A",)), ("shipped",)),
-        (seen("processing", parcels=("A",)), seen("shipped", parcels=("A",)), ()),
-        (seen("shipped", parcels=("A",)), seen("shipped", parcels=("A", "B")), ("shipped_2",)),
-        (seen("processing"), seen("shipped", parcels=("A", "B")), ("shipped", "shipped_2")),
-        (seen("shipped"), seen("completed"), ("delivered",)),
-        (seen("completed"), seen("refunded", refunded="10"), ("refunded",)),
-        (seen("completed"), seen("completed", refunded="3"), ("refunded",)),
-        (seen("completed", refunded="3"), seen("completed", refunded="3"), ()),
-    ],
-)
-def test_each_change_of_an_order_is_news_once(before: Order, after: Order, expected: tuple[str, ...]) -> None:
-    """Against what was last seen; seen again, it is no news any more."""
-    assert news(after, seen_state(before, {"phone": ANNA})) == expected
-    assert news(after, seen_state(after, {})) == ()
-
-
-def test_what_else_is_known_of_an_order_stays_known() -> None:
-    """The language, the phone and the saga are not the shop's to forget."""
-    assert seen_state(seen("shipped"), {"phone": ANNA, "language": "de"})["language"] == "de"
-
-
-@pytest.mark.parametrize(
-    ("word", "kind"), [("shipped_2", "shipped"), ("shipped", "shipped"), ("status_on_hold", "status_on_hold")]
-)
-def test_a_numbered_type_is_of_its_kind(word: str, kind: str) -> None:
-    """The number only makes it unique."""
-    assert kind_of(word) == kind

@@ -10,11 +10,12 @@ import pytest
 
 from tests.application.rooms import ANNA, BORIS, NUMBER, Rooms, answering, rooms, said, status
 from wch.application.dialogue.scene import Answer, Scene
+from wch.application.facts import LeaseLost
 from wch.application.failpoints import Failpoints
-from wch.application.outbox import WINDOW
 from wch.application.outcomes import PAUSES
 from wch.application.ports import UnitOfWork
 from wch.application.settling import SETTLED_WITHIN
+from wch.application.windows import WINDOW
 from wch.domain.circuit_breaker import BreakerState
 from wch.domain.dead_letter import Reason
 from wch.domain.errors import DuplicateError, LeaseLostError, StoreUnavailableError, UndecodableError
@@ -690,6 +691,7 @@ async def test_the_answer_to_an_attempt_that_is_over(hub: Rooms) -> None:
     await hub.outbox.work()
 
     assert (await reread(hub, row)).status is MessageStatus.SENDING
+    assert LeaseLost(work="outbound") in hub.facts
 
 
 async def test_a_race_for_an_id_ends_with_one_row(hub: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:

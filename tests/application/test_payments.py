@@ -6,13 +6,15 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.application.shopping import ANNA, Shopping, shopping
+from tests.application.shopping import ANNA, NUMBER, Shopping, shopping
+from wch.adapters.qr import SegnoQrCodes
 from wch.application.failpoints import FailpointError
 from wch.application.payments import PaymentReceipt
 from wch.application.ports import UnitOfWork
 from wch.application.refunds import cancel_paid
 from wch.application.sagas import signal
 from wch.application.verification import Verification
+from wch.domain.attachment import AttachmentError
 from wch.domain.conversation import State
 from wch.domain.erasure import emptied_saga
 from wch.domain.ledger import Ledger, RefundRefusalError
@@ -158,6 +160,35 @@ async def test_an_event_before_the_link_is_stored_is_not_lost(hub: Shopping) -> 
 
     assert (await hub.saga(saga_id)).state is SagaState.COMPLETED
     assert len(hub.gateway.book) == 1
+
+
+# --- codes
+
+
+async def test_a_code_comes_with_its_picture_once(hub: Shopping) -> None:
+    """The words, the code alone so that it can be copied, the picture; the reminder has no second one."""
+    hub.gateway.opens_code = "000201pix"
+    saga_id = await waiting(hub)
+    said = [row.content["body"] for row in await hub.said()]
+    hub.clock.advance(46 * 60)
+    await hub.runner.work()
+
+    assert [body["type"] for body in said] == ["text", "text", "image"]
+    assert said[1]["text"]["body"] == "000201pix"
+    assert said[2]["image"]["id"] == "media-1-code.png"
+    ((number, picture, kind),) = hub.files.taken
+    assert (number, picture, kind) == (NUMBER, SegnoQrCodes().png("000201pix"), "image/png")
+    assert [row.content["body"]["type"] for row in await hub.said()][3:] == ["text", "text"]
+    assert (await hub.saga(saga_id)).state is SagaState.RUNNING
+
+
+@pytest.mark.parametrize("fault", [AttachmentError(code="unavailable"), TimeoutError()])
+async def test_a_code_whose_picture_is_not_taken_goes_out_alone(hub: Shopping, fault: Exception) -> None:
+    hub.gateway.opens_code = "000201pix"
+    hub.files.fails = fault
+    await waiting(hub)
+
+    assert [row.content["body"]["type"] for row in await hub.said()] == ["text", "text"]
 
 
 # --- what is not believed
@@ -422,7 +453,7 @@ async def test_a_kill_at_any_edge_is_one_charge_and_one_order(hub: Shopping, edg
     assert len([one for one in await hub.said() if "pay.example" in str(one.content)]) == 1
 
 
-@pytest.mark.parametrize("edge", ["saga.undo_call", "saga.undone"])
+@pytest.mark.parametrize("edge", ["saga.undo_call", "saga.after_undo", "saga.undone"])
 @pytest.mark.parametrize("place", [1, 2, 3])
 async def test_a_kill_while_undoing_leaves_nothing_behind(hub: Shopping, edge: str, place: int) -> None:
     """Payment, order, reservation: undone in this order, each effective once."""

@@ -1,153 +1,21 @@
 """Customers are reminded of carts they left lying: in order, once, only while the cause is true, and never at night."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import attrs
 import pytest
 
-from tests.application.rooms import Rooms, rooms
-from wch.adapters.memory import MemoryDatabase
-from wch.application.carts import Carts
-from wch.application.explaining import Explaining
+from tests.application.outreaching import HOUR, SARA, TEN, Shop, shopping, text_of
 from wch.application.failpoints import Failpoints
-from wch.application.outreach import Manners, Outreach
 from wch.application.ports import UnitOfWork
-from wch.application.reminders import Discount, Reminders
-from wch.application.reminding import Reminding
-from wch.application.second_look import SecondLook
-from wch.domain.cart import Cart, CartItem, CartStatus, Slot
-from wch.domain.customer import CustomerProfile
+from wch.domain.cart import CartStatus, Slot
 from wch.domain.errors import ConflictError, NotFoundError
-from wch.domain.message import Message, MessageStatus
-from wch.domain.message_template import MessageTemplate, option_of
+from wch.domain.message import MessageStatus
+from wch.domain.message_template import option_of
 from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.recovery import Schedule
 from wch.domain.reengagement import CampaignType, Reengagement
-from wch.testing.scripted_shop import ScriptedShop
-
-SARA = "34612345678"
-TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-PLAIN = "Hello {{1}}, {{2}} pieces wait: {{3}}, {{4}}."
-BODIES = {1: PLAIN, 2: f"{PLAIN} {{{{5}}}} gives {{{{6}}}} until {{{{7}}}}.", 3: PLAIN}
-
-
-@attrs.define(kw_only=True)
-class Shop:
-    """A shop whose customers leave carts lying."""
-
-    hub: Rooms
-    goods: ScriptedShop
-    carts: Carts
-    reminders: Reminders
-    explaining: Explaining
-
-    async def until(self, moment: datetime, *, step: timedelta = timedelta(minutes=30)) -> None:
-        """The worker goes on until then."""
-        while self.hub.clock.now() < moment:
-            self.hub.clock.advance(min(step, moment - self.hub.clock.now()))
-            await self.pass_()
-
-    async def pass_(self) -> None:
-        await self.carts.work()
-        await self.reminders.work()
-        await self.hub.outbox.work()
-
-    async def fill(self, phone: str = SARA, *, quantity: int = 2, consent: str | None = "in") -> None:
-        """A customer fills a cart, and leaves."""
-        now = self.hub.clock.now()
-        page = await self.goods.search(text=None, category_id=None, in_stock=True, cursor=None, limit=30)
-        sold = next(one for one in page.items if not one.has_variants)
-        item = CartItem(
-            product_id=sold.id,
-            quantity=quantity,
-            price_at_add=Decimal(20),
-            currency="EUR",
-            product_name="Mug",
-            added_at=now,
-        )
-
-        def work(uow: UnitOfWork) -> None:
-            profile = uow.customers.lock(phone, now=now)
-            if consent is not None:
-                profile = profile.consenting("marketing", consent, source="keyword", now=now)
-            uow.customers.save(attrs.evolve(profile, name="Sara"))
-            cart = uow.carts.of(phone, lock=True) or uow.carts.add(Cart.opened(phone, now=now))
-            uow.carts.save(cart.added(item, now=now))
-
-        await self.hub.do(work)
-
-    async def change(self, change: Callable[[CustomerProfile], CustomerProfile]) -> None:
-        def work(uow: UnitOfWork) -> None:
-            uow.customers.save(change(uow.customers.lock(SARA, now=self.hub.clock.now())))
-
-        await self.hub.do(work)
-
-    async def cart(self, phone: str = SARA) -> Cart:
-        found = await self.hub.see(lambda uow: uow.carts.of(phone))
-        assert isinstance(found, Cart)
-        return found
-
-    async def contact(self) -> Reengagement:
-        found = await self.hub.see(lambda uow: uow.reengagements.newest_of(SARA, CampaignType.CART_REMINDER))
-        assert isinstance(found, Reengagement)
-        return found
-
-    async def sent(self) -> list[tuple[datetime, str]]:
-        """When which text left."""
-        rows = await self.hub.rows(SARA)
-        return [(row.sent_at, _name(row)) for row in rows if row.sent_at is not None]
-
-    async def latest(self) -> Message:
-        return (await self.hub.rows(SARA))[-1]
-
-
-def _name(row: Message) -> str:
-    body: Any = row.content["body"]
-    return str(body["template"]["name"])
-
-
-async def shopping(*, twice: bool = False, **settings: Any) -> Shop:
-    """Carts and reminders over one memory database, at ten in the morning."""
-    hub = rooms(database=MemoryDatabase(twice=twice))
-    hub.clock.advance(TEN - hub.clock.now())
-    outreach = Outreach(manners=Manners(no_marketing_to=frozenset(), zone="Europe/Madrid"))
-    reminding = Reminding(outreach=outreach, templates={}, **settings)
-    goods = await ScriptedShop.selling(clock=hub.clock)
-    targeting = attrs.evolve(hub.outbox.second_look.targeting, outreach=outreach, counting=Counting(home="EUR"))
-    hub.outbox = attrs.evolve(hub.outbox, second_look=SecondLook(targeting=targeting, reminding=reminding))
-
-    def stored(uow: UnitOfWork) -> None:
-        uow.options.put("whatsapp.limits", {"v": 1, "tier": -1})
-        for number, text in BODIES.items():
-            one = MessageTemplate(
-                name=f"abandoned_cart_reminder_{number}",
-                language="en",
-                components=({"type": "BODY", "text": text},),
-            )
-            uow.options.put(option_of(one.name, one.language), one.to_json())
-
-    await hub.do(stored)
-    reminders = Reminders(
-        database=hub.database,
-        clock=hub.clock,
-        shop=goods,
-        speaker=hub.speaker,
-        reminding=reminding,
-        failpoints=Failpoints.disarmed(),
-        schedule=Schedule(),
-        discount=Discount(),
-    )
-    return Shop(
-        hub=hub,
-        goods=goods,
-        carts=Carts(database=hub.database, clock=hub.clock, tell=hub.facts.append, idle=HOUR),
-        reminders=reminders,
-        explaining=Explaining(database=hub.database, clock=hub.clock, targeting=targeting, reminders=reminders),
-    )
 
 
 @pytest.fixture(params=[False, True], ids=["once", "twice"])
@@ -171,6 +39,17 @@ async def test_three_reminders_leave_at_their_moments_and_a_fourth_never(shop: S
     assert second[4]["text"] == (await shop.cart()).recovery_coupon_code
     assert second[5]["text"] == "10 %"
     assert (await shop.contact()).sent_at == TEN + 2 * HOUR
+
+
+async def test_a_fault_between_slot_and_message_leaves_neither(shop: Shop) -> None:
+    """Or a reminder would be counted that nobody got, or one sent that nobody counted."""
+    shop.reminders = attrs.evolve(shop.reminders, failpoints=Failpoints.read("slot.taken=raise@2", testing=True))
+
+    await shop.until(TEN + timedelta(days=3))
+
+    assert [name for _, name in await shop.sent()] == [f"abandoned_cart_reminder_{n}" for n in (1, 2, 3)]
+    cart = await shop.cart()
+    assert None not in {cart.reminder_1_sent_at, cart.reminder_2_sent_at, cart.reminder_3_sent_at}
 
 
 async def test_the_same_coupon_is_made_once(shop: Shop) -> None:
@@ -316,7 +195,7 @@ async def test_a_person_sends_the_next_one_now(shop: Shop) -> None:
     await shop.hub.outbox.work()
 
     assert (before.outcome, before.until) == ("hold", TEN + 2 * HOUR)
-    assert _name(row) == "abandoned_cart_reminder_1"
+    assert text_of(row) == "abandoned_cart_reminder_1"
     assert await shop.sent() == [(TEN + HOUR, "abandoned_cart_reminder_1")]
     assert "reminder 1 sent" in [step["what"] for step in (await shop.explaining.cart(cart.id)).history]
     await shop.change(lambda one: attrs.evolve(one, notification_opt_out=True))
@@ -348,5 +227,26 @@ async def test_many_workers_take_a_slot_once(shop: Shop) -> None:
     for _ in range(8):
         await shop.reminders._safely(cart, due)  # noqa: SLF001 - each with what it saw before the others were done
 
-    assert [_name(row) for row in await shop.hub.rows(SARA)] == ["abandoned_cart_reminder_1"]
+    assert [text_of(row) for row in await shop.hub.rows(SARA)] == ["abandoned_cart_reminder_1"]
     assert getattr(await shop.cart(), Slot.FIRST) == TEN + 2 * HOUR
+
+
+async def test_the_figures_are_counted_over_what_left(shop: Shop) -> None:
+    """Two carts: one recovered after two reminders, one whose only reminder failed."""
+    other = "34600000002"
+    await shop.until(TEN + 2 * HOUR)
+    await shop.fill(other)
+    await shop.until(TEN + 4 * HOUR - timedelta(minutes=15))
+    shop.hub.clock.advance(timedelta(minutes=15))
+    await shop.reminders.work()
+    await shop.meets(other, consent="out")
+    await shop.until(TEN + 8 * HOUR)
+    await shop.orders(7, placement=(await shop.cart()).saga_id, total=Decimal("59.90"))
+
+    told = await shop.reminders.report(since=TEN)
+
+    assert (told.carts, told.reminded, told.reminders) == (2, 1, (1, 1, 0))
+    assert (told.recovered, told.revenue, told.rate) == (1, Decimal("59.90"), Decimal("100.0"))
+    assert (await shop.cart(other)).was_reminded
+    assert (await shop.reminders.report(since=TEN, until=TEN + 2 * HOUR)).carts == 1
+    assert (await shop.reminders.report(since=TEN + 9 * HOUR)).rate == 0

@@ -10,14 +10,15 @@ import pytest
 
 from tests.application.shopping import Shopping, shopping
 from wch.adapters.memory import MemoryDatabase
+from wch.application.facts import LeaseLost
 from wch.application.failpoints import FailpointError
 from wch.application.ports import UnitOfWork
 from wch.application.sagas import Definition, Step, StepRefusedError, Waiting, signal
-from wch.domain.catalogue import ShopUnavailableError
 from wch.domain.document import JsonObject
 from wch.domain.errors import LeaseLostError, StoreUnavailableError
 from wch.domain.payment import PaymentUnavailableError
 from wch.domain.saga import Ev, Saga, SagaState
+from wch.domain.shop_error import ShopUnavailableError
 from wch.testing import NOON
 
 R = TypeVar("R")
@@ -149,7 +150,7 @@ async def test_whoever_vanishes_at_an_edge_leaves_a_saga_that_another_completes(
 
 
 @pytest.mark.parametrize("passing", [1, 2])
-@pytest.mark.parametrize("edge", ["saga.undo_call", "saga.undone"])
+@pytest.mark.parametrize("edge", ["saga.undo_call", "saga.after_undo", "saga.undone"])
 async def test_whoever_vanishes_while_undoing_leaves_a_saga_that_another_undoes(
     hub: Shopping, world: World, edge: str, passing: int
 ) -> None:
@@ -217,6 +218,7 @@ async def test_a_lease_lost_before_a_step_of_our_own_writes_nothing(hub: Shoppin
 
     saga = await hub.saga(SAGA)
     assert [entry["ev"] for entry in saga.log] == [Ev.LEASE]
+    assert hub.facts == [LeaseLost(work="sagas")]
 
 
 async def test_a_saga_that_is_gone_is_nobodys(hub: Shopping, world: World) -> None:
@@ -457,5 +459,48 @@ async def test_a_walk_without_steps_is_over_at_once(hub: Shopping, world: World)
     """The end is written even when there is no step to write it with."""
     await begin(hub)
     await hub.worker(definition=attrs.evolve(world.usual(), steps=lambda _: ())).work()
+
+    assert (await hub.saga(SAGA)).state is SagaState.COMPLETED
+
+
+async def test_the_next_intent_stands_in_the_commit_of_the_last_outcome(hub: Shopping, world: World) -> None:
+    """A worker that dies right after an outcome leaves the next step begun, and half as many commits are made."""
+    seen: list[list[tuple[str, str | None]]] = []
+
+    def looking(name: str) -> Step:
+        step = world.step(name)
+
+        async def call(saga: Saga) -> JsonObject:
+            seen.append([(entry["ev"], entry["step"]) for entry in (await hub.saga(SAGA)).log])
+            assert step.call is not None
+            return await step.call(saga)
+
+        return attrs.evolve(step, call=call)
+
+    await begin(hub)
+
+    await hub.worker(definition=world.walk(looking("one"), looking("two"))).work()
+
+    assert seen[0] == [("lease", None), ("start", "one")]
+    assert seen[1] == [*seen[0], ("done", "one"), ("start", "two")]
+    assert (await hub.saga(SAGA)).state is SagaState.COMPLETED
+
+
+async def test_a_saga_that_cannot_be_looked_at_stops_no_other(hub: Shopping, world: World) -> None:
+    """All that are due are taken in one transaction: one of them must not undo it again and again."""
+    usual = world.usual()
+
+    def steps(saga: Saga) -> tuple[Step, ...]:
+        if saga.saga_id != SAGA:
+            raise ValueError(saga.saga_id)
+        return usual.steps(saga)
+
+    await begin(hub)
+    await hub.do(lambda uow: uow.sagas.add(Saga.begun("walk-0", "Walk", {}, now=hub.clock.now())))
+
+    with pytest.raises(ValueError, match="walk-0"):
+        await hub.worker(definition=attrs.evolve(usual, steps=steps)).work()
+    for _ in range(50):
+        await asyncio.sleep(0)
 
     assert (await hub.saga(SAGA)).state is SagaState.COMPLETED

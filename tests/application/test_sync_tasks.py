@@ -88,13 +88,14 @@ async def test_the_same_facts_are_history_once(hub: Shopping) -> None:
 
 
 async def test_an_order_that_was_not_placed_here_is_not_ours_to_tell_about(hub: Shopping) -> None:
-    """Who ordered on the web shop never asked to hear from this number."""
+    """Who ordered on the web shop never asked to hear from this number; no profile is made for somebody unknown."""
     await hub.sync.work()
     order = await hub.order()
     await hub.sync.work()
 
-    assert not [task for task in await hub.sync.listed() if task.entity_id == order.id and task.entity_type == "order"]
+    assert [task.status for task in await hub.sync.listed() if task.entity_id == order.id] == ["completed"]
     assert await hub.noted() == []
+    assert await hub.see(lambda uow: uow.customers.of(ANNA)) is None
 
 
 async def test_a_shop_that_is_away_is_read_later_without_a_gap(hub: Shopping) -> None:
@@ -157,6 +158,7 @@ def showing(order: Order, hub: Shopping) -> Shop:
     @attrs.frozen
     class Showing:
         changed_since = staticmethod(hub.shop.changed_since)
+        product = staticmethod(hub.shop.product)
 
         async def order(self, *, order_id: int) -> Order:
             assert order_id == order.id
@@ -357,8 +359,8 @@ async def test_a_row_that_moved_since_it_was_seen_is_left_alone(hub: Shopping) -
     await hub.sync.work()
     before = await hub.see(lambda uow: uow.sync.get(task.id))
 
-    assert await hub.sync._one(seen) == 0  # noqa: SLF001 - a worker that read its list just before
-    assert await hub.sync._one(attrs.evolve(seen, id=404)) == 0  # noqa: SLF001 - the same
+    assert await hub.sync.leases.take([seen]) == []
+    assert await hub.sync.leases.take([attrs.evolve(seen, id=404)]) == []
     assert await hub.see(lambda uow: uow.sync.get(task.id)) == before
 
 

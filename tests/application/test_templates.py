@@ -9,7 +9,7 @@ import pytest
 from tests.application.campaigning import EVERYONE, OFFER, Campaigning, campaigning
 from wch.adapters.sandbox.templates import samples
 from wch.application.known_templates import note
-from wch.application.notifications import PARAMETERS, TEMPLATES
+from wch.application.noticing import TEMPLATES, variables_of
 from wch.application.ports import TemplatePage
 from wch.application.stored_templates import fitting, languages_of
 from wch.application.templates import Templates
@@ -58,6 +58,7 @@ def templates(shop: Campaigning, account: Account | None, **more: Any) -> Templa
         "variables": {},
         "every": timedelta(hours=24),
         "language": "en",
+        "written": list,
     }
     return Templates(database=shop.hub.database, clock=shop.hub.clock, **{**given, **more})
 
@@ -257,10 +258,71 @@ async def test_an_account_that_did_not_answer_is_asked_again_soon(shop: Campaign
 async def test_the_sandboxs_templates_fit_every_notice(shop: Campaigning) -> None:
     """Whoever tries the hub must not begin with errors."""
     account = Account([one.listed() for one in samples()])
-    uses = {use: name for use, name in TEMPLATES.items() if name in PARAMETERS}
-    variables = {use: PARAMETERS[name] for use, name in uses.items()}
-    room = templates(shop, account, uses=uses, variables=variables)
+    variables = {use: variables_of(use) for use in TEMPLATES}
+    room = templates(shop, account, uses=TEMPLATES, variables=variables)
     await room.sync()
 
     assert await room.lint() == []
-    assert len(await room.listed()) == 40
+    assert len(await room.listed()) == 85
+
+
+async def test_what_the_shop_has_written_down_is_compared_with_the_account(shop: Campaigning) -> None:
+    """Both are shown; what is not written is not compared, and an entry that says nothing is told as such."""
+    await shop.template(
+        MessageTemplate(
+            name="offer",
+            language="en",
+            category="UTILITY",
+            components=(
+                {"type": "BODY", "text": "Hello {{1}}"},
+                {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Stop"}]},
+            ),
+        )
+    )
+    written = [
+        {"name": "offer", "language": "en", "body": "Hello {{1}}", "buttons": ["Stop"]},
+        {"name": "offer", "language": "en", "category": "MARKETING", "body": "Hi {{1}}", "buttons": ["Stop", "Buy"]},
+        {"name": "offer", "language": "es", "body": "Hola"},
+        {"name": "offer"},
+        {"name": "offer", "language": "en", "text": "?"},
+    ]
+    found = [(one.use, one.language, one.what) for one in await templates(shop, None, written=lambda: written).lint()]
+
+    assert found == [
+        ("templates.toml", "en", "its category is 'UTILITY' in the account, and 'MARKETING' in templates.toml"),
+        ("templates.toml", "en", "its body is 'Hello {{1}}' in the account, and 'Hi {{1}}' in templates.toml"),
+        ("templates.toml", "en", "its buttons is ['Stop'] in the account, and ['Stop', 'Buy'] in templates.toml"),
+        ("templates.toml", "es", "it is written down, and not in the account"),
+        ("templates.toml", "*", "an entry has no name and language"),
+        ("templates.toml", "en", "an entry has no text"),
+    ]
+
+
+async def test_three_findings_and_no_network(shop: Campaigning) -> None:
+    """A gap that nothing fills, marketing for a notice, a name that the row cannot hold."""
+    long = "x" * 101
+    room = templates(
+        shop,
+        None,
+        uses={"shipped": "ship", "delivered": "done", "refunded": long},
+        variables={"shipped": ("order_number",)},
+    )
+    for told in (listed("ship"), listed("done", category="MARKETING"), listed(long, category="UTILITY")):
+        await shop.template(MessageTemplate.of_graph(told, seen_at="2026-03-02T12:00:00Z"))
+
+    found = [(one.use, one.level, one.what) for one in await room.lint()]
+
+    assert found == [
+        ("shipped", "error", "its body has the gaps 1, 2, the use fills order_number"),
+        ("delivered", "error", "it is MARKETING, and the use is a notice"),
+        ("refunded", "error", "the name has 101 characters"),
+    ]
+
+
+async def test_no_form_that_fits_the_shops_language_is_told(shop: Campaigning) -> None:
+    """Customers who speak none of the others would hear nothing."""
+    await shop.template(MessageTemplate(name="ship", language="fr", category="UTILITY"))
+
+    (found,) = await templates(shop, None, uses={"shipped": "ship"}).lint()
+
+    assert (found.language, found.what) == ("en", "no approved form fits the shop's language")

@@ -196,6 +196,21 @@ def test_the_language_of_an_answer(
     assert found == language
 
 
+@pytest.mark.parametrize(("chosen", "matched", "current", "customer"), [
+    ("ar", set(), None, "34612345678"), (None, {"ar"}, None, "34612345678"), (None, set(), "ar", "34612345678"),
+    (None, {"ar", "hi"}, None, "34612345678"), (None, set(), None, "966500000000"),
+])  # fmt: skip
+def test_a_language_that_is_not_served_is_not_answered_in(
+    chosen: str | None, matched: set[str], current: str | None, customer: str
+) -> None:
+    """Whatever speaks for it: a choice of former days, words, the conversation, the number's country."""
+    found = choose_language(
+        chosen=chosen, matched=matched, current=current, customer=customer, default="es", served=("en", "es")
+    )
+
+    assert found == "es"
+
+
 def test_numbers_that_are_none_have_no_language() -> None:
     """Digits that no country uses."""
     assert language_of_number("999") is None

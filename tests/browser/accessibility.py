@@ -1,8 +1,15 @@
-"""Our own look at a page with the eyes of those who do not see it, or see little."""
+"""A page looked at with the eyes of those who do not see it, or see little: by axe-core, and by a look of our own."""
 
 from typing import Any
 
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.async_api import Page
+
+_AXE = Axe()
+_ASKED = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
 
 _LOOK = r"""
 () => {
@@ -66,4 +73,9 @@ _LOOK = r"""
 async def findings(page: Page) -> list[Any]:
     """What is wrong with the page as it stands: names, headings, targets, order, contrast."""
     found: list[Any] = await page.evaluate(_LOOK)
-    return found
+    told = await _AXE.run(page, options=_ASKED)
+    return found + [
+        f"axe {one['id']}: {node['target']} {node['html'][:120]}"
+        for one in told.response["violations"]
+        for node in one["nodes"]
+    ]

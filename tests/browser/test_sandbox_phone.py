@@ -98,8 +98,8 @@ async def test_hostile_words_are_shown_as_words(page: Page) -> None:
 
     assert await page.title() == "Sandbox phone · wch"
     await expect(page.locator(".bubble.mine").first).to_contain_text(SCRIPT)
-    assert await page.locator("#chat img, #chat script").count() == 0
-    assert "\u202e" not in await page.locator("#chat").inner_text()
+    assert await page.locator(".chat img, .chat script").count() == 0
+    assert "\u202e" not in await page.locator(".chat").inner_text()
 
 
 async def test_it_works_by_keyboard_alone(page: Page) -> None:
@@ -128,8 +128,71 @@ async def test_a_phone_is_wide_enough(page: Page) -> None:
     await phone.open()
     await phone.says("hi")
 
-    for view in ("Phone", "What the hub did", "Clock and faults"):
+    for view in ("Phone", "What the hub did", "Controls"):
         await page.get_by_role("button", name=view, exact=True).click()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     await page.get_by_role("button", name="Phone", exact=True).click()
     await expect(page.get_by_label("Message", exact=True)).to_be_in_viewport()
+
+
+async def test_phones_lie_side_by_side(page: Page) -> None:
+    """Two customers write at once, each on their own phone; a press on one tells its rows beside it."""
+    phone = Phone(page)
+    await phone.open()
+    await page.get_by_role("button", name="+ Another customer").click()
+    await page.get_by_label("Name").fill("Layla")
+    await page.get_by_label("Number, digits only").fill("966500111222")
+    await page.get_by_label("Language of the first words").select_option(label="العربية")
+    await page.get_by_role("button", name="Pick up this phone").click()
+    await page.get_by_role("button", name="Side by side").click()
+    maria, layla = page.get_by_label("Phone of Maria"), page.get_by_label("Phone of Layla")
+
+    await layla.get_by_role("button", name="مرحبا").click()
+    await maria.get_by_label("Message", exact=True).fill("hi")
+    await page.keyboard.press("Enter")
+
+    for one in (maria, layla):
+        await expect(one.locator(".turn.theirs:not(.typing)").first).to_be_visible()
+    await expect(page.get_by_role("button", name="Maria", exact=True)).to_have_attribute("aria-pressed", "true")
+    await page.reload()
+    await expect(page.get_by_label("Phone of Layla")).to_contain_text("العربية")
+
+
+async def test_a_customer_blocks_hides_and_moves(page: Page, installed: Installed) -> None:
+    """Times in the phone's zone; a block shuts the composer; a new number keeps the talk, of a user id that lasts."""
+    phone = Phone(page)
+    await phone.open()
+    about = page.get_by_label("About this customer")
+    await about.click()
+    await page.locator("#about").get_by_label("Time zone").select_option(label="America/New_York")
+    await page.locator("#about").get_by_label("Hides the number").check()
+    await page.get_by_label("Has blocked the business").check()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".blocked")).to_be_visible()
+    await expect(page.get_by_label("Message", exact=True)).to_be_hidden()
+    await page.get_by_role("button", name="Unblock").click()
+    await phone.says("hi")
+
+    await about.click()
+    await page.get_by_label("The new number").fill("34600999888")
+    await page.get_by_role("button", name="Change the number").click()
+    await page.wait_for_url("**/sandbox#34600999888")
+    await phone.says("cart")
+
+    await expect(page.locator(".zone")).to_have_text("America/New York")
+    await expect(phone.bubbles).to_have_count(2)
+    await expect(page.locator("#rows tr")).not_to_have_count(0)
+    (customer,) = installed.json("customers", "list")["data"]
+    assert customer["phone"].startswith("u")
+
+
+async def test_a_logged_delivery_is_sent_wrongly_signed(page: Page) -> None:
+    """The page says how the hub answered, and the log has the try."""
+    phone = Phone(page)
+    await phone.open()
+    await phone.says("hi")
+
+    await page.locator("#deliveries li").last.get_by_role("button", name="Wrongly signed").click()
+
+    await expect(page.locator("#went")).to_contain_text("the hub answered 401")
+    await expect(page.locator("#deliveries")).to_contain_text("sent wrongly signed")

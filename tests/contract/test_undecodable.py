@@ -9,13 +9,15 @@ import pytest
 
 from tests.contract.conftest import PREFIX
 from wch.adapters.sql.database import SqlDatabase
+from wch.application.customers import Customers
 from wch.application.ports import UnitOfWork
 from wch.domain.cart import CartStatus
 from wch.domain.errors import UndecodableError
 from wch.domain.lease import Work
 from wch.domain.message import Class, Message
+from wch.domain.order_figures import Counting
 from wch.domain.sync import EntityType, SyncAction
-from wch.testing import NOON
+from wch.testing import NOON, FrozenClock
 from wch.testing.contract.samples import (
     OTHER,
     PHONE,
@@ -30,6 +32,7 @@ from wch.testing.contract.samples import (
     work_of,
     write,
 )
+from wch.testing.scripted_shop import ScriptedShop
 
 UNREADABLE = ["{", "[1]", '"text"']
 
@@ -145,3 +148,44 @@ async def test_a_sync_row_is_moved_without_being_read(sql_database: SqlDatabase)
     await sql_database.transact(
         lambda uow: uow.sync.move(before, before.taken("processing", now=NOON + timedelta(seconds=1)))
     )
+
+
+async def test_a_customer_that_cannot_be_read_is_still_not_missing(sql_database: SqlDatabase) -> None:
+    """Looked at with others, that one is left for whoever asks for it; the others are known."""
+    for phone in (PHONE, OTHER):
+        await sql_database.transact(partial(_met, phone=phone))
+    await spoil(sql_database, "customer_profiles", "preferences", "{", f"phone = '{PHONE}'")
+
+    def work(uow: UnitOfWork) -> None:
+        uow.customers.look_ahead([PHONE, OTHER])
+        assert uow.customers.of(OTHER) is not None
+        with pytest.raises(UndecodableError):
+            uow.customers.of(PHONE)
+
+    await sql_database.read(work)
+
+
+def _met(uow: UnitOfWork, phone: str) -> int:
+    return uow.customers.lock(phone, now=NOON).id
+
+
+async def test_what_cannot_be_read_is_not_written_over(sql_database: SqlDatabase) -> None:
+    """A person's change of a spoilt profile is refused, with an alarm; the column stays as it is."""
+    number = await sql_database.transact(partial(_met, phone=PHONE))
+    await spoil(sql_database, "customer_profiles", "preferences", "{broken", f"phone = '{PHONE}'")
+    clock = FrozenClock()
+    shop = await ScriptedShop.selling(clock=clock)
+    customers = Customers(database=sql_database, clock=clock, shop=shop, counting=Counting(home="EUR"), country="ES")
+
+    with pytest.raises(UndecodableError):
+        await customers.tag(PHONE, add=("VIP",), by="ana")
+    await shop.aclose()
+
+    def stored(connection: Any) -> Any:
+        return connection.exec_driver_sql(f"SELECT preferences, tags FROM {PREFIX}customer_profiles").one()  # noqa: S608 - our own words
+
+    preferences, tags = await sql_database.run(stored, write=False)
+    assert preferences == "{broken"
+    assert "VIP" not in str(tags)
+    (line,) = await sql_database.read(lambda uow: uow.audit.listed())
+    assert (line.action, line.object) == ("alarm.unreadable_row", f"customer:{number}")

@@ -2,24 +2,32 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
+from sqlalchemy import Engine, String, event, select
 
 from wch.adapters.memory.rows import Rows
-from wch.adapters.sql.database import SqlDatabase, faults
+from wch.adapters.sql.database import SqlDatabase, faults, transactions
+from wch.adapters.sql.machinery import SqlClaimRepository
+from wch.adapters.sql.session import Session
+from wch.adapters.sql.talk import SqlMessageRepository
+from wch.adapters.sql.types import Key
 from wch.application.breakers import Breakers
 from wch.application.dead_letters import DeadLetters
 from wch.application.handling import Handling
+from wch.application.limits import Limits
 from wch.application.outcomes import Outcomes
 from wch.application.sagas import SagaRunner
 from wch.application.settling import Settling
 from wch.domain import lease, line
 from wch.domain.circuit_breaker import BreakerState, CircuitBreaker, Permit
+from wch.domain.claim import Claim
 from wch.domain.dead_letter import DeadLetter
-from wch.domain.errors import LeaseLostError
+from wch.domain.errors import DuplicateError, LeaseLostError
 from wch.domain.line import Choice
 from wch.domain.message import MessageStatus
 from wch.domain.rate_limit import Pace, RateLimit
@@ -63,11 +71,16 @@ def line_always_taken_together(patch: pytest.MonkeyPatch) -> None:
     """A message that kills its worker takes those behind it with it."""
     choose = line.choose
 
-    def together(waiting: Any, *, now: Any) -> Choice:
-        choice = choose(waiting, now=now)
+    def together(waiting: Any, **more: Any) -> Choice:
+        choice = choose(waiting, **more)
         return Choice(take=tuple(waiting)) if choice.take else choice
 
     patch.setattr("wch.application.handling.choose", together)
+
+
+def last_attempt_in_company(patch: pytest.MonkeyPatch) -> None:
+    """Whoever was in the same hands as a message that kills its worker dies of it too."""
+    patch.setattr("wch.application.handling.is_suspect", lambda _head: False)
 
 
 def state_set_before_the_effects(patch: pytest.MonkeyPatch) -> None:
@@ -225,25 +238,35 @@ def no_shield(patch: pytest.MonkeyPatch) -> None:
     async def bare(database: Any, work: Any, *, write: bool) -> Any:
         return await database._redo(work, write=write)  # noqa: SLF001 - see above
 
+    async def torn(database: Any, work: Any) -> Any:
+        return await database._redo(database._with_unit(work, read_only=False), write=True)  # noqa: SLF001 - see above
+
     patch.setattr(SqlDatabase, "_apart", bare)
+    patch.setattr(SqlDatabase, "transact", torn)
 
 
 def commit_after_an_error(patch: pytest.MonkeyPatch) -> None:
-    """A work that goes on after an error commits the half that is left."""
+    """After a lock wait only one statement is undone: a work that goes on commits the half that is left."""
+    patch.setattr(Session, "failed", property(lambda _session: None, lambda _session, _error: None), raising=False)
 
-    def lenient(_database: Any, work: Any, *, read_only: bool) -> Any:
-        from wch.adapters.sql.rows import Session  # noqa: PLC0415 - as the method that it replaces
-        from wch.adapters.sql.unit_of_work import SqlUnitOfWork  # noqa: PLC0415 - see above
 
-        def on(connection: Any) -> Any:
-            session = Session(
-                connection, read_only=read_only, locks_rows=not _database.is_sqlite, duplicate_of=faults.duplicate_of
-            )
-            return work(SqlUnitOfWork(session, _database.tables))
+def _read_without_lock(table: str) -> None:
+    """Rows of one table count as locked, and are not, whichever way they are asked for."""
 
-        return on
+    def lenient(_connection: Any, _cursor: Any, told: str, values: Any, *_more: Any) -> tuple[str, Any]:
+        return (told.partition(" FOR UPDATE")[0] if f"{table} " in f"{told} ".replace("\n", " ") else told), values
 
-    patch.setattr(SqlDatabase, "_with_unit", lenient)
+    event.listen(Engine, "before_cursor_execute", lenient, retval=True)
+
+
+def profile_lock_left_out(_patch: pytest.MonkeyPatch) -> None:
+    """Two workers have one customer in hand."""
+    _read_without_lock("customer_profiles")
+
+
+def line_read_without_lock(_patch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a line does not see that another has just taken it."""
+    _read_without_lock("messages")
 
 
 def audit_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -261,13 +284,94 @@ def blocking_in_the_loop(patch: pytest.MonkeyPatch) -> None:
 
     async def in_turn(handling: Any) -> int:
         done = 0
-        for conversation_id in await handling._free(set(), 0):  # noqa: SLF001 - see above
-            done += await handling._line(conversation_id)  # noqa: SLF001 - see above
+        for head in await handling._free(set(), 0):  # noqa: SLF001 - see above
+            done += await handling._line(head.conversation_id)  # noqa: SLF001 - see above
             await asyncio.sleep(0)
         return done
 
     patch.setattr(Handling, "work", in_turn)
 
+
+def sum_with_an_upper_bound(patch: pytest.MonkeyPatch) -> None:
+    """After a clock was set back, what was counted before is forgotten."""
+    admit = RateLimit.admit
+    patch.setattr(
+        RateLimit,
+        "admit",
+        lambda rule, parts, *, now: admit(rule, [part for part in parts if part.window_start <= now], now=now),
+    )
+
+
+def time_taken_before_the_lock(patch: pytest.MonkeyPatch) -> None:
+    """Whoever waited for the lock counts into a part that is over."""
+    hit_in = Limits.hit_in
+
+    def hasty(limits: Any, uow: Any, rule: Any, identifier: str) -> Any:
+        now = limits.clock.now()
+        early = attrs.evolve(limits, clock=SimpleNamespace(now=lambda: now))
+        return hit_in(early, uow, rule, identifier)
+
+    patch.setattr(Limits, "hit_in", hasty)
+
+
+def upsert_count_as_claim(patch: pytest.MonkeyPatch) -> None:
+    """A row that was changed is taken for one that was made."""
+
+    def claim(claims: Any, key: str, scope: str, *, now: datetime, expires_at: datetime) -> bool:
+        try:
+            claims._rows.add(Claim(message_id=key, scope=scope, processed_at=now, expires_at=expires_at))  # noqa: SLF001 - see above
+        except DuplicateError:
+            return bool(claims._take_over(key, scope, datetime.max.replace(tzinfo=UTC, microsecond=0), expires_at))  # noqa: SLF001 - see above
+        return True
+
+    patch.setattr(SqlClaimRepository, "claim", claim)
+
+
+def default_collation(patch: pytest.MonkeyPatch) -> None:
+    """Keys are compared as words are: two that differ in case are one."""
+    patch.setattr(
+        Key, "load_dialect_impl", lambda key, dialect: dialect.type_descriptor(String(key.width, collation="NOCASE"))
+    )
+
+
+def json_decoded_in_the_take(patch: pytest.MonkeyPatch) -> None:
+    """A row that nobody can read stops whoever takes its line."""
+    line_of = SqlMessageRepository.line
+
+    def whole(messages: Any, customer_phone: str) -> Any:
+        found = line_of(messages, customer_phone)
+        for row in found:
+            messages.get(row.work.id, lock=True)
+        return found
+
+    patch.setattr(SqlMessageRepository, "line", whole)
+
+
+def look_up_instead_of_the_same_operation(patch: pytest.MonkeyPatch) -> None:
+    """Whether a COMMIT without an answer came through is looked up, while the server may still be at it."""
+    mark = SqlDatabase._mark  # noqa: SLF001 - see above
+
+    def looking(database: Any, connection: Any, this: Any) -> None:
+        if this.in_doubt:
+            claims = database.tables.claims
+            found = connection.execute(select(claims.c.scope).where(claims.c.message_id == this.operation)).first()
+            if found is not None:
+                raise transactions._CommittedError  # noqa: SLF001 - see above
+            this.operation, this.in_doubt = "", False
+        mark(database, connection, this)
+
+    patch.setattr(SqlDatabase, "_mark", looking)
+
+
+ON_A_SERVER = frozenset(
+    {
+        "commit_after_an_error",
+        "line_read_without_lock",
+        "look_up_instead_of_the_same_operation",
+        "profile_lock_left_out",
+    }
+)
+"""Those that only a server's tests can notice."""
 
 BUGS: Mapping[str, tuple[Plant, str]] = {
     plant.__name__: (plant, where)
@@ -277,6 +381,7 @@ BUGS: Mapping[str, tuple[Plant, str]] = {
         (stamp_not_moved_on, "tests/domain/test_lease.py"),
         (attempt_counted_at_failure, "tests/application/test_handling.py"),
         (line_always_taken_together, "tests/application/test_handling.py"),
+        (last_attempt_in_company, "tests/application/test_handling.py"),
         (state_set_before_the_effects, "tests/application/test_handling.py"),
         (letter_in_a_second_transaction, "tests/application/test_handling.py"),
         (replay_without_state, "tests/application/test_dead_letters.py"),
@@ -284,6 +389,11 @@ BUGS: Mapping[str, tuple[Plant, str]] = {
         (answer_dropped_after_the_lease, "tests/application/test_outbox.py"),
         (two_parts_instead_of_twelve, "tests/domain/test_rate_limit.py"),
         (permits_without_burning_slots, "tests/domain/test_rate_limit.py"),
+        (sum_with_an_upper_bound, "tests/domain/test_rate_limit.py"),
+        (time_taken_before_the_lock, "tests/application/test_limits.py"),
+        (upsert_count_as_claim, "tests/contract/test_stores.py"),
+        (default_collation, "tests/contract/test_stores.py"),
+        (json_decoded_in_the_take, "tests/contract/test_undecodable.py"),
         (half_open_lets_all_pass, "tests/domain/test_circuit_breaker.py"),
         (permit_without_lease, "tests/domain/test_circuit_breaker.py"),
         (caller_blamed_on_the_service, "tests/application/test_outbox.py"),
@@ -293,7 +403,11 @@ BUGS: Mapping[str, tuple[Plant, str]] = {
         (intent_not_written, "tests/application/test_sagas.py"),
         (every_integrity_error_a_duplicate, "tests/adapters/sql/test_transactions.py"),
         (deferred_begin, "tests/adapters/sql/test_transactions.py"),
+        (look_up_instead_of_the_same_operation, "tests/adapters/sql/test_transactions.py"),
         (no_shield, "tests/adapters/sql/test_transactions.py"),
+        (commit_after_an_error, "tests/adapters/sql/test_transactions.py"),
+        (profile_lock_left_out, "tests/adapters/sql/test_locks.py"),
+        (line_read_without_lock, "tests/adapters/sql/test_locks.py"),
         (audit_forgotten, "tests/application/test_dead_letters.py"),
         (back_off_without_growth, "tests/domain/test_lease.py"),
         (blocking_in_the_loop, "tests/application/test_handling.py"),

@@ -307,20 +307,15 @@ def test_a_cart_expires_at_its_moment(cart: Cart, abandoned: Cart) -> None:
         attrs.evolve(cart, expires_at=None).expired(now=end)
 
 
-def test_an_order_after_a_reminder_is_a_recovery(abandoned: Cart) -> None:
-    """With its revenue, as far as the column holds it."""
-    recovered = abandoned.remind(Slot.FIRST, now=LATER).touched(now=LATER).ordered(9, Decimal("1e12"), now=LATER)
+def test_a_recovery_has_its_revenue_until_its_order_is_taken_back(abandoned: Cart) -> None:
+    """As far as the column holds it; taken back, the cart has ended and its lines can be had again."""
+    recovered = abandoned.remind(Slot.FIRST, now=LATER).recovered_by(9, Decimal("1e12"), now=LATER)
 
     assert (recovered.status, recovered.recovered, recovered.recovered_order_id) == (CartStatus.RECOVERED, True, 9)
     assert (recovered.recovered_revenue, recovered.recovered_at) == (MOST_TOTAL, LATER)
-
-
-def test_an_order_without_a_reminder_begins_the_next_cart(cart: Cart) -> None:
-    """Nothing was recovered."""
-    ordered = cart.ordered(9, Decimal(25), now=LATER)
-
-    assert (ordered.status, ordered.recovered, ordered.items) == (CartStatus.ACTIVE, False, ())
-    assert ordered.name > cart.name
+    ended = recovered.unrecovered()
+    assert (ended.status, ended.recovered, ended.items) == (CartStatus.EXPIRED, False, abandoned.items)
+    assert (ended.recovered_order_id, ended.recovered_revenue, ended.recovered_at) == (None, None, None)
 
 
 # --- everything at once --------------------------------------------------------------------
@@ -424,10 +419,10 @@ class Shopping(RuleBasedStateMachine):
         if not placed:
             self._stand(self.cart.renewed(now=self.now, keep_items=True))
             return
-        recovered = self.cart.was_reminded
-        self._stand(self.cart.ordered(9, self.cart.total, now=self.now))
-        assert self.cart.recovered == recovered
-        if not recovered:
+        if self.cart.was_reminded:
+            self._stand(self.cart.recovered_by(9, self.cart.total, now=self.now))
+        else:
+            self._stand(self.cart.renewed(now=self.now))
             self.lines = {}
 
     def _slots(self) -> list[bool]:

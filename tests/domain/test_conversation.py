@@ -54,6 +54,7 @@ PAGE: list[tuple[frozenset[State], set[Event], set[State]]] = [
     (frozenset({Q.AWAITING_PAYMENT}), {E.ORDER_PLACED, E.PAID}, {Q.COMPLETED}),
     (frozenset({Q.AWAITING_PAYMENT}), {E.EDIT_PAYMENT, E.PAYMENT_FAILED}, {Q.CHECKOUT_PAYMENT}),
     (frozenset({Q.AWAITING_PAYMENT}), {E.CANCEL, E.ORDER_FAILED, E.PAYMENT_EXPIRED}, {Q.CART_MANAGEMENT}),
+    (frozenset({Q.AWAITING_PAYMENT}), {E.TOTAL_DIFFERS}, {Q.CHECKOUT_REVIEW}),
     (SHOPPING, {E.INACTIVE}, {Q.IDLE}),
     (SHOPPING | CHECKOUT | {Q.AWAITING_PAYMENT}, {E.HANDOFF}, {Q.AWAITING_HUMAN}),
     (frozenset({Q.AWAITING_HUMAN}), {E.HANDBACK}, set(Q) - {Q.AWAITING_HUMAN}),
@@ -107,6 +108,7 @@ def test_a_handoff_remembers_where_to_return(state: State) -> None:
         (E.PAYMENT_FAILED, Q.CHECKOUT_PAYMENT),
         (E.ORDER_FAILED, Q.CART_MANAGEMENT),
         (E.PAYMENT_EXPIRED, Q.CART_MANAGEMENT),
+        (E.TOTAL_DIFFERS, Q.CHECKOUT_REVIEW),
     ],
 )
 def test_a_result_moves_the_state_to_return_to(result: Event, returns: State) -> None:

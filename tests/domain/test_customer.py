@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wch.domain.customer import MOST_CONSENT_ENTRIES, MOST_SAVED_ADDRESSES, CustomerProfile
+from wch.domain.customer import LOOKED_UP_EVERY, MOST_CONSENT_ENTRIES, MOST_SAVED_ADDRESSES, CustomerProfile
 from wch.testing import NOON
 from wch.testing.strategies import customers, moments, texts
 
@@ -190,3 +190,64 @@ def test_vip_in_another_case_is_the_same_tag() -> None:
     customer = CustomerProfile.met("1", now=NOON).tagged("VIP", now=NOON)
 
     assert customer.tagged("vip", now=LATER).tags == ("VIP",)
+
+
+# --- the shop's customer -------------------------------------------------------------------
+
+
+def test_exactly_one_who_has_the_number_is_linked(customer: CustomerProfile) -> None:
+    """With their e-mail address, unless a checkout told another one."""
+    linked = customer.looked_up({7: "ann@example.org"}, now=NOON)
+    known = attrs.evolve(customer, email="own@example.org").looked_up({7: "ann@example.org"}, now=NOON)
+
+    assert (linked.wc_customer_id, linked.email, linked.shop_candidates) == (7, "ann@example.org", ())
+    assert (known.wc_customer_id, known.email) == (7, "own@example.org")
+    assert not linked.shop_look_due(now=NOON + LOOKED_UP_EVERY)
+
+
+@pytest.mark.parametrize("email", [None, "", "no address", "a@b@c", "a@" + "b" * 300])
+def test_what_is_no_address_is_not_taken(customer: CustomerProfile, email: str | None) -> None:
+    assert customer.looked_up({7: email}, now=NOON).email is None
+
+
+def test_of_two_a_person_chooses(customer: CustomerProfile) -> None:
+    """Neither is linked, both are told; whoever is chosen ends the question."""
+    asked = customer.looked_up({7: "ann@example.org", 9: None}, now=NOON)
+
+    assert (asked.wc_customer_id, asked.email, asked.shop_candidates) == (None, None, (7, 9))
+    chosen = asked.linked(9, by="ana", now=LATER)
+    assert (chosen.wc_customer_id, chosen.shop_candidates) == (9, ())
+    assert chosen.looked_up({7: None}, now=LATER).wc_customer_id == 9
+
+
+def test_whom_a_person_took_away_is_not_linked_again_by_itself(customer: CustomerProfile) -> None:
+    """Only a person brings them back; taking away nobody changes nothing."""
+    taken = customer.looked_up({7: None}, now=NOON).unlinked(by="ana", now=NOON)
+
+    assert taken.looked_up({7: None}, now=LATER).wc_customer_id is None
+    assert not taken.may_be_linked(7)
+    assert taken.unlinked(by="ana", now=LATER) is taken
+    back = taken.linked(7, by="ana", now=LATER)
+    assert back.wc_customer_id == 7
+    assert back.preferences["shop"]["unlinked"] == []
+
+
+def test_the_shop_is_asked_again_after_a_month(customer: CustomerProfile) -> None:
+    """Not before: most people who write never bought anything elsewhere."""
+    asked = customer.looked_up({}, now=NOON)
+
+    assert customer.shop_look_due(now=NOON)
+    assert not asked.shop_look_due(now=NOON + LOOKED_UP_EVERY - timedelta(seconds=1))
+    assert asked.shop_look_due(now=NOON + LOOKED_UP_EVERY)
+
+
+@pytest.mark.parametrize("opted_in", [False, True])
+def test_a_new_owner_is_not_the_shops_customer(customer: CustomerProfile, *, opted_in: bool) -> None:
+    """Nor asked for, until a person says that it is the same one."""
+    linked = attrs.evolve(customer, opt_in_marketing=opted_in).looked_up({7: None}, now=NOON)
+    taken = linked.taken_over(now=NOON)
+
+    assert taken.wc_customer_id is None
+    assert not taken.shop_look_due(now=NOON + LOOKED_UP_EVERY)
+    assert taken.looked_up({7: None}, now=LATER).wc_customer_id is None
+    assert taken.owned_as_before(now=LATER).shop_look_due(now=LATER)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wch.domain.lease import BACK_OFF, CALL_WITHIN, GIVEN_UP_AFTER, RENEWED_EVERY, TERM, Work, back_off
+from wch.domain.lease import BACK_OFF, TERM, Leasing, Work, back_off
 from wch.testing import NOON
 from wch.testing.strategies import moments, works
 
@@ -56,12 +56,21 @@ def test_a_lease_ends_sixty_seconds_after_its_stamp() -> None:
 
     assert not work.ran_out(now=NOON + TERM - timedelta(seconds=1))
     assert work.ran_out(now=NOON + TERM)
+    assert work.ran_out(now=NOON + timedelta(seconds=5), term=timedelta(seconds=5))
     assert Work(id=1, status="pending", attempts=0, stamp=None).ran_out(now=NOON)
 
 
 def test_a_holder_stops_well_before_others_may_take_over() -> None:
-    """The spans fit into each other."""
-    assert RENEWED_EVERY < CALL_WITHIN < GIVEN_UP_AFTER < TERM - timedelta(seconds=2)
+    """The spans fit into each other: a third, a half, two thirds of whatever the term is."""
+    spans = [(one.renewed_every, one.call_within, one.given_up_after) for one in (Leasing(), Leasing(term=TERM * 2))]
+
+    assert spans == [tuple(timedelta(seconds=n * times) for n in (20, 30, 40)) for times in (1, 2)]
+
+
+def test_six_takes_are_made_of_five_back_offs() -> None:
+    """The take after the last back-off is the last; fewer waits are fewer tries."""
+    assert [attempts for attempts in range(9) if Leasing().is_used_up(attempts)] == [6, 7, 8]
+    assert [attempts for attempts in range(4) if Leasing(waits=(7,)).is_used_up(attempts)] == [2, 3]
 
 
 @given(st.integers(-1, 12), st.integers(0, 1000))

@@ -5,8 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wch.domain.lease import TERM, Work
-from wch.domain.line import MOST_ATTEMPTS, WAITS, choose
+from wch.domain.lease import TERM, Leasing, Work
+from wch.domain.line import MOST_ATTEMPTS, choose
 from wch.testing import NOON
 
 works = st.builds(
@@ -34,6 +34,26 @@ def test_all_together_while_none_was_tried() -> None:
     assert choose(line, now=NOON).take == tuple(line)
 
 
+def test_more_may_be_waited_for() -> None:
+    """Who writes in pieces is answered once, when they rest; who never rests, after three times the wait."""
+    wait = timedelta(seconds=3)
+
+    assert choose([work(1, age=2)], now=NOON, gather=wait).take == ()
+    assert choose([work(1, age=3)], now=NOON, gather=wait).take == (work(1, age=3),)
+    assert choose([work(1, age=8), work(2, age=1)], now=NOON, gather=wait).take == ()
+    line = [work(1, age=9), work(2, age=1)]
+    assert choose(line, now=NOON, gather=wait).take == tuple(line)
+
+
+def test_what_was_tried_waits_for_nobody() -> None:
+    """A second attempt has waited already; a row without a stamp cannot say how long it waits."""
+    head = work(1, attempts=1, age=10)
+
+    assert choose([head, work(2, age=0)], now=NOON, gather=timedelta(seconds=5)).take == (head,)
+    bare = Work(id=1, status="received", attempts=0, stamp=None)
+    assert choose([bare], now=NOON, gather=timedelta(seconds=5)).take == (bare,)
+
+
 def test_one_at_a_time_after_a_first_try() -> None:
     """Whoever was tried, the head goes alone."""
     for line in ([work(1, attempts=1), work(2)], [work(1), work(2, attempts=1)], [work(1), work(2, "processing")]):
@@ -45,7 +65,8 @@ def test_a_back_off_holds_the_line() -> None:
     line = [work(1, attempts=1, age=1), work(2)]
 
     assert choose(line, now=NOON) == choose([], now=NOON)
-    assert WAITS == (5, 30)
+    assert choose([work(1, attempts=1, age=7)], now=NOON).take
+    assert choose([work(1, attempts=1, age=1)], now=NOON, leasing=Leasing(waits=(1,))).take
 
 
 def test_used_up_is_dead() -> None:

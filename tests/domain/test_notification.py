@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from wch.domain.errors import TransitionError
-from wch.domain.notification import Notification, NotificationStatus
+from wch.domain.notification import Notification, NotificationStatus, kind_of
 from wch.testing import NOON
 
 LATER = NOON + timedelta(minutes=5)
@@ -95,3 +95,11 @@ def test_a_notice_without_a_message_follows_none(notice: Notification) -> None:
     assert notice.followed(S.READ, now=LATER) is notice
     skipped = notice.skipped("optout", now=NOON)
     assert skipped.followed(S.READ, now=LATER) is skipped
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"), [("shipped_2", "shipped"), ("shipped", "shipped"), ("status_on_hold", "status_on_hold")]
+)
+def test_a_numbered_type_is_of_its_kind(word: str, kind: str) -> None:
+    """The number only makes it unique."""
+    assert kind_of(word) == kind

@@ -6,9 +6,9 @@ import attrs
 import pytest
 
 from wch.domain.address import Address
-from wch.domain.catalogue import Buyer, Line
 from wch.domain.money import Money
 from wch.domain.order import OrderDraft, OrderStatus
+from wch.domain.quote import Buyer, Line
 
 DRAFT = OrderDraft(
     customer=Buyer(phones=("4915112345678",), name="Ada"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wch.domain.outgoing import (
     Button,
     Buttons,
+    CallPermissionRequest,
     Carousel,
     CatalogMessage,
     Charge,
@@ -39,13 +40,17 @@ from wch.domain.outgoing import (
     ProductSection,
     QuickReplyButton,
     Reaction,
+    ReplyCard,
     Row,
     Section,
+    TapTarget,
     Template,
     TemplateCard,
     Text,
     TextParameter,
     UrlButton,
+    VoiceCall,
+    VoiceCallButton,
     measured,
 )
 
@@ -104,6 +109,15 @@ TEXTS: list[tuple[str, int, Callable[[str], object]]] = [
     ("description", 72, lambda text: Row(id="a", title="A", description=text)),
     ("label", 20, lambda text: CtaUrl(body="b", label=text, url="https://x.example")),
     ("label", 20, lambda text: Flow(body="b", label=text, flow_id="1")),
+    ("label", 30, lambda text: Flow(body="b", label=text, flow_id="1", is_draft=True)),
+    ("label", 20, lambda text: VoiceCall(body="b", label=text)),
+    ("payload", 512, lambda text: VoiceCall(body="b", payload=text)),
+    ("body", 1_024, lambda text: CallPermissionRequest(body=text)),
+    ("body", 160, lambda text: ReplyCard(media=PICTURE, buttons=(BUTTON,), body=text)),
+    ("payload", 256, lambda text: QuickReplyButton(index=0, payload=text)),
+    ("text", 256, lambda text: QuickReplyButton(index=0, text=text)),
+    ("payload", 512, lambda text: VoiceCallButton(payload=text)),
+    ("title", 60, lambda text: TapTarget(url="https://x.example", title=text)),
     ("title", 24, lambda text: ProductSection(title=text, retailer_ids=("1",))),
     ("body", 160, lambda text: LinkCard(media=PICTURE, label="x", url="https://x.example", body=text)),
     ("name", 60, lambda text: OrderItem(name=text, amount=1, quantity=1)),
@@ -134,6 +148,25 @@ def test_blanks_alone_are_empty(field: str, limit: int, make: Callable[[str], ob
         make(nothing)
 
     assert (refused.value.field, refused.value.limit, refused.value.length) == (field, limit, 0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: VoiceCall(body="b", ttl_minutes=0),
+        lambda: VoiceCallButton(ttl_minutes=43_201),
+        lambda: QuickReplyButton(index=0),
+        lambda: QuickReplyButton(index=0, payload="yes", text=True),
+        lambda: ReplyCard(media=PICTURE, buttons=(BUTTON, BUTTON)),
+        lambda: ReplyCard(media=PICTURE, buttons=(BUTTON,), body="a\nb\nc\nd"),
+        lambda: ReplyCard(media=Media(kind=MediaKind.AUDIO, id="1"), buttons=(BUTTON,)),
+        lambda: TapTarget(url="shop.example", title="Open"),
+    ],
+)
+def test_what_whatsapp_would_refuse_is_never_built(make: Callable[[], object]) -> None:
+    """A button that works for no time or for longer than thirty days, two answers for one tap, equal replies."""
+    with pytest.raises(MessageLimitError):
+        make()
 
 
 COUNTS: list[tuple[int, int, Callable[[int], object]]] = [

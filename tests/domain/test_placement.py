@@ -8,12 +8,12 @@ import pytest
 
 from wch.domain.address import Address, address_from_json
 from wch.domain.cart import Cart, CartItem
-from wch.domain.catalogue import Line, Quote, QuoteLine
 from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.money import Money, money_from_json
 from wch.domain.payment import Offer
 from wch.domain.placement import Placement, freeze
+from wch.domain.quote import Line, Quote, QuoteLine
 from wch.testing import NOON
 
 ANNA = "16505551234"

@@ -289,3 +289,16 @@ class Walk(RuleBasedStateMachine):
 
 
 TestWalk = Walk.TestCase
+
+
+def test_a_customer_with_another_key_keeps_the_saga() -> None:
+    """Whoever carries it knows the old key and loses the lease; without a live one nothing is logged."""
+    begun = Saga.begun("order-1-2", "placement", {"customer": {"phone": "1", "name": "A"}}, now=NOON)
+    moved = begun.of_customer("2", token="new", now=NOON)
+    assert (moved.customer, moved.context["customer"]["name"], moved.log) == ("2", "A", ())
+
+    carried = begun.leased("t", now=NOON).started("check", now=NOON).of_customer("2", token="new", now=LATER)
+    with pytest.raises(LeaseLostError):
+        carried.held_by("t")
+    assert (carried.customer, carried.updated_at) == ("2", LATER)
+    assert Saga.begun("x", "erasure", {}, now=NOON).customer is None

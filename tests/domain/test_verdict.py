@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wch.domain.verdict import RULES, Facts, Kind, Quiet, Says, decide, utc_of
+from wch.domain.verdict import RULES, Facts, Kind, Quiet, Says, decide, room_for, utc_of
 from wch.testing import NOON
 
 FINE = Facts(opted_in=True)
@@ -76,6 +76,16 @@ def test_a_refusal_comes_before_a_hold_and_the_longest_hold_decides() -> None:
 
     assert decide(Kind.BROADCAST, held, now=NOON).until == LATER + timedelta(hours=1)
     assert decide(Kind.BROADCAST, attrs.evolve(held, gaps=("x",)), now=NOON).outcome == "refuse"
+
+
+def test_a_cause_that_holds_for_a_while_says_until_when() -> None:
+    """And no other rule is blamed for it."""
+    facts = attrs.evolve(FINE, subject=(Says.HOLD, "just_wrote"), subject_until=LATER)
+
+    verdict = decide(Kind.REMINDER, facts, now=NOON)
+
+    assert (verdict.outcome, verdict.until) == ("hold", LATER)
+    assert verdict.answer("pace").says is Says.ALLOW
 
 
 def test_there_is_room_again_to_the_second() -> None:
@@ -158,3 +168,34 @@ def test_a_local_time_that_is_not_there_moves_by_the_gap() -> None:
 
     assert utc_of(date(2026, 3, 29), time(2, 30), madrid) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     assert utc_of(date(2026, 10, 25), time(2, 30), madrid) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ages", "week", "month", "again_in"),
+    [
+        ((), 1, 4, None),
+        ((6,), 0, 3, 1),
+        ((8,), 1, 3, None),
+        ((8, 15, 20, 29), 1, 0, 1),
+        ((2, 15, 20, 29), 0, 0, 5),
+        ((None,), 0, 3, 7),
+    ],
+)
+def test_what_the_caps_leave(ages: tuple[int | None, ...], week: int, month: int, again_in: int | None) -> None:
+    """One in a week and four in thirty days, to the second; the later of two waits counts, and what is on its way."""
+    contacts = tuple(None if age is None else NOON - timedelta(days=age) for age in ages)
+    facts = Facts(opted_in=True, cap_week=1, cap_month=4, contacts=contacts)
+
+    room = room_for(facts, now=NOON)
+
+    assert (room.week, room.month) == (week, month)
+    assert room.again_at == (None if again_in is None else NOON + timedelta(days=again_in))
+    refused = any(
+        one.rule == "cap" and one.says is Says.REFUSE for one in decide(Kind.BROADCAST, facts, now=NOON).answers
+    )
+    assert refused == (room.left == 0)
+
+
+def test_caps_of_none_leave_no_room_ever() -> None:
+    """There is no moment to wait for."""
+    assert room_for(Facts(cap_week=0, cap_month=4), now=NOON).again_at is None

@@ -3,23 +3,13 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from wch.entrypoints.logs import configure_logs
 
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Logging as it was before."""
-    root, ours = logging.getLogger(), logging.getLogger("wch")
-    before = (root.handlers[:], root.level, ours.level)
-    yield
-    root.handlers[:], level, ours_level = before
-    root.setLevel(level)
-    ours.setLevel(ours_level)
+pytestmark = pytest.mark.usefixtures("restored_logs")
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:

@@ -395,6 +395,11 @@ def lock_customers(uow: UnitOfWork, ids: Ids, *, phones: list[str], at: datetime
     return [ids.new(uow.customers.lock(phone, now=at)) for phone in sorted(set(phones))]
 
 
+@command(phones=st.lists(PHONES, max_size=3))
+def look_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str]) -> Any:
+    uow.customers.look_ahead(phones)
+
+
 @command(phones=st.lists(PHONES, max_size=3), keys=st.lists(KEYS.filter(lambda key: len(key) < 256), max_size=3))
 def read_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str], keys: list[str]) -> Any:
     uow.read_ahead(phones=phones, wa_message_ids=keys)
@@ -589,7 +594,7 @@ def purge_letters(uow: UnitOfWork, _ids: Ids, *, at: datetime) -> Any:
 @command(key=KEYS, scope=st.sampled_from(["api", "API", "api "]), at=MOMENTS, lives=st.integers(0, 2))
 def claim(uow: UnitOfWork, _ids: Ids, *, key: str, scope: str, at: datetime, lives: int) -> Any:
     first = uow.claims.claim(key, scope, now=at, expires_at=at + timedelta(seconds=30 * lives))
-    return [first, uow.claims.is_claimed(key, scope, now=at), uow.claims.scopes(key, now=at)]
+    return [first, uow.claims.is_claimed(key, scope, now=at), list(uow.claims.of(key))]
 
 
 @command(at=MOMENTS, limit=LIMITS)
@@ -675,6 +680,11 @@ def change_option(uow: UnitOfWork, _ids: Ids, *, name: str, value: Any, what: in
     else:
         return uow.options.remove(name)
     return uow.options.get(name, lock=lock)
+
+
+@command(names=st.lists(SHORT_KEYS, max_size=3))
+def look_at_options(uow: UnitOfWork, _ids: Ids, *, names: list[str]) -> Any:
+    uow.options.look_ahead(names)
 
 
 @command(prefix=SHORT_KEYS, after=st.just("") | SHORT_KEYS, limit=LIMITS)

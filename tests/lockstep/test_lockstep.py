@@ -19,6 +19,9 @@ from wch.application.ports import Database, UnitOfWork
 from wch.domain.errors import DuplicateError, WchError
 from wch.testing import NOON
 
+pytestmark = pytest.mark.timeout(1800)
+"""Many walks of many steps: their number is what is asked for, not their time."""
+
 Program = list[tuple[str, dict[str, Any]]]
 
 

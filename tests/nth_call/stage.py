@@ -10,7 +10,8 @@ from typing import Any, cast
 import attrs
 
 from tests.processes import NUMBER, SECRET, signature_of
-from tests.simulation.world import SETTINGS, stocked, waits, whole_threads
+from tests.simulation.shelf import stocked
+from tests.simulation.world import SETTINGS, waits, whole_threads
 from wch.adapters.memory import MemoryDatabase
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.application.failpoints import Failpoints

@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.crash.campaign import out_of_order
 from tests.processes import Installed, Store, mariadb_store, sqlite_store
 from tests.races.racer import LIMIT, RACES, SAGA
 from wch import Settings, open_hub
@@ -36,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         yield sqlite_store(tmp_path)
         return
-    with mariadb_store(request.getfixturevalue("mariadb_url"), "wch_races") as made:
+    with mariadb_store(request.getfixturevalue("mariadb_url"), f"wch_races_{os.getpid()}") as made:
         yield made
 
 
@@ -53,8 +54,9 @@ async def test_what_may_be_had_once_is_had_once(
     found = _raced(store, race)
 
     won: Counter[int] = Counter(number for one in found for number in one["won"])
+    engine = "sqlite" if store.engine_url.startswith("sqlite") else "mariadb"
     redone = sum(sum(one["redone"]) for one in found)
-    record_property("figures", f"{race}: {PROCESSES} processes x {ROUNDS} rounds, {redone} redone")
+    record_property("figures", f"{race}, {engine}: {PROCESSES} processes x {ROUNDS} rounds, {redone} redone")
     if race in ONCE:
         assert won == Counter(range(ROUNDS)), "each is had by exactly one"
     elif race == "limit":
@@ -62,6 +64,8 @@ async def test_what_may_be_had_once_is_had_once(
         assert all(count == min(LIMIT.most, PROCESSES * ROUNDS) for count in callers.values()), callers
     else:
         assert Counter(won.values()) == Counter({PROCESSES: ROUNDS})
+    if race == "line":
+        await _worked_through(installed)
     _nothing_was_lost(store, race)
 
 
@@ -82,6 +86,13 @@ def _raced(store: Store, race: str) -> list[dict[str, list[int]]]:
         one.stdin.write("go\n")
         one.stdin.flush()
     return [json.loads(one.communicate()[0]) for one in racers]
+
+
+async def _worked_through(installed: Installed) -> None:
+    """What the others had in hand when the last of them looked."""
+    settings, _, _ = Settings.load({**installed.environment}, {}, None)
+    async with open_hub(settings) as hub:
+        await hub.worker.only(frozenset({"inbound"})).drain()
 
 
 async def _prepared(installed: Installed) -> None:
@@ -108,6 +119,13 @@ def _nothing_was_lost(store: Store, race: str) -> None:
     if race == "saga":
         log = json.loads(store.one("SELECT log FROM wch_saga_state WHERE saga_id = :id", id=SAGA))
         assert str(log).count("signal") >= PROCESSES * ROUNDS
+    if race == "line":
+        rows = store.rows(
+            "SELECT m.id, m.wa_message_id, m.status, c.customer_phone, m.content FROM wch_messages m "
+            "JOIN wch_conversations c ON c.id = m.conversation_id WHERE m.direction = 'inbound' ORDER BY m.id"
+        )
+        assert Counter(status for _, _, status, *_ in rows) == Counter(processed=PROCESSES * ROUNDS)
+        assert out_of_order(rows) == 0, "what was said later was answered earlier"
     if race == "customer":
         assert store.one("SELECT COUNT(*) FROM wch_customer_profiles") == ROUNDS
     if race == "cart":

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from tests.processes import NUMBER, SECRET, delivery, signature_of
+from wch import Settings
 from wch.application.hub import Hub
 from wch.application.ports import UnitOfWork
 from wch.domain.moment import unix
@@ -20,6 +21,21 @@ ADDRESS = "Maria Garcia, Calle Mayor 12, 28013 Madrid, Spain"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 STEP = timedelta(seconds=5)
 """Between two words of a person; a frozen clock stands still otherwise."""
+
+
+def settings_of(url: str, **more: str) -> Settings:
+    """Of a shop in Spain on this database, whose messages go to a stand-in, and what else is said."""
+    environment = {
+        "WCH_PROFILE": "test",
+        "WCH_DATABASE_URL": url,
+        "WCH_APP_SECRET": SECRET,
+        "WCH_SECRET_KEY": "a-key-of-our-own-that-is-long-enough",
+        "WCH_ACCESS_TOKEN": "an-access-token",
+        "WCH_PHONE_NUMBER_ID": "*",
+        "WCH_CURRENCY": "EUR",
+        "WCH_COUNTRY": "ES",
+    }
+    return Settings.load({**environment, **more}, {}, None)[0]
 
 
 @attrs.define(kw_only=True)

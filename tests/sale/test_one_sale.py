@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.processes import SECRET, mariadb_store
-from tests.sale.script import Sale, export
-from wch import Settings, open_hub
+from tests.processes import mariadb_store
+from tests.sale.script import Sale, export, settings_of
+from wch import open_hub
 from wch.testing import FrozenClock, RecordingWhatsApp, SequentialIds
 
 MEMORY = "memory://"
@@ -49,20 +49,7 @@ async def test_the_sale_goes_through_every_state(tmp_path: Path) -> None:
 
 
 async def _sell(url: str) -> tuple[dict[str, Any], list[str]]:
-    settings, _, _ = Settings.load(
-        {
-            "WCH_PROFILE": "test",
-            "WCH_DATABASE_URL": url,
-            "WCH_APP_SECRET": SECRET,
-            "WCH_SECRET_KEY": "a-key-of-our-own-that-is-long-enough",
-            "WCH_ACCESS_TOKEN": "an-access-token",
-            "WCH_PHONE_NUMBER_ID": "*",
-            "WCH_CURRENCY": "EUR",
-            "WCH_COUNTRY": "ES",
-        },
-        {},
-        None,
-    )
+    settings = settings_of(url)
     clock, whatsapp = FrozenClock(), RecordingWhatsApp()
     async with open_hub(settings, clock=clock, ids=SequentialIds(), whatsapp=whatsapp, install=True) as hub:
         sale = Sale(hub=hub, clock=clock, whatsapp=whatsapp)

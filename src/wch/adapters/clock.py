@@ -1,5 +1,6 @@
 """The system's clock, corrected by the database's; and one that a sandbox can move."""
 
+import math
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -11,15 +12,21 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._offset = timedelta(0)
+        self._ahead = 0.0
+        self._second = -math.inf
         self._latest = datetime.min.replace(tzinfo=UTC)
 
     def correct(self, offset: timedelta) -> None:
         """Take over how far the database's clock is ahead."""
         self._offset = offset
+        self._ahead = offset.total_seconds()
 
     def now(self) -> datetime:
         """The present second, in UTC."""
-        self._latest = max(self._latest, self._exact().replace(microsecond=0))
+        second = math.floor(self.seconds() + self._ahead)
+        if second > self._second:
+            self._second = second
+            self._latest = datetime.fromtimestamp(second, UTC)
         return self._latest
 
     def fraction(self) -> float:
@@ -30,9 +37,13 @@ class SystemClock:
         """Seconds since the machine started, suspended time included."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def seconds(self) -> float:
+        """Seconds since 1970 by this host's clock as it is: what everything else here is made of."""
+        return time.time()  # noqa: TID251 - this is the clock
+
     def host(self) -> datetime:
         """This host's time as it is, uncorrected and in fractions of a second: what is compared with the database's."""
-        return datetime.now(UTC)  # noqa: TID251 - this is the clock
+        return datetime.fromtimestamp(self.seconds(), UTC)
 
     def _exact(self) -> datetime:
         return self.host() + self._offset

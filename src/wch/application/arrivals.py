@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from wch.application.dialogue.scene import Silence
-from wch.application.former_days import HISTORY, remember
+from wch.application.former_days import FIELD, remember
 from wch.application.identities import Identities, starts_anew
-from wch.application.ports import UnitOfWork
+from wch.application.ports import UnitOfWork, Written
 from wch.application.statuses import Statuses, learn_id
 from wch.application.tombstones import Tombstones
 from wch.domain.audit import AuditEntry
@@ -39,11 +39,13 @@ class Arrived:
         is_new: whether anything changed.
         conflict: whether the same id was known with other content.
         row: the row that was written for it, if one was.
+        written: tells its id once it has one.
     """
 
     is_new: bool
     conflict: bool = False
     row: Message | None = None
+    written: Written | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -83,13 +85,14 @@ class Arrivals:
             return self._again(uow, there, event, now=now)
         profile = self.identities.met(uow, profile, event, now=now)
         conversation = self._conversation(uow, event, profile, now=now)
-        row = uow.messages.add(self._row(event, conversation.id, now=now))
+        row = self._row(event, conversation.id, now=now)
+        written = uow.messages.add_later(row)
         uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
         uow.customers.save(self._met(profile, event, now=now))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
         self.identities.after(uow, event, now=now)
-        return Arrived(is_new=True, row=row)
+        return Arrived(is_new=True, row=row, written=written)
 
     def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime) -> CustomerProfile:
         """The profile after this message: name, identity, and that the customer can be reached."""
@@ -128,7 +131,7 @@ class Arrivals:
         if there is not None:
             return Arrived(is_new=False, conflict=_says(there.content) != _says(event.content))
         row = self._row(event, None, now=now).handled({"silence": Silence.GROUP.value}, now=now)
-        return Arrived(is_new=True, row=uow.messages.add(row))
+        return Arrived(is_new=True, row=row, written=uow.messages.add_later(row))
 
     def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
         """The same id again: nothing new, but a call goes on, and other content is kept aside."""
@@ -182,7 +185,7 @@ class Arrivals:
             if seen is None or seen.conversation_id != row.conversation_id
             else uow.messages.get(seen.id, lock=True)
         )
-        if held is None or held.id == row.id:
+        if held is None or held.wa_message_id == row.wa_message_id:
             return
         if row.type == "revoke":
             content = amended(held.content, revoked_at=iso(now))
@@ -260,7 +263,7 @@ class Arrivals:
 
 
 def _is_history(event: InboundMessage | Echo) -> bool:
-    return event.raw.get("field") == HISTORY
+    return event.raw.get("field") == FIELD
 
 
 def _kept(value: JsonObject) -> JsonObject:

@@ -1,22 +1,17 @@
 """Attachments: files of customers fetched when somebody wants to see them, and files sent to customers."""
 
-import hashlib
-from datetime import timedelta
 from typing import Any
 
 import attrs
 
 from wch.application.conversations import Conversations
-from wch.application.ports import Clock, Database, Ids, MediaFiles, MediaStore, UnitOfWork
-from wch.domain.attachment import LARGEST, UPLOADED, Attachment, AttachmentError, checked
-from wch.domain.document import amended, document
+from wch.application.ports import Database, Ids, MediaFiles, MediaStore, UnitOfWork
+from wch.application.sent_files import SentFiles
+from wch.domain.attachment import LARGEST, Attachment, AttachmentError, checked, kept_names
+from wch.domain.document import amended
 from wch.domain.errors import NotFoundError
 from wch.domain.message import Message
-from wch.domain.moment import iso, of_iso
 from wch.domain.outgoing import Media, MediaKind
-
-UPLOAD_KEPT = timedelta(days=25)
-"""WhatsApp keeps an upload for thirty days."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,10 +19,10 @@ class Attachments:
     """Fetches and sends files; nothing is fetched by an address that a message names."""
 
     database: Database
-    clock: Clock
     ids: Ids
     files: MediaFiles
     store: MediaStore
+    sent_files: SentFiles
     conversations: Conversations
 
     async def open(self, message_id: int) -> Attachment:
@@ -54,15 +49,22 @@ class Attachments:
             await self._note(message_id, fault=error.code)
             raise
         name = self.ids.token()
-        await self.store.put(name, fetched.data)
+        # Its name is known before the file is there, and asked for after: whoever erases the message finds the file.
         await self._note(message_id, kept=name, kept_type=fetched.mime_type, fault=None)
+        try:
+            await self.store.put(name, fetched.data)
+        except AttachmentError as error:
+            await self._note(message_id, kept=None, kept_type=None, fault=error.code)
+        else:
+            if name not in await self.database.read(lambda uow: _names_of(uow, message_id)):
+                await self.store.forget([name])
         return attrs.evolve(fetched, filename=media.get("filename"))
 
     async def _note(self, message_id: int, **facts: Any) -> None:
         def work(uow: UnitOfWork) -> None:
             row = uow.messages.get(message_id, lock=True)
-            if row is not None:
-                media = {**row.content.get("media", {}), **facts}
+            if row is not None and "media" in row.content:
+                media = {**row.content["media"], **facts}
                 plain = {name: value for name, value in media.items() if value is not None}
                 uow.messages.save(attrs.evolve(row, content=amended(row.content, media=plain)))
 
@@ -88,21 +90,16 @@ class Attachments:
         """
         kind, mime_type = checked(data)
         number = await self.conversations.number_for_reply(conversation_id)
-        option = f"{UPLOADED}{number}.{hashlib.sha256(data).hexdigest()}"
-        media_id = await self._uploaded(option)
-        if media_id is None:
-            media_id = await self.files.upload(number, data, mime_type=mime_type, filename=filename)
-            told = document(id=media_id, at=iso(self.clock.now()))
-            await self.database.transact(lambda uow: uow.options.put(option, told))
+        sent = await self.sent_files.id_of(number, data, mime_type=mime_type, filename=filename)
         message = Media(
             kind=kind,
-            id=media_id,
+            id=sent.media_id,
             caption=caption,
             filename=filename if kind is MediaKind.DOCUMENT else None,
         )
-        return await self.conversations.reply_with(conversation_id, message, agent=agent, by=by)
+        return await self.conversations.reply_with(conversation_id, message, agent=agent, by=by, file=sent.held)
 
-    async def _uploaded(self, option: str) -> str | None:
-        known = await self.database.read(lambda uow: uow.options.get(option))
-        fresh = known is not None and self.clock.now() < of_iso(str(known["at"])) + UPLOAD_KEPT
-        return str(known["id"]) if known is not None and fresh else None
+
+def _names_of(uow: UnitOfWork, message_id: int) -> tuple[str, ...]:
+    row = uow.messages.get(message_id)
+    return () if row is None else kept_names(row.content)

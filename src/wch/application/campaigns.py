@@ -47,6 +47,11 @@ def progress_of(uow: UnitOfWork, campaign_id: int, *, lock: bool = False) -> Pro
     return Progress.of_json(value)
 
 
+def is_there(uow: UnitOfWork, campaign_id: int) -> bool:
+    """Whether a campaign has this number."""
+    return uow.options.get(f"{PREFIX}{campaign_id}", lock=True) is not None
+
+
 def keep(uow: UnitOfWork, plan: Plan) -> None:
     """Write a plan."""
     uow.options.put(f"{PREFIX}{plan.id}", plan.to_json())

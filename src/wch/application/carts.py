@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application.facts import CartAbandoned
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart, CartStatus
@@ -15,13 +16,6 @@ from wch.domain.errors import ConflictError, NotFoundError, TransitionError, Ver
 from wch.domain.reengagement import CampaignType, Reengagement
 
 PAGE = 100
-
-
-@attrs.frozen(kw_only=True)
-class CartAbandoned:
-    """A customer left a cart lying."""
-
-    cart_id: int
 
 
 @attrs.frozen(kw_only=True)

@@ -2,58 +2,42 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import Any
 
 import attrs
 
+from wch.application import partners, silence, templates_in_use, tiers
+from wch.application.account_watch import AccountWatch
+from wch.application.facts import HealthChanged
 from wch.application.health import ANSWERS_WITHIN, STOPPED
+from wch.application.limits import Limits
 from wch.application.ports import Clock, Database, UnitOfWork
+from wch.application.readings import GRADES, HUNDRED, Bounds, Reading, Severity, graded, spoken
 from wch.application.retention import RAN
-from wch.application.worker import HEARTBEAT
+from wch.application.templates import Templates
+from wch.application.worker import alive
 from wch.domain.circuit_breaker import BreakerState
-from wch.domain.errors import NotFoundError, WchError
+from wch.domain.dead_letter import DeadLetterStatus
+from wch.domain.errors import NotFoundError, StoreUnavailableError, WchError
+from wch.domain.message import MessageStatus
 from wch.domain.moment import of_iso
 
 log = logging.getLogger(__name__)
 
 FLAPS = timedelta(seconds=60)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
+Check = Callable[[], Awaitable[Reading]]
+"""Measures one part; whatever it raises, and two seconds without an answer, make it `unknown`."""
 
-class Severity(IntEnum):
-    """How bad it is; the whole is as bad as its worst part."""
+DATABASE = "database"
+_BESIDE_THE_DATABASE = frozenset({"disk"})
 
-    OK = 0
-    UNKNOWN = 1
-    WARNING = 2
-    DEGRADED = 3
-    CRITICAL = 4
-
-    @property
-    def word(self) -> str:
-        """As answers say it."""
-        return self.name.lower()
-
-
-@attrs.frozen(kw_only=True)
-class HealthChanged:
-    """A part of the hub became better or worse."""
-
-    component: str
-    before: str
-    now: str
-
-
-@attrs.frozen(kw_only=True)
-class Reading:
-    """What was measured, and from where on it is too much."""
-
-    severity: Severity
-    value: str
-    limit: str
-    what_to_do: str
+STATUS_WITHIN = timedelta(minutes=15)
+"""So soon after a message left, some status of it has come."""
 
 
 @attrs.frozen(kw_only=True)
@@ -75,51 +59,59 @@ class Component:
     duration_ms: int
 
 
+class HostCheckError(WchError):
+    """The host's own check failed; `kind` is the class of what it raised."""
+
+    kind: str
+
+
 @attrs.frozen(kw_only=True)
-class Bounds:
-    """From when on something is too much, the mildest first."""
+class Sightings:
+    """How this process saw the parts last, by name; a hub that takes another's place goes on with its sightings.
 
-    database_ms: tuple[int, ...]
-    clock_seconds: tuple[int, ...]
-    reply_seconds: tuple[int, ...]
-    notice_minutes: tuple[int, ...]
-    worker_seconds: int
-    dead_letters: int
-    saga_minutes: int
-    breaker_minutes: int
-    sync_minutes: int
-    sync_failed: int
-    retention_hours: tuple[int, ...]
+    Attributes:
+        seen: how each is, and since when.
+        told: how each was when somebody was told, and when that was.
+    """
 
-
-_GRADES = (Severity.WARNING, Severity.DEGRADED, Severity.CRITICAL)
-
-
-def graded(value: float, bounds: tuple[int, ...]) -> Severity:
-    """The severity of a value that may grow past each of these bounds."""
-    passed = sum(1 for bound in bounds if value > bound)
-    return Severity.OK if passed == 0 else _GRADES[passed - 1]
+    seen: dict[str, tuple[Severity, datetime]] = attrs.field(factory=dict)
+    told: dict[str, tuple[Severity, datetime]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
 class Checkup:
     """Looks at every part, each within two seconds; a check that fails itself is `unknown`, never `ok`.
 
+    While the database does not answer, nothing that stands in it is asked for.
+
     Attributes:
         schema: raises SchemaError when the tables are not the ones this program knows.
         bounds: from when on something is too much.
+        unsigned: names of settings that are missing, by the partner whose deliveries prove nothing without them.
+        more: what a host wants looked at too, by name; one of ours stays ours.
+        free: the share of the disk that is free where the hub keeps anything, in hundredths; None: it keeps nothing.
     """
 
     database: Database
     clock: Clock
     schema: Callable[[], Awaitable[object]]
     bounds: Bounds
+    limits: Limits
+    account: AccountWatch
+    templates: Templates
+    unsigned: Mapping[str, Collection[str]]
+    free: Callable[[], int | None]
     tell: Callable[[object], None]
-    _seen: dict[str, tuple[Severity, datetime]] = attrs.field(factory=dict, init=False, repr=False, eq=False)
+    sightings: Sightings
+    more: Mapping[str, Check]
 
     async def run(self) -> tuple[Component, ...]:
         """Every part, in a fixed order."""
-        return tuple([await self._one(name) for name in self._checks()])
+        found: dict[str, Component] = {}
+        for name in self._checks():
+            is_away = DATABASE in found and found[DATABASE].severity is Severity.CRITICAL
+            found[name] = await self._one(name, is_away=is_away and name not in {*_BESIDE_THE_DATABASE, *self.more})
+        return tuple(found.values())
 
     async def one(self, name: str) -> Component:
         """The part of this name.
@@ -131,34 +123,59 @@ class Checkup:
             raise NotFoundError(kind="component", id=name)
         return await self._one(name)
 
-    def _checks(self) -> Mapping[str, Callable[[], Awaitable[Reading]]]:
-        return {
-            "database": self._database,
+    def _checks(self) -> Mapping[str, Check]:
+        ours: Mapping[str, Check] = {
+            DATABASE: self._database,
             "schema": self._schema,
             "clock": self._clock_offset,
+            "ingress": self._ingress,
             "inbox": lambda: self._waiting("inbound"),
             "outbox": lambda: self._waiting("outbound"),
             "notices": self._notices,
+            "unconfirmed": self._unconfirmed,
             "workers": self._workers,
             "dead_letters": self._dead_letters,
             "sagas": self._sagas,
             "breakers": self._breakers,
             "whatsapp": self._whatsapp,
+            "templates": self._templates,
+            "shop": lambda: self._partner("shop"),
+            "payments": lambda: self._partner("payments"),
             "sync": self._sync,
+            "disk": self._disk,
             "retention": self._retention,
         }
+        return {**ours, **{name: self._of_host(check) for name, check in self.more.items() if name not in ours}}
 
-    async def _one(self, name: str) -> Component:
+    def _of_host(self, check: Check) -> Check:
+        """A host's check: what it raises says nothing of what it measures, and its words go nowhere."""
+
+        async def measured() -> Reading:
+            try:
+                return await check()
+            except Exception as error:
+                raise HostCheckError(kind=type(error).__name__) from error
+
+        return measured
+
+    async def _one(self, name: str, *, is_away: bool = False) -> Component:
         begun = self.clock.boot()
         try:
+            if is_away:
+                raise StoreUnavailableError
             async with asyncio.timeout(ANSWERS_WITHIN):
                 reading = await self._checks()[name]()
         except (WchError, TimeoutError) as error:
-            severity = Severity.CRITICAL if name == "database" else Severity.UNKNOWN
-            way_out = "See to it that the database answers; until then nothing can be known or stored."
-            reading = Reading(severity=severity, value=type(error).__name__, limit="an answer", what_to_do=way_out)
+            severity = Severity.CRITICAL if name == DATABASE else Severity.UNKNOWN
+            kind = error.kind if isinstance(error, HostCheckError) else type(error).__name__
+            way_out = (
+                "See why the host's own check fails."
+                if name in self.more
+                else "See to it that the database answers; until then nothing can be known or stored."
+            )
+            reading = Reading(severity=severity, value=kind, limit="an answer", what_to_do=way_out)
         took = int((self.clock.boot() - begun) * 1000)
-        if name == "database" and reading.severity is Severity.OK:
+        if name == DATABASE and reading.severity is Severity.OK:
             reading = attrs.evolve(reading, severity=graded(took, self.bounds.database_ms), value=f"{took} ms")
         return Component(
             name=name,
@@ -171,16 +188,20 @@ class Checkup:
         )
 
     def _since(self, name: str, severity: Severity) -> datetime:
-        """From when on it is so; a change is logged and told once, and flapping within a minute is one change."""
+        """From when on it is so; a change is logged and told, unless one was within the last minute.
+
+        What is still another state when that minute is over is told then: flapping is one
+        change, and how it ends is never left out.
+        """
         now = self.clock.now()
-        before, since = self._seen.get(name, (Severity.OK, now))
-        if before is severity and name in self._seen:
-            return since
-        self._seen[name] = (severity, now)
-        if before is not severity and (now - since >= FLAPS or since == now):
+        if self.sightings.seen.get(name, (None, now))[0] is not severity:
+            self.sightings.seen[name] = (severity, now)
+        before, at = self.sightings.told.get(name, (Severity.OK, None))
+        if before is not severity and (at is None or now - at >= FLAPS):
+            self.sightings.told[name] = (severity, now)
             log.warning("health changed", extra={"component": name, "before": before.word, "now": severity.word})
             self.tell(HealthChanged(component=name, before=before.word, now=severity.word))
-        return now
+        return self.sightings.seen[name][1]
 
     # --- the parts
 
@@ -208,7 +229,7 @@ class Checkup:
         return Reading(
             severity=graded(offset, self.bounds.clock_seconds),
             value=f"{offset:.0f} s",
-            limit=_spoken(self.bounds.clock_seconds, "s"),
+            limit=spoken(self.bounds.clock_seconds, "s"),
             what_to_do="Let this host and the database's follow a time server.",
         )
 
@@ -221,7 +242,7 @@ class Checkup:
         return Reading(
             severity=graded(age, self.bounds.reply_seconds),
             value=f"{age:.0f} s",
-            limit=_spoken(self.bounds.reply_seconds, "s"),
+            limit=spoken(self.bounds.reply_seconds, "s"),
             what_to_do="See that a worker is alive (`wch worker`) and what holds it back (`wch breakers list`).",
         )
 
@@ -230,33 +251,93 @@ class Checkup:
         return Reading(
             severity=graded(minutes, self.bounds.notice_minutes),
             value=f"{minutes:.0f} min",
-            limit=_spoken(self.bounds.notice_minutes, "min"),
+            limit=spoken(self.bounds.notice_minutes, "min"),
             what_to_do="Look at `wch notifications list --status pending`, and whether the shop answers.",
         )
 
-    async def _workers(self) -> Reading:
-        beats, oldest = await self.database.read(
-            lambda uow: (uow.options.named(HEARTBEAT), uow.census.oldest_waiting())
-        )
-        waits = any(since <= self.clock.now() for since in oldest.values())
-        alive_since = self.clock.now() - timedelta(seconds=self.bounds.worker_seconds)
-        alive = sum(1 for _, beat in beats if _at(beat) is not None and (_at(beat) or alive_since) >= alive_since)
-        severity = Severity.OK if alive else Severity.CRITICAL if waits else Severity.WARNING
+    async def _ingress(self) -> Reading:
+        now = self.clock.now()
+        quiet = now - timedelta(minutes=self.bounds.silence_minutes)
+
+        def look(uow: UnitOfWork) -> tuple[int, bool]:
+            parts = uow.limits.listed(limit_type="webhook", limit=1000)
+            bad = sum(one.request_count for one in parts if one.window_start > now - MINUTE)
+            sent = uow.census.silent_sends(quiet, now - STATUS_WITHIN)
+            heard = any(
+                (at := uow.messages.latest_inbound_at(one.customer_phone)) is not None and at >= quiet
+                for one in uow.conversations.listed(limit=20)
+            )
+            return bad, 0 < sent.accepted == sent.silent and not heard
+
+        bad, is_silent = await self.database.read(look)
+        # What the limit refuses is not counted, so one caller never comes above it.
+        many = bad >= self.bounds.bad_signatures
+        severity = Severity.DEGRADED if is_silent else Severity.WARNING if many else Severity.OK
+        silent = f"no webhook for {self.bounds.silence_minutes} min, though messages left"
         return Reading(
             severity=severity,
-            value=f"{alive} alive",
+            value=silent if is_silent else f"{bad} badly signed in a minute",
+            limit=f"{self.bounds.bad_signatures} badly signed, {self.bounds.silence_minutes} min of silence",
+            what_to_do="See with Meta that the webhook's address and the subscription stand, and compare WCH_APP_SECRET.",
+        )
+
+    async def _unconfirmed(self) -> Reading:
+        now = self.clock.now()
+
+        def look(uow: UnitOfWork) -> tuple[int, int]:
+            rows = uow.messages.overdue(MessageStatus.UNCONFIRMED, before=now, limit=1000)
+            doubtful = sum(one.stamp is not None and one.stamp > now - HOUR for one in rows)
+            return doubtful, uow.census.silent_sends(now - HOUR, now + MINUTE).accepted + doubtful
+
+        doubtful, all_ = await self.database.read(look)
+        percent = doubtful * HUNDRED / all_ if all_ else 0.0
+        return Reading(
+            severity=graded(percent, self.bounds.unconfirmed_percent),
+            value=f"{doubtful} of {all_} sends",
+            limit=spoken(self.bounds.unconfirmed_percent, "%"),
+            what_to_do="See whether statuses of WhatsApp come in, and the way to its API.",
+        )
+
+    async def _disk(self) -> Reading:
+        free = await asyncio.to_thread(self.free)
+        lacks = sum(1 for bound in self.bounds.disk_percent if free is not None and free < bound)
+        return Reading(
+            severity=(Severity.OK, *GRADES)[lacks],
+            value="nothing is kept here" if free is None else f"{free} % free",
+            limit=spoken(self.bounds.disk_percent, "%"),
+            what_to_do="Make room on the disk of the database and of customers' files.",
+        )
+
+    async def _workers(self) -> Reading:
+        now, within = self.clock.now(), timedelta(seconds=self.bounds.worker_seconds)
+        living, oldest = await self.database.read(
+            lambda uow: (alive(uow, now, within=within), uow.census.oldest_waiting())
+        )
+        waits = any(since <= now for since in oldest.values())
+        severity = Severity.OK if living else Severity.CRITICAL if waits else Severity.WARNING
+        return Reading(
+            severity=severity,
+            value=f"{len(living)} alive",
             limit=f"1 within {self.bounds.worker_seconds} s",
             what_to_do="Start `wch worker`, or `wch serve` without --no-worker.",
         )
 
     async def _dead_letters(self) -> Reading:
-        counts = await self.database.read(lambda uow: uow.dead_letters.counts())
+        since, most = self.clock.now() - HOUR, self.bounds.dead_letters
+
+        def look(uow: UnitOfWork) -> tuple[Mapping[tuple[str, str, str], int], int]:
+            # More than `most` are degraded as they are, however old.
+            waiting = uow.dead_letters.listed(status=DeadLetterStatus.PENDING, limit=most)
+            return uow.dead_letters.counts(), sum(one.created_at > since for one in waiting)
+
+        counts, fresh = await self.database.read(look)
         pending = sum(count for (status, _, _), count in counts.items() if status == "pending")
-        severity = graded(pending, (0, self.bounds.dead_letters))
+        many = fresh > self.bounds.dead_letters_hour
+        severity = Severity.DEGRADED if many else graded(pending, (0, most))
         return Reading(
             severity=severity,
             value=f"{pending} pending",
-            limit=f"0, {self.bounds.dead_letters}",
+            limit=f"0, {most}, {self.bounds.dead_letters_hour} an hour",
             what_to_do="Decide on them: `wch dead-letters list`, then replay or dismiss.",
         )
 
@@ -292,12 +373,52 @@ class Checkup:
         )
 
     async def _whatsapp(self) -> Reading:
-        stopped = await self.database.read(lambda uow: uow.options.get(STOPPED))
-        return Reading(
-            severity=Severity.OK if stopped is None else Severity.CRITICAL,
-            value="sending" if stopped is None else "sending is stopped",
-            limit="sending",
-            what_to_do="Set a token that is good (WCH_ACCESS_TOKEN) and look at the account with Meta.",
+        now = self.clock.now()
+        found = await self.database.read(lambda uow: [*self._of_sending(uow), *self.account.readings(uow, now)])
+        well = Reading(severity=Severity.OK, value="sending", limit="sending", what_to_do="")
+        return max(found, key=lambda one: one.severity, default=well)
+
+    def _of_sending(self, uow: UnitOfWork) -> Iterator[Reading]:
+        """What is wrong with what is sent; of two that are as bad, the first is told."""
+        if uow.options.get(STOPPED) is not None:
+            yield Reading(
+                severity=Severity.CRITICAL,
+                value="sending is stopped",
+                limit="sending",
+                what_to_do="Set a token that is good (WCH_ACCESS_TOKEN) and look at the account with Meta.",
+            )
+        silent, accepted = silence.latest(uow)
+        if silence.is_too_much(silent, accepted, self.bounds.silent_percent):
+            yield Reading(
+                severity=Severity.DEGRADED,
+                value=f"{silent} of {accepted} sends without any status",
+                limit=f"{self.bounds.silent_percent} % silent",
+                what_to_do="See that the app is subscribed to the field `messages`, and that numbers are whole.",
+            )
+        used = tiers.used_part(uow, self.limits)
+        if used * HUNDRED > self.bounds.tier_percent:
+            yield Reading(
+                severity=Severity.WARNING,
+                value=f"{used:.0%} of the tier used",
+                limit=f"{self.bounds.tier_percent} %",
+                what_to_do="Campaigns wait for tomorrow when it is used up; replies inside windows go on.",
+            )
+
+    async def _templates(self) -> Reading:
+        written = await asyncio.to_thread(self.templates.written)
+        names = set(self.templates.uses.values())
+        return await self.database.read(lambda uow: templates_in_use.reading(uow, names=names, written=written))
+
+    async def _partner(self, service: str) -> Reading:
+        now = self.clock.now()
+        return await self.database.read(
+            lambda uow: partners.reading(
+                uow,
+                service,
+                minutes=self.bounds.partner_minutes,
+                unsigned=self.unsigned.get(service, ()),
+                now=now,
+            )
         )
 
     async def _sync(self) -> Reading:
@@ -323,7 +444,7 @@ class Checkup:
         return Reading(
             severity=Severity.UNKNOWN if at is None else graded(hours, self.bounds.retention_hours),
             value="never" if at is None else f"{hours:.0f} h ago",
-            limit=_spoken(self.bounds.retention_hours, "h"),
+            limit=spoken(self.bounds.retention_hours, "h"),
             what_to_do="A worker lets go of old rows once a day: see that one is alive.",
         )
 
@@ -331,10 +452,6 @@ class Checkup:
 def worst_of(components: tuple[Component, ...]) -> Severity:
     """How the whole is."""
     return max((one.severity for one in components), default=Severity.UNKNOWN)
-
-
-def _spoken(bounds: tuple[int, ...], unit: str) -> str:
-    return ", ".join(f"{bound} {unit}" for bound in bounds)
 
 
 def _at(kept: Mapping[str, Any]) -> datetime | None:

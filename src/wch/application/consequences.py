@@ -6,9 +6,12 @@ from typing import Any
 
 import attrs
 
-from wch.application import known_templates, stops
+from wch.application import known_templates, stops, windows
 from wch.application.alarms import alarm
+from wch.application.following import laid_aside, sent_again
+from wch.application.payments import look_later
 from wch.application.ports import UnitOfWork
+from wch.application.sent_files import is_held
 from wch.application.texts import LANGUAGES, Texts, country_of_number
 from wch.domain.attachment import UPLOADED
 from wch.domain.conversation import Conversation
@@ -29,6 +32,9 @@ UNREACHABLE_FOR = timedelta(days=30)
 NUMBER_CODES = frozenset({33, 131037, 131045, 133010, 134011})
 """The number cannot send as it is set up; others may."""
 
+PAID_MEANWHILE = 2047
+"""An order cannot be called off inside WhatsApp: it was paid in this very moment."""
+
 NO_TEMPLATES = 131042
 """Nothing that costs is sent: the account's payment is in arrears."""
 
@@ -39,6 +45,10 @@ TEMPLATE_STATUS: Mapping[int, str] = {132015: "PAUSED", 132016: "DISABLED"}
 """What a refusal says of a template's state; of any other code: that it is faulty."""
 
 UNDELIVERABLE = 131026
+_BURIED: Mapping[FailureClass, Reason] = {
+    FailureClass.REQUEST: Reason.REQUEST_REFUSED,
+    FailureClass.UNKNOWN: Reason.UNKNOWN_CODE,
+}
 NOT_THIS_CAMPAIGN = 130472
 
 
@@ -56,29 +66,52 @@ def follow(
         by_status: whether it had been accepted before, and a status told of the failure.
     """
     conversation = None if row.conversation_id is None else uow.conversations.get(row.conversation_id, lock=True)
+    if code == PAID_MEANWHILE and _look_for_money(uow, row, now=now):
+        return
+    fresh: Message | None = None
     if failure in {FailureClass.SIGN_IN, FailureClass.ACCOUNT, FailureClass.SPAM}:
         phone = None if conversation is None else conversation.customer_phone
         stop_after(uow, failure, code, number=str(row.content.get("number") or ""), phone=phone, now=now)
-    elif failure in {FailureClass.REQUEST, FailureClass.UNKNOWN}:
-        reason = Reason.REQUEST_REFUSED if failure is FailureClass.REQUEST else Reason.UNKNOWN_CODE
-        bury(uow, row, reason, now=now)
-        if failure is FailureClass.UNKNOWN:
-            alarm(uow, "unknown_code", now=now, about=f"message:{row.id}", code=code)
     elif failure is FailureClass.TEMPLATE:
         _mark_template(uow, row, code, now=now)
+        fresh = _say_plainly(uow, row, conversation, now=now)
     elif failure is FailureClass.MEDIA:
         _forget_upload(uow, row)
+        fresh = _upload_again(uow, row, conversation, now=now)
     elif code == NEEDS_NUMBER and conversation is not None:
-        _ask_for_number(uow, row, conversation, now=now)
+        fresh = _ask_for_number(uow, row, conversation, now=now)
     elif failure is FailureClass.WINDOW and conversation is not None:
         context = amended(conversation.context, window_closed_at=iso(now))
         conversation = conversation.remembering(context, now=now)
         uow.conversations.save(conversation)
-        fall_back(uow, row, conversation, now=now)
+        fresh = fall_back(uow, row, conversation, now=now)
     elif by_status and failure in {FailureClass.RETRY, FailureClass.WAIT_NUMBER, FailureClass.WAIT_PAIR}:
-        say_again(uow, row, conversation, now=now)
+        fresh = say_again(uow, row, conversation, now=now)
+    _write_off(uow, row, failure, fresh, code=code, now=now)
     if conversation is not None:
         _remember_customer(uow, conversation.customer_phone, failure, code=code, now=now)
+
+
+def _write_off(
+    uow: UnitOfWork, row: Message, failure: FailureClass, fresh: Message | None, *, code: int | None, now: datetime
+) -> None:
+    """The dead letter of what a person has to look at, and of a notice that nothing else will tell."""
+    if failure is FailureClass.UNKNOWN:
+        alarm(uow, "unknown_code", now=now, about=f"message:{row.id}", code=code)
+    reason = _BURIED.get(failure)
+    if reason is not None:
+        bury(uow, row, reason, now=now)
+    elif fresh is None:
+        laid_aside(uow, row, Reason.REFUSED, now=now)
+
+
+def _look_for_money(uow: UnitOfWork, row: Message, *, now: datetime) -> bool:
+    """Have the payment looked at that a message about a placement came too late for; False if it is about none."""
+    kind, _, saga_id = str(row.content.get("origin", {}).get("ref", "")).partition(":")
+    if kind != "saga":
+        return False
+    look_later(uow, saga_id, at=now)
+    return True
 
 
 def stop_after(
@@ -119,15 +152,32 @@ def _forget_upload(uow: UnitOfWork, row: Message) -> None:
         uow.options.remove(name)
 
 
-def _ask_for_number(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime) -> None:
+def _upload_again(uow: UnitOfWork, row: Message, conversation: Conversation | None, *, now: datetime) -> Message | None:
+    """One more upload, in a new row, if the hub holds the file; never a second one."""
+    if conversation is None or not is_held(row.content) or row.content.get("uploaded_again"):
+        return None
+    return _again(uow, row, conversation, now=now, reupload=True, uploaded_again=True)
+
+
+def _say_plainly(uow: UnitOfWork, row: Message, conversation: Conversation | None, *, now: datetime) -> Message | None:
+    """A notice whose template was refused says the same in plain words, while the window is open."""
+    plain: Any = row.content.get("plain")
+    if conversation is None or row.class_ is not Class.NOTICE or not isinstance(plain, Mapping):
+        return None
+    if not windows.is_open(uow, row, conversation.customer_phone, now=now):
+        return None
+    return _again(uow, row, conversation, now=now, kind=str(plain["type"]), body=dict(plain), plain=None)
+
+
+def _ask_for_number(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: datetime) -> Message | None:
     """What cannot go to an id alone needs the number: WhatsApp's own button asks for it, once."""
     if row.content.get("asked_for_number"):
-        return
+        return None
     told = conversation.context.get("language")
     texts = Texts(told if isinstance(told, str) else LANGUAGES[0])
     action = {"name": "request_contact_info"}
     asked = {"type": "request_contact_info", "body": {"text": texts.say("contact.ask")}, "action": action}
-    _again(
+    return _again(
         uow,
         row,
         conversation,
@@ -140,7 +190,9 @@ def _ask_for_number(uow: UnitOfWork, row: Message, conversation: Conversation, *
 
 
 def bury(uow: UnitOfWork, row: Message, reason: str, *, now: datetime) -> None:
-    """A dead letter about an outbound row that has ended."""
+    """A dead letter about an outbound row that has ended; about its notice, where it tells one."""
+    if laid_aside(uow, row, reason, now=now):
+        return
     uow.dead_letters.add(
         DeadLetter.of_row(
             Hook.OUTBOUND, "messages", row.id, reason, error=row.error_message, attempts=row.retry_count, now=now
@@ -156,10 +208,11 @@ def fall_back(uow: UnitOfWork, row: Message, conversation: Conversation, *, now:
     known = known_templates.known(uow, fallback["template"], fallback["language"])
     if not known_templates.is_usable(known) or not _consented(uow, conversation, known):
         return None
-    parameters = [{"type": "text", "text": str(word)} for word in fallback.get("parameters", ())]
     template: dict[str, Any] = {"name": fallback["template"], "language": {"code": fallback["language"]}}
-    if parameters:
-        template["components"] = [{"type": "body", "parameters": parameters}]
+    parameters = [{"type": "text", "text": str(word)} for word in fallback.get("parameters", ())]
+    plain = [{"type": "body", "parameters": parameters}] if parameters else []
+    if components := fallback.get("components", plain):
+        template["components"] = components
     return _again(
         uow,
         row,
@@ -203,6 +256,7 @@ def _again(uow: UnitOfWork, row: Message, conversation: Conversation, *, now: da
         )
     )
     uow.conversations.save(conversation.counted(now=now))
+    sent_again(uow, row, row.error_message, now=now)
     return fresh
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 
 import attrs
 
-from wch.application.outbox import WINDOW
+from wch.application.breakers import WHATSAPP, Breakers
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
 from wch.application.speaking import Speaker
+from wch.application.windows import WINDOW
 from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart
 from wch.domain.conversation import (
@@ -19,10 +20,10 @@ from wch.domain.conversation import (
     State,
 )
 from wch.domain.customer import CustomerProfile
-from wch.domain.document import document
+from wch.domain.document import JsonObject, document
 from wch.domain.errors import ConflictError, NotFoundError, WchError
 from wch.domain.message import Class, Direction, Message
-from wch.domain.outgoing import Outgoing, Text
+from wch.domain.outgoing import Outgoing, Template, Text
 from wch.domain.phone import is_number, is_surrogate, variants
 
 Change = Callable[[UnitOfWork, Conversation, datetime], Conversation]
@@ -86,6 +87,7 @@ class Conversations:
     clock: Clock
     speaker: Speaker
     whatsapp: WhatsApp
+    breakers: Breakers
     receipts: bool
 
     async def listed(
@@ -169,22 +171,24 @@ class Conversations:
 
         return await self.database.read(work)
 
-    async def seen(self, conversation_id: int) -> Conversation:
+    async def seen(self, conversation_id: int, *, by: str = "host") -> Conversation:
         """A person has opened the thread: nothing of it is unread any more, and the customer may see that.
 
         Raises:
             NotFoundError: there is none of this id.
         """
 
-        def work(uow: UnitOfWork) -> tuple[Conversation, Message | None]:
+        def work(uow: UnitOfWork) -> tuple[Conversation, Message | None, bool]:
             now = self.clock.now()
             opened = self._locked(uow, conversation_id, now).seen(now=now)
             uow.conversations.save(opened)
+            self._audit(uow, "conversation.seen", conversation_id, by=by, now=now)
             rows = uow.messages.thread(conversation_id, limit=50)
-            return opened, next((row for row in rows if row.direction is Direction.INBOUND), None)
+            latest = next((row for row in rows if row.direction is Direction.INBOUND), None)
+            return opened, latest, self.receipts and self.breakers.is_closed(uow, WHATSAPP)
 
-        opened, latest = await self.database.transact(work)
-        if self.receipts and latest is not None and latest.wa_message_id is not None and latest.read_at is None:
+        opened, latest, may_show = await self.database.transact(work)
+        if may_show and latest is not None and latest.wa_message_id is not None and latest.read_at is None:
             await self._show_read(latest)
         return opened
 
@@ -226,9 +230,29 @@ class Conversations:
 
         return await self._reply(conversation_id, words, agent=agent, by=by)
 
-    async def reply_with(self, conversation_id: int, message: Outgoing, *, agent: int, by: str) -> Message:
-        """As `reply`, with any kind of message."""
-        return await self._reply(conversation_id, lambda _uow, _profile: message, agent=agent, by=by)
+    async def reply_with(
+        self, conversation_id: int, message: Outgoing, *, agent: int, by: str, file: JsonObject | None = None
+    ) -> Message:
+        """As `reply`, with any kind of message; `file` says where its file is kept, if the hub keeps it."""
+        return await self._reply(conversation_id, lambda _uow, _profile: message, agent=agent, by=by, file=file)
+
+    async def reply_template(
+        self, conversation_id: int, template: Template, *, is_marketing: bool, agent: int, by: str
+    ) -> Message:
+        """Write by an approved template, which may leave when the window is closed; the thread is the person's.
+
+        Args:
+            conversation_id: which thread.
+            template: with everything filled in.
+            is_marketing: held to consent when it leaves, as any campaign is.
+            agent: the person's number.
+            by: their name, for the audit log.
+
+        Raises:
+            NotFoundError: there is no thread of this id.
+        """
+        class_ = Class.CAMPAIGN if is_marketing else Class.NOTICE
+        return await self._reply(conversation_id, lambda _uow, _profile: template, agent=agent, by=by, class_=class_)
 
     async def number_for_reply(self, conversation_id: int) -> str:
         """The number that a reply would leave from.
@@ -245,7 +269,16 @@ class Conversations:
 
         return await self.database.read(work)
 
-    async def _reply(self, conversation_id: int, words: Words, *, agent: int, by: str) -> Message:
+    async def _reply(
+        self,
+        conversation_id: int,
+        words: Words,
+        *,
+        agent: int,
+        by: str,
+        file: JsonObject | None = None,
+        class_: Class = Class.REPLY,
+    ) -> Message:
         def work(uow: UnitOfWork) -> Message:
             now = self.clock.now()
             conversation = self._locked(uow, conversation_id, now)
@@ -254,16 +287,18 @@ class Conversations:
             number = self.speaker.number_of(conversation)
             latest = uow.messages.latest_inbound_at(profile.phone, number or None)
             told = conversation.context.get("window_closed_at")
-            if latest is None or now >= latest + WINDOW or told is not None:
+            closed = latest is None or now >= latest + WINDOW or told is not None
+            if closed and class_ is Class.REPLY:
                 raise WindowClosedError(code="window_closed", closed_at=None if latest is None else latest + WINDOW)
             counted, row = self.speaker.say(
                 uow,
                 conversation,
                 message,
                 profile=profile,
-                class_=Class.REPLY,
+                class_=class_,
                 origin={"by": "person"},
                 now=now,
+                file=file,
             )
             uow.conversations.save(counted.answered_by(agent, now=now))
             self._audit(uow, "conversation.reply", conversation_id, by=by, now=now)
@@ -348,10 +383,15 @@ class Conversations:
         await self.database.transact(work)
 
     async def resolve(self, conversation_id: int, *, by: str) -> Conversation:
-        """End the thread; what still waits of the customer's is answered all the same."""
-        return await self._change(
-            conversation_id, "resolve", by=by, change=lambda _uow, one, now: one.on(Event.RESOLVE, now=now)
-        )
+        """End the thread; what still waits of the customer's is answered all the same.
+
+        One that has ended stays as it is, and nothing is noted of it.
+        """
+
+        def change(_uow: UnitOfWork, one: Conversation, now: datetime) -> Conversation:
+            return one.on(Event.RESOLVE, now=now) if one.is_open else one
+
+        return await self._change(conversation_id, "resolve", by=by, change=change)
 
     async def handoff(self, conversation_id: int, *, by: str) -> Conversation:
         """Take the thread from the dialogue.
@@ -378,7 +418,10 @@ class Conversations:
     async def _change(self, conversation_id: int, action: str, *, by: str, change: Change) -> Conversation:
         def work(uow: UnitOfWork) -> Conversation:
             now = self.clock.now()
-            changed = change(uow, self._locked(uow, conversation_id, now), now)
+            held = self._locked(uow, conversation_id, now)
+            changed = change(uow, held, now)
+            if changed is held:
+                return held
             uow.conversations.save(changed)
             self._audit(uow, f"conversation.{action}", conversation_id, by=by, now=now)
             return changed

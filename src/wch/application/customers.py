@@ -5,12 +5,15 @@ from datetime import datetime
 
 import attrs
 
+from wch.application.alarms import alarm
 from wch.application.people import found
-from wch.application.ports import Clock, Database, UnitOfWork
+from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.customer import CustomerProfile
-from wch.domain.errors import NotFoundError, StoreMisusedError
+from wch.domain.errors import NotFoundError, StoreMisusedError, UndecodableError
+from wch.domain.order import ShopCustomer
 from wch.domain.order_figures import Counting, Segment
+from wch.domain.phone import variants
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +27,7 @@ class Customers:
 
     database: Database
     clock: Clock
+    shop: Shop
     country: str
     counting: Counting
 
@@ -101,6 +105,30 @@ class Customers:
             key, lambda profile, now: profile.owned_as_before(now=now), action="customer.same_owner", by=by
         )
 
+    async def shop_customers(self, key: str) -> tuple[ShopCustomer, ...]:
+        """The customers of the shop who have this number in one of its variants, asked of the shop now.
+
+        Raises:
+            NotFoundError: nobody, or more than one, answers to the key.
+            ShopError: the shop did not answer.
+        """
+        return await self.shop.customers_by_phone(phones=variants((await self.show(key)).phone))
+
+    async def link(self, key: str, wc_customer_id: int, *, by: str) -> CustomerProfile:
+        """Say which customer of the shop this is: new orders are theirs, and theirs are shown in the chat."""
+        return await self._change(
+            key,
+            lambda profile, now: profile.linked(wc_customer_id, by=by, now=now),
+            action="customer.link",
+            by=by,
+        )
+
+    async def unlink(self, key: str, *, by: str) -> CustomerProfile:
+        """Say that it is not this customer of the shop; they are not linked by themselves again."""
+        return await self._change(
+            key, lambda profile, now: profile.unlinked(by=by, now=now), action="customer.unlink", by=by
+        )
+
     async def forget_address(self, key: str, address_id: int, *, by: str) -> CustomerProfile:
         """Take a saved address away."""
         return await self._change(
@@ -123,8 +151,17 @@ class Customers:
         by: str,
         reason: str | None = None,
     ) -> CustomerProfile:
-        """Change one customer's profile under its lock, and write down who did it."""
-        phone = (await self.show(key)).phone
+        """Change one customer's profile under its lock, and write down who did it.
+
+        Raises:
+            UndecodableError: something in the row cannot be read; nothing is written over it, and an alarm is raised.
+        """
+        try:
+            phone = (await self.show(key)).phone
+        except UndecodableError as error:
+            about = f"customer:{error.facts.get('row')}"
+            await self.database.transact(lambda uow: alarm(uow, "unreadable_row", now=self.clock.now(), about=about))
+            raise
 
         def work(uow: UnitOfWork) -> CustomerProfile:
             now = self.clock.now()

@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -14,7 +14,9 @@ from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.inbox import Inbox
 from wch.application.intake import Source
+from wch.application.payments import IncomingPayments
 from wch.application.ports import Clock, Database, UnitOfWork
+from wch.application.rehearsals import Change, Rehearsal
 from wch.domain.audit import AuditEntry
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Hook
 from wch.domain.document import amended
@@ -33,7 +35,22 @@ OF_DELIVERIES = frozenset({Hook.WEBHOOK, Hook.EVENT})
 class RehearsedError(WchError):
     """This was only tried, and is taken back."""
 
+    rehearsed: "Rehearsed"
+
+
+@attrs.frozen(kw_only=True)
+class Rehearsed:
+    """What a replay would come to.
+
+    Attributes:
+        letter: as it would stand.
+        changes: the rows that would be written beside it.
+        failure: the class of the error that would make it a new letter; None when it goes through.
+    """
+
     letter: DeadLetter
+    changes: tuple[Change, ...]
+    failure: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -42,11 +59,13 @@ class DeadLetters:
 
     Attributes:
         inbox: runs the bytes of a delivery through ingress again.
+        payments: takes what a gateway told once more.
     """
 
     database: Database
     clock: Clock
     inbox: Inbox
+    payments: IncomingPayments
     failpoints: Failpoints
 
     async def listed(
@@ -75,7 +94,21 @@ class DeadLetters:
         """How many stand in each (status, hook, reason)."""
         return await self.database.read(lambda uow: uow.dead_letters.counts())
 
-    async def replay(self, letter_id: int, *, by: str, dry_run: bool = False) -> DeadLetter:
+    async def rehearse(self, letter_id: int, *, by: str) -> Rehearsed:
+        """Do all that a replay does and take it back: which rows it would write, and which messages would go.
+
+        Raises:
+            NotFoundError: there is none of this id.
+            ConflictError: it could not be replayed either.
+        """
+        try:
+            await self._replayed(letter_id, by=by, is_rehearsal=True)
+        except RehearsedError as tried:
+            return tried.rehearsed
+        message = "A rehearsal was kept."
+        raise AssertionError(message)
+
+    async def replay(self, letter_id: int, *, by: str) -> DeadLetter:
         """Let the work wait again, or run the bytes through ingress; once, however many ask.
 
         Bytes that fail again become a new letter that names this one as its parent.
@@ -83,21 +116,28 @@ class DeadLetters:
         Args:
             letter_id: which.
             by: who decides so.
-            dry_run: do all of it, and take it back.
 
         Raises:
             NotFoundError: there is none of this id.
             ConflictError: somebody decided already, the row it is about is not ended any more, or
                 the bytes are gone.
         """
+        letter = await self._replayed(letter_id, by=by)
+        self.failpoints("letter.replayed")
+        self.inbox.wake()
+        return letter
+
+    async def _replayed(self, letter_id: int, *, by: str, is_rehearsal: bool = False) -> DeadLetter:
         seen = await self.show(letter_id)
         source = None
         if seen.hook in OF_DELIVERIES:
             body = await self.database.read(lambda uow: _body_of(uow, seen))
-            source = Source.of(body, parent=letter_id)
+            source = Source(body=body, parent=letter_id)
 
-        def work(uow: UnitOfWork, failure: str | None = None) -> DeadLetter:
+        def work(store: UnitOfWork, failure: str | None = None) -> DeadLetter:
             now = self.clock.now()
+            noted = Rehearsal(store)
+            uow = cast("UnitOfWork", noted) if is_rehearsal else store
             if source is None:
                 letter = self._locked(uow, seen, now)
                 replayed = letter.replayed(now=now, by=by)
@@ -107,28 +147,23 @@ class DeadLetters:
                 redo.lock(uow)
                 replayed = _found(uow, letter_id, lock=True).replayed(now=now, by=by)
                 redo.run(uow) if failure is None else redo.bury(uow, failure)
+            if is_rehearsal:
+                raise RehearsedError(rehearsed=Rehearsed(letter=replayed, changes=noted.changes, failure=failure))
             uow.dead_letters.save(replayed)
             self._audit(uow, "replay", letter_id, by=by)
             self.failpoints("letter.before_commit")
-            if dry_run:
-                raise RehearsedError(letter=replayed)
             return replayed
 
         try:
-            letter = await self.database.transact(work)
-        except RehearsedError as tried:
-            return tried.letter
-        except (ConflictError, NotFoundError, StoreUnavailableError):
+            return await self.database.transact(work)
+        except (RehearsedError, ConflictError, NotFoundError, StoreUnavailableError):
             raise
         except Exception as error:
             if source is None:
                 raise
             log.error("a replay failed again: %s", fault(error), extra={"letter": letter_id})  # noqa: TRY400 - a traceback would show values
             why = type(error).__name__
-            letter = await self.database.transact(lambda uow: work(uow, why))
-        self.failpoints("letter.replayed")
-        self.inbox.wake()
-        return letter
+            return await self.database.transact(lambda uow: work(uow, why))
 
     async def edit(self, letter_id: int, body: bytes, *, by: str) -> DeadLetter:
         """Put other bytes in the place of those that could not be used; all their events are then replayed.
@@ -202,10 +237,7 @@ class DeadLetters:
             notice = uow.notifications.get(int(row or 0), lock=True)
             if notice is None or notice.status is not NotificationStatus.FAILED:
                 raise ConflictError(letter_id=letter.id)
-            waiting = attrs.evolve(
-                notice, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now
-            )
-            uow.notifications.save(waiting)
+            uow.notifications.save(notice.anew(now=now))
         elif table == "sync_queue":
             task = uow.sync.get(int(row or 0), lock=True)
             if task is None or task.status is not SyncStatus.FAILED:
@@ -216,6 +248,8 @@ class DeadLetters:
             if saga is None:
                 raise ConflictError(letter_id=letter.id)
             uow.sagas.save(saga.resumed("resume", now=now))
+        elif letter.hook == Hook.PAYMENT:
+            self.payments.replay(uow, letter)
         else:
             raise ConflictError(letter_id=letter.id, hook=letter.hook)
 

@@ -1,6 +1,5 @@
 """Digests: names that lead nowhere without the secret key."""
 
-import hashlib
 import hmac
 
 import attrs
@@ -24,15 +23,18 @@ class Digests:
         Raises:
             SettingsError: there is no key, so nothing can be hidden.
         """
+        return self.all(text)[0]
+
+    def all(self, text: str) -> tuple[str, ...]:
+        """The digest under each key, the first in front.
+
+        Raises:
+            SettingsError: there is no key, so nothing can be hidden.
+        """
         if not self.keys:
             raise SettingsError(
                 "WCH_SECRET_KEY is not set: without it nothing can be hidden; set it to a long random word."
             )
-        return self._under(self.keys[0], text)
-
-    def all(self, text: str) -> tuple[str, ...]:
-        """The digest under each key, the first in front."""
-        self.of(text)
         return tuple(self._under(key, text) for key in self.keys)
 
     def short(self, text: str) -> str:
@@ -40,4 +42,4 @@ class Digests:
         return self.of(text)[:12]
 
     def _under(self, key: str, text: str) -> str:
-        return hmac.new(key.encode(), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+        return hmac.digest(key.encode(), text.encode("utf-8", "surrogatepass"), "sha256").hex()

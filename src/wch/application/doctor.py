@@ -1,4 +1,4 @@
-"""The doctor: every setting with where it came from, and what is not as it should be."""
+"""The doctor: what is not as it should be."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -6,32 +6,26 @@ import attrs
 
 
 @attrs.frozen(kw_only=True)
-class SettingLine:
-    """One setting as people see it; a secret's value is masked."""
-
-    name: str
-    value: str
-    origin: str
-    meaning: str
-
-
-@attrs.frozen(kw_only=True)
 class Complaint:
-    """One thing that is not as it should be, and the way out."""
+    """One thing that is not as it should be, and the way out.
+
+    Attributes:
+        severity: `unknown`, `warning`, `degraded` or `critical`.
+        mended: it was set right just now.
+    """
 
     severity: str
     what: str
     way_out: str
+    mended: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class Doctor:
-    """What the settings are, and what a doctor would say.
+    """What a doctor would say.
 
     Attributes:
-        settings: reads the settings.
-        examine: looks at settings, database and worker; the worst first.
+        examine: looks at settings, database, account and work; the worst first.
     """
 
-    settings: Callable[[], Sequence[SettingLine]]
     examine: Callable[[], Awaitable[Sequence[Complaint]]]

@@ -9,19 +9,25 @@ from typing import Any, NoReturn, Protocol
 import attrs
 
 from wch.application.digests import Digests
-from wch.application.emptying import SWEPT, Emptying, Pass
+from wch.application.draws import unused
+from wch.application.emptying import PAGE, SWEPT, Emptying, Pass
+from wch.application.failpoints import Failpoints
 from wch.application.people import found, person
-from wch.application.ports import Clock, Database, Ids, UnitOfWork
+from wch.application.ports import Clock, Database, Ids, MediaStore, Shop, UnitOfWork
 from wch.application.sagas import UNTIL_PARKED, Definition, Step, Waiting
 from wch.application.tombstones import Tombstones
+from wch.domain.attachment import AttachmentError, kept_names
 from wch.domain.audit import AuditEntry
 from wch.domain.dead_letter import DeadLetterStatus
 from wch.domain.document import JsonObject, document
 from wch.domain.erasure import ERASURE, Person
 from wch.domain.errors import NotFoundError, WchError
 from wch.domain.moment import iso, of_iso
+from wch.domain.order_figures import known_orders
 from wch.domain.placement import PLACEMENT
+from wch.domain.reengagement import CampaignType
 from wch.domain.saga import Saga, SagaState
+from wch.domain.shop_error import ShopUnavailableError
 
 OPTION = "erasure."
 PAGES_AT_ONCE = 200
@@ -72,6 +78,9 @@ class Erasures:
     ids: Ids
     digests: Digests
     tombstones: Tombstones
+    failpoints: Failpoints
+    shop: Shop
+    store: MediaStore
     keepers: tuple[Keeper, ...]
     numbers: tuple[str, ...]
     country: str
@@ -84,7 +93,6 @@ class Erasures:
         Raises:
             NotFoundError: nobody, or more than one, answers to it; `matches` says how many.
         """
-        token = self.ids.token()
 
         def work(uow: UnitOfWork) -> Saga:
             running = self._running(uow, key)
@@ -94,9 +102,12 @@ class Erasures:
             if len(people) != 1:
                 raise NotFoundError("No customer, or more than one, answers to this key.", matches=len(people))
             now = self.clock.now()
+            token = unused(self.ids.token, lambda drawn: uow.options.get(OPTION + drawn) is not None)
             profile = uow.customers.lock(people[0].phone, now=now)
             whom = person(uow, profile, token=token)
-            saga = Saga.begun(f"erase-{token}", ERASURE, document(reason=reason, by=by, asked_at=iso(now)), now=now)
+            orders = sorted(map(int, known_orders(profile)))
+            asked = document(reason=reason, by=by, asked_at=iso(now), orders=orders)
+            saga = Saga.begun(f"erase-{token}", ERASURE, asked, now=now)
             for one in whom.keys:
                 self.tombstones.set(uow, one, uow.customers.of(one) or profile, saga_id=saga.saga_id, now=now)
             numbers = self._numbers(uow, whom)
@@ -191,6 +202,7 @@ class Erasures:
         return (
             Step(name="begin", apply=lambda _uow, _saga, _now: {}, pivot=True),
             Step(name="stop", call=self._stop, tries=UNTIL_PARKED, limit=minute),
+            Step(name="count", call=self._count, tries=UNTIL_PARKED, limit=minute),
             Step(name="beside", call=self._beside, tries=UNTIL_PARKED, limit=minute),
             Step(name="tables", call=self._tables, tries=UNTIL_PARKED, limit=minute),
             Step(name="files", call=self._files, tries=UNTIL_PARKED, limit=minute),
@@ -249,9 +261,32 @@ class Erasures:
                         return saga.saga_id
         return None
 
-    async def _beside(self, saga: Saga) -> JsonObject:
+    async def _count(self, saga: Saga) -> JsonObject:
+        """How much of the person lies outside the tables, before any of it goes: dying on the way changes no receipt."""
         whom, _, _ = await self.database.read(lambda uow: self._held(uow, saga))
-        return {keeper.name: dict(await keeper.erase(whom.keys)) for keeper in self.keepers}
+        keys = tuple(whom.keys)
+        names = await self.database.read(lambda uow: _kept_files(uow, keys))
+        coupons = await self.database.read(lambda uow: _coupons(uow, keys))
+        kept = {keeper.name: _sizes(await keeper.known_of(keys)) for keeper in self.keepers}
+        return {"media_files": len(names), "coupons": len(coupons), **kept}
+
+    async def _beside(self, saga: Saga) -> JsonObject:
+        """What lies outside the tables, while they still say where: coupons, files, and whoever else keeps people."""
+        whom, _, _ = await self.database.read(lambda uow: self._held(uow, saga))
+        coupons = await self.database.read(lambda uow: _coupons(uow, tuple(whom.keys)))
+        names = await self.database.read(lambda uow: _kept_files(uow, tuple(whom.keys)))
+        try:
+            for key in coupons:
+                await self.shop.remove_coupon(key=key)
+        except ShopUnavailableError:
+            raise Waiting(until=self.clock.now() + LOOK_AT_SAGA_AGAIN, because="the shop, for its coupons") from None
+        try:
+            await self.store.forget(names)
+        except AttachmentError:
+            raise Waiting(until=self.clock.now() + LOOK_AT_SAGA_AGAIN, because="the store of files") from None
+        for keeper in self.keepers:
+            await keeper.erase(whom.keys)
+        return {}
 
     async def _tables(self, saga: Saga) -> JsonObject:
         """Page after page, each a transaction that also writes how far it came, until a pass changes nothing."""
@@ -263,6 +298,7 @@ class Erasures:
             by = str(saga.context["by"])
             emptying = self._emptying(whom, numbers, own=_own(saga), by=by)
             at = emptying.page(uow, at, now=self.clock.now())
+            self.failpoints("erase.table")
             uow.options.put(
                 OPTION + _own(saga), document(person=whom.to_json(), numbers=list(numbers), at=_pass_to_json(at))
             )
@@ -293,10 +329,9 @@ class Erasures:
             "passes": saga.results["tables"]["passes"],
             "tables": tables,
             **beyond,
-            **{name: saga.results["beside"][name] for name in saga.results["beside"]},
-            "media_files": 0,
+            **saga.results["count"],
             "not_searched": list(NOT_SEARCHED),
-            "outside": list(OUTSIDE),
+            "outside": [*_shop_orders(saga), *OUTSIDE],
         }
         told["sha256"] = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         uow.options.remove(OPTION + _own(saga))
@@ -324,6 +359,49 @@ class Erasures:
             own=own,
             by=by,
         )
+
+
+def _shop_orders(saga: Saga) -> tuple[str, ...]:
+    """The orders that the shop has of this person, which its own law lets it keep."""
+    orders = saga.context.get("orders") or ()
+    return (f"shop orders {', '.join(map(str, orders))}",) if orders else ()
+
+
+def _sizes(known: JsonObject) -> dict[str, int]:
+    """How many rows of each table."""
+    return {table: len(rows) for table, rows in known.items()}
+
+
+def _coupons(uow: UnitOfWork, keys: tuple[str, ...]) -> list[str]:
+    """The keys under which the shop may have made this person's coupons: they are known beforehand."""
+    found: list[str] = []
+    after: tuple[Any, ...] | None = None
+    while page := uow.holdings.of("reengagement", keys, after=after, limit=PAGE):
+        after = page[-1].key
+        found += [
+            f"{_COUPONS[held.values['campaign_type']]}-{held.values['id']}"
+            for held in page
+            if held.values["campaign_type"] in _COUPONS
+        ]
+    return found
+
+
+def _kept_files(uow: UnitOfWork, keys: tuple[str, ...]) -> list[str]:
+    """The names under which files of this person's messages are kept."""
+    found: list[str] = []
+    after: tuple[Any, ...] | None = None
+    while page := uow.holdings.of("messages", keys, after=after, limit=PAGE):
+        after = page[-1].key
+        contents = (held.values["content"] for held in page)
+        found += [name for content in contents if isinstance(content, Mapping) for name in kept_names(content)]
+    return found
+
+
+_COUPONS: Mapping[str, str] = {
+    CampaignType.CART_REMINDER.value: "recover",
+    CampaignType.LOYALTY_REWARD.value: "loyal",
+}
+"""What the keys of coupons begin with, by the kind of contact that brought them."""
 
 
 def _own(saga: Saga) -> str:

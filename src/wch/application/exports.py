@@ -32,6 +32,17 @@ class ExportRefusedError(WchError):
     """Too many exports within the hour; wait until there is room again."""
 
 
+def admit(uow: UnitOfWork, limits: Limits, by: str) -> None:
+    """Count an export of whoever takes it away.
+
+    Raises:
+        ExportRefusedError: the limit `export` of this one is used up; `retry_after_s` says for how long.
+    """
+    admission = limits.hit_in(uow, limits.rule("export"), by)
+    if not admission.admitted:
+        raise ExportRefusedError(limit="export", retry_after_s=int(admission.retry_after.total_seconds()))
+
+
 @attrs.frozen(kw_only=True)
 class Exports:
     """Gathers what is known of a customer.
@@ -105,9 +116,7 @@ class Exports:
         }
 
     def _allow(self, uow: UnitOfWork, ids: list[int], by: str) -> None:
-        admission = self.limits.hit_in(uow, self.limits.rule("export"), by)
-        if not admission.admitted:
-            raise ExportRefusedError(limit="export", retry_after_s=int(admission.retry_after.total_seconds()))
+        admit(uow, self.limits, by)
         for customer_id in ids:
             uow.audit.add(
                 AuditEntry(at=self.clock.now(), actor=by, action="customer.export", object=f"customer:{customer_id}")

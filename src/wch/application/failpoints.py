@@ -44,6 +44,7 @@ NAMES: Mapping[str, str] = {
     "saga.after_call": "the call of a step is made, nothing is written down",
     "saga.done": "the outcome of a step is committed",
     "saga.undo_call": "the intent of an undoing is committed, its call is not made",
+    "saga.after_undo": "the call of an undoing is made, nothing is written down",
     "saga.undone": "the outcome of an undoing is committed",
     "saga.closed": "a step that is one transaction is committed",
     "saga.signal": "a saga was told something, not committed",
@@ -52,8 +53,12 @@ NAMES: Mapping[str, str] = {
     "breaker.permit": "a probe has its permit, not committed",
     "breaker.told": "a breaker heard of a failure or a probe, not committed",
     "limit.admitted": "a hit is counted, not committed",
+    "slot.taken": "a reminder has its slot and its message, not committed",
+    "reengagement.planned": "whom and what a re-engagement is for is decided, page by page",
+    "reengagement.coupon": "a re-engagement's coupon is made, nothing of it is written",
+    "erase.table": "a page of a table was emptied of somebody, not committed",
     "payment.claimed": "what a gateway told is claimed and committed",
-    "migrate.step": "a step of the schema was run, not committed",
+    "migrate.step": "a table of the schema is there, the next is not looked at",
     "migrate.version": "every table is there, the version is not written",
 }
 """Every place there is and where it stands; arming any other name is refused."""

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
 from wch.application import stops
 from wch.application.alarms import alarm
 from wch.application.campaigns import Campaign, all_of, keep_progress, plan_of, progress_of
+from wch.application.causes import caused
 from wch.application.failpoints import Failpoints
-from wch.application.outreach import Outreach, country_of
+from wch.application.outreach import Around, Outreach, country_of
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.application.speaking import Speaker
 from wch.application.statuses import code_in
@@ -26,7 +27,7 @@ from wch.domain.moment import SECOND
 from wch.domain.order_figures import Counting
 from wch.domain.phone import variants
 from wch.domain.reengagement import CampaignType
-from wch.domain.verdict import Facts, Kind, Says, Verdict, decide
+from wch.domain.verdict import MONTH, Facts, Kind, Says, Verdict, decide
 
 PROFILES = 1000
 RECIPIENTS = 50
@@ -69,22 +70,23 @@ class Targeting:
 
     def belongs(self, uow: UnitOfWork, plan: Plan, profile: CustomerProfile, *, now: datetime) -> bool:
         """Whether the plan's own criteria take this customer; opted in is always implied."""
-        if not profile.opt_in_marketing or not fits(plan.audience, profile, self._known(uow, plan, profile), now=now):
+        if not profile.opt_in_marketing or not fits(
+            plan.audience, profile, self._known(uow, plan, profile, now), now=now
+        ):
             return False
         return self._is_seen_last(uow, profile)
 
     def excluded(self, uow: UnitOfWork, plan: Plan, profile: CustomerProfile, *, now: datetime) -> bool:
         """Whether somebody of the uploaded list misses another criterion of the plan."""
-        return not fits(plan.audience, profile, self._known(uow, plan, profile), now=now)
+        return not fits(plan.audience, profile, self._known(uow, plan, profile, now), now=now)
 
-    def _known(self, uow: UnitOfWork, plan: Plan, profile: CustomerProfile) -> Known:
+    def _known(self, uow: UnitOfWork, plan: Plan, profile: CustomerProfile, now: datetime) -> Known:
         abandoned = reached = None
         if names(plan.audience, "cart_abandoned_within_days"):
             newest = uow.reengagements.newest_of(profile.phone, CampaignType.CART_REMINDER)
             abandoned = None if newest is None or newest.converted else newest.created_at
         if names(plan.audience, "broadcast_within_days"):
-            since = profile.created_at - timedelta(days=1)
-            sent = [row.sent_at for row in uow.recipients.reached(profile.phone, since=since) if row.sent_at]
+            sent = [row.sent_at for row in uow.recipients.reached(profile.phone, since=now - MONTH) if row.sent_at]
             reached = max(sent, default=None)
 
         def word_in(campaign_id: int) -> str | None:
@@ -128,14 +130,18 @@ class Targeting:
         ends_at: datetime | None,
         subject: tuple[Says, str] = (Says.ALLOW, ""),
         leaving_out: int | None = None,
+        around: Around | None = None,
+        gates: bool = False,
     ) -> Facts:
-        """Everything that the verdict on one recipient looks at."""
+        """Everything that the verdict on one recipient looks at; the gates only where somebody wants to know of one."""
         return self.outreach.facts(
             uow,
             profile,
             now=now,
             window=plan.window,
             leaving_out=leaving_out,
+            around=around,
+            gates=gates,
             template="template" if rendering is None else None,
             gaps=() if rendering is None else rendering.missing,
             dies_at=ends_at,
@@ -477,18 +483,8 @@ def message_of(uow: UnitOfWork, recipient: BroadcastRecipient) -> int | None:
     if recipient.wa_message_id is not None:
         row = uow.messages.by_wa_id(recipient.wa_message_id)
         return None if row is None else row.id
-    thread = uow.conversations.latest_of(recipient.phone)
-    before: int | None = None
-    while thread is not None:
-        page = uow.messages.thread(thread.id, before=before, limit=200)
-        for row in page:
-            origin: Any = row.content.get("origin")
-            if isinstance(origin, Mapping) and origin.get("ref") == f"recipient:{recipient.id}":
-                return row.id
-        if len(page) < 200 or page[-1].created_at < recipient.created_at:  # noqa: PLR2004 - a whole page
-            return None
-        before = page[-1].id
-    return None
+    rows = caused(uow, recipient.phone, f"recipient:{recipient.id}", since=recipient.created_at)
+    return rows[0].id if rows else None
 
 
 def code_of(uow: UnitOfWork, recipient: BroadcastRecipient) -> int | None:

@@ -8,10 +8,10 @@ from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.document import amended, document
 from wch.domain.inbound import Echo, InboundMessage
-from wch.domain.message import Direction, Message, MessageStatus
+from wch.domain.message import HISTORY, Direction, Message, MessageStatus
 from wch.domain.moment import iso
 
-HISTORY = "history"
+FIELD = "history"
 """The field of a delivery that tells it."""
 
 

@@ -1,7 +1,6 @@
 """Gateways behind the breaker: one that does not answer is left alone until one probe has come back."""
 
-import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -9,9 +8,6 @@ import attrs
 
 from wch.application.breakers import Breakers
 from wch.application.ports import Gateway, Payments
-from wch.domain.catalogue import Buyer
-from wch.domain.circuit_breaker import Permit
-from wch.domain.errors import StoreUnavailableError
 from wch.domain.money import Money
 from wch.domain.order import Order
 from wch.domain.payment import (
@@ -20,6 +16,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentError,
     PaymentEvent,
     PaymentState,
@@ -78,12 +75,12 @@ class GuardedGateway:
         order: Order,
         amount: Money,
         deadline: datetime,
-        customer: Buyer,
+        customer: Payer,
         language: str,
     ) -> Opened:
         """Open a payment over exactly this amount."""
         return await self._guarded(
-            self.gateway.open(
+            lambda: self.gateway.open(
                 reference=reference,
                 key=key,
                 order=order,
@@ -96,57 +93,25 @@ class GuardedGateway:
 
     async def look_up(self, *, reference: str, provider_id: str | None) -> PaymentState:
         """What became of the payment."""
-        return await self._guarded(self.gateway.look_up(reference=reference, provider_id=provider_id))
+        return await self._guarded(lambda: self.gateway.look_up(reference=reference, provider_id=provider_id))
 
     async def cancel(self, *, reference: str, provider_id: str | None, key: str) -> Cancellation:
         """See to it that it cannot be paid any more."""
-        return await self._guarded(self.gateway.cancel(reference=reference, provider_id=provider_id, key=key))
+        return await self._guarded(lambda: self.gateway.cancel(reference=reference, provider_id=provider_id, key=key))
 
     async def refund(self, *, key: str, payment_id: str, amount: Money, reason: str) -> RefundStatus:
         """Give money back."""
-        return await self._guarded(self.gateway.refund(key=key, payment_id=payment_id, amount=amount, reason=reason))
+        return await self._guarded(
+            lambda: self.gateway.refund(key=key, payment_id=payment_id, amount=amount, reason=reason)
+        )
 
     async def look_up_refund(self, *, key: str, payment_id: str) -> RefundStatus:
         """What became of the refund with this key."""
-        return await self._guarded(self.gateway.look_up_refund(key=key, payment_id=payment_id))
+        return await self._guarded(lambda: self.gateway.look_up_refund(key=key, payment_id=payment_id))
 
     def verify(self, call: WebhookCall, *, now: datetime) -> tuple[PaymentEvent, ...]:
         """The hints in a signed delivery; no network, so no breaker."""
         return self.gateway.verify(call, now=now)
 
-    async def _guarded(self, call: Awaitable[R]) -> R:
-        """Make the call if the breaker lets it, and tell how it went.
-
-        Raises:
-            PaymentUnavailableError: the breaker is open; the call was not made.
-        """
-        try:
-            permit = await self.breakers.ask(SERVICE)
-        except StoreUnavailableError:
-            _drop(call)
-            raise PaymentUnavailableError from None
-        if permit is None:
-            _drop(call)
-            raise PaymentUnavailableError
-        try:
-            answer = await call
-        except PaymentUnavailableError:
-            await self._tell(permit, well=False)
-            raise
-        except PaymentError:
-            await self._tell(permit, well=True)
-            raise
-        await self._tell(permit, well=True)
-        return answer
-
-    async def _tell(self, permit: Permit, *, well: bool) -> None:
-        """What came of the call matters more than that the breaker hears of it."""
-        with contextlib.suppress(StoreUnavailableError):
-            await self.breakers.tell(permit, well=well)
-
-
-def _drop(call: Awaitable[object]) -> None:
-    """Let go of a call that is not made, without a warning that nobody waited for it."""
-    close = getattr(call, "close", None)
-    if close is not None:
-        close()
+    async def _guarded(self, call: Callable[[], Awaitable[R]]) -> R:
+        return await self.breakers.guard(SERVICE, call, down=PaymentUnavailableError, errors=PaymentError)

@@ -2,28 +2,33 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
 import attrs
 
 from wch.application.bell import Bell
+from wch.application.breakers import WHATSAPP, Breakers
 from wch.application.dialogue.scene import Answer, Say, Scene
+from wch.application.facts import LeaseLost, LineAnswered
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
-from wch.application.ports import Clock, Database, UnitOfWork, WhatsApp
+from wch.application.ports import Clock, Database, LineRow, Tracer, UnitOfWork, WhatsApp
+from wch.application.product_facts import note_sighting
 from wch.application.refunds import cancel_paid
 from wch.application.sagas import signal
+from wch.application.shop_links import look_up
 from wch.application.speaking import Speaker
+from wch.application.wording import AD, TEXT
 from wch.domain.cart import Cart
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import JsonObject
 from wch.domain.errors import LeaseLostError, StoreUnavailableError, UndecodableError, WchError
-from wch.domain.lease import RENEWED_EVERY, Work
-from wch.domain.line import MOST_ATTEMPTS, choose
+from wch.domain.lease import Leasing, Work
+from wch.domain.line import MOST_ATTEMPTS, choose, is_suspect
 from wch.domain.message import Class, Direction, Message, MessageStatus
 from wch.domain.placement import PLACEMENT, Placement
 from wch.domain.product_view import ProductView
@@ -88,9 +93,11 @@ class Handling:
     Attributes:
         receipts: whether customers are shown that they were read.
         typing: whether they are shown that an answer is being written.
+        gather: how long after a customer's latest message more is waited for.
         most_at_once: so many customers.
         bell: tells when nothing more is taken.
         tell: what observers hear, after the commit.
+        fetch_ahead: hears of messages that were handled, so that their files can be fetched.
     """
 
     kind: ClassVar[str] = "inbound"
@@ -100,12 +107,17 @@ class Handling:
     assistant: Assistant
     speaker: Speaker
     whatsapp: WhatsApp
+    breakers: Breakers
     failpoints: Failpoints
     bell: Bell
+    leasing: Leasing
+    tracer: Tracer
     receipts: bool
     typing: bool
+    gather: timedelta
     most_at_once: int
     tell: Callable[[object], None]
+    fetch_ahead: Callable[[Sequence[Message]], None]
 
     async def work(self) -> int:
         """Take the lines that may be taken, until there are none; a slow one holds up nobody else."""
@@ -114,11 +126,17 @@ class Handling:
         running: dict[asyncio.Task[int], int] = {}
         try:
             while True:
-                for conversation_id in await self._free(fruitless | set(running.values()), len(running)):
-                    running[asyncio.create_task(self._line(conversation_id))] = conversation_id
+                heads = await self._free(fruitless | set(running.values()), len(running))
+                suspect = next((head for head in heads if is_suspect(head.work)), None)
+                if suspect is not None:
+                    # Nothing is begun beside it, and it is not begun beside anything.
+                    heads = [] if running else [suspect]
+                for head in heads:
+                    running[asyncio.create_task(self._line(head.conversation_id))] = head.conversation_id
                 if not running:
                     return done
-                ended, _ = await asyncio.wait(running, timeout=LOOKS_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+                looks_again = LOOKS_AGAIN if suspect is None else None
+                ended, _ = await asyncio.wait(running, timeout=looks_again, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     conversation_id = running.pop(task)
                     rows = self._rows_of(task)
@@ -130,14 +148,16 @@ class Handling:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _free(self, known: set[int], busy: int) -> list[int]:
-        """Conversations whose line nobody looked at in this pass, as many as there are free hands."""
+    async def _free(self, known: set[int], busy: int) -> list[LineRow]:
+        """Heads of lines that nobody looked at in this pass, as many as there are free hands."""
         free = self.most_at_once - busy
         if free <= 0 or self.bell.closing:
             return []
         limit = len(known) + free
-        heads = await self.database.read(lambda uow: uow.messages.heads(now=self.clock.now(), limit=limit))
-        return [head.conversation_id for head in heads if head.conversation_id not in known][:free]
+        heads = await self.database.read(
+            lambda uow: uow.messages.heads(now=self.clock.now(), limit=limit, term=self.leasing.term)
+        )
+        return [head for head in heads if head.conversation_id not in known][:free]
 
     def _rows_of(self, task: "asyncio.Task[int]") -> int:
         """How many rows a line came to; what broke on the way is logged and holds up no other line."""
@@ -151,21 +171,29 @@ class Handling:
 
     async def _line(self, conversation_id: int) -> int:
         """Take, answer and finish one customer's line; how many rows came to something."""
+        with self.tracer.span("handle line", conversation_id=conversation_id) as span:
+            done = await self._handled(conversation_id)
+            span.note(rows=done)
+            return done
+
+    async def _handled(self, conversation_id: int) -> int:
         taken = await self.database.transact(lambda uow: self._take(uow, conversation_id))
         if taken is None:
             return 0
         if not taken.leases:
             return 1
         rows = [lease.id for lease in taken.leases]
-        renewing = asyncio.create_task(self._renew(taken))
+        patience = asyncio.timeout(self.leasing.given_up_after.total_seconds())
+        renewing = asyncio.create_task(self._renew(taken, patience))
         try:
             self.failpoints("inbound.taken")
-            return len(rows) if await self._answer(taken) else await self._hand_back(taken)
+            return len(rows) if await self._in_time(taken, patience) else await self._hand_back(taken)
         except asyncio.CancelledError:
             await asyncio.shield(self._hand_back(taken))
             raise
         except LeaseLostError:
             log.warning("inbound lease lost", extra={"rows": rows})
+            self.tell(LeaseLost(work=self.kind))
         except StoreUnavailableError:
             log.warning("the store did not answer for a line")
             return await self._hand_back(taken)
@@ -177,6 +205,20 @@ class Handling:
             await asyncio.gather(renewing, return_exceptions=True)
         return len(rows)
 
+    async def _in_time(self, taken: Taken, patience: asyncio.Timeout) -> bool:
+        """Answer, as long as the leases can be renewed.
+
+        Raises:
+            LeaseLostError: they could not be for so long that others may soon take over.
+        """
+        try:
+            async with patience:
+                return await self._answer(taken)
+        except TimeoutError as error:
+            if patience.expired():
+                raise LeaseLostError(message_id=taken.leases[0].id) from error
+            raise
+
     def _take(self, uow: UnitOfWork, conversation_id: int) -> Taken | None:
         """Take a line under the customer's lock; a row whose attempts are used up dies instead."""
         conversation = uow.conversations.get(conversation_id)
@@ -187,7 +229,7 @@ class Handling:
             return None
         now = self.clock.now()
         line = [row.work for row in uow.messages.line(conversation.customer_phone)]
-        choice = choose(line, now=now)
+        choice = choose(line, now=now, gather=self.gather, leasing=self.leasing)
         if choice.dead is not None:
             self._bury(uow, choice.dead, profile, Reason.CRASH, "its workers died", now=now)
             return Taken(phone=profile.phone, leases=())
@@ -197,10 +239,11 @@ class Handling:
         _moved(uow, choice.take, leases)
         return Taken(phone=profile.phone, leases=leases)
 
-    async def _renew(self, taken: Taken) -> None:
-        """Keep the leases while the dialogue thinks."""
+    async def _renew(self, taken: Taken, patience: asyncio.Timeout) -> None:
+        """Keep the leases while the dialogue thinks; each renewal gives it more time to."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(RENEWED_EVERY.total_seconds())
+            await asyncio.sleep(self.leasing.renewed_every.total_seconds())
             async with taken.writing:
                 now = self.clock.now()
                 renewed = tuple(lease.renewed(now=now) for lease in taken.leases)
@@ -212,15 +255,19 @@ class Handling:
                     log.warning("inbound leases could not be renewed")
                     continue
                 taken.leases = renewed
+                patience.reschedule(loop.time() + self.leasing.given_up_after.total_seconds())
             self.failpoints("inbound.renew")
 
     async def _answer(self, taken: Taken) -> bool:
         """Ask the dialogue and apply what it says; False when the scene would not stand still."""
         receipt: asyncio.Task[bool] | None = None
+        begun = self.clock.boot()
         try:
             for _ in range(MOST_LOOKS):
-                scene = await self.database.read(lambda uow: self._scene(uow, taken))
-                if receipt is None:
+                scene, may_show = await self.database.read(
+                    lambda uow: (self._scene(uow, taken), self.receipts and self.breakers.is_closed(uow, WHATSAPP))
+                )
+                if receipt is None and may_show:
                     receipt = self._receipt(scene)
                 answer = await self.assistant.answer(scene)
                 was_read = await _soon(receipt)
@@ -233,6 +280,8 @@ class Handling:
                 self.failpoints("inbound.finished")
                 for fact in answer.facts:
                     self.tell(fact)
+                self.tell(LineAnswered(intent=_intent_of(answer), seconds=self.clock.boot() - begun))
+                self.fetch_ahead(scene.messages)
                 return True
             return False
         finally:
@@ -243,7 +292,7 @@ class Handling:
         """Show that it was read and that an answer is being written; never a failure of the message."""
         latest = scene.messages[-1]
         silent = latest.type in UNANSWERED or scene.conversation.status is ConversationStatus.ESCALATED
-        if not self.receipts or silent or latest.wa_message_id is None or not scene.number:
+        if silent or latest.wa_message_id is None or not scene.number:
             return None
         return asyncio.ensure_future(self.whatsapp.mark_read(scene.number, latest.wa_message_id, typing=self.typing))
 
@@ -256,11 +305,10 @@ class Handling:
         cart = uow.carts.of(taken.phone)
         number: Any = messages[-1].content.get("number") or conversation.context.get("number")
         texts = {
-            name.removeprefix("text."): str(value.get("text", ""))
-            for name, value in uow.options.named("text.", limit=500)
+            name.removeprefix(TEXT): str(value.get("text", "")) for name, value in uow.options.named(TEXT, limit=500)
         }
         told = [row.content["referral"] for row in messages if isinstance(row.content.get("referral"), dict)]
-        ads = {str(one["source_id"]): uow.options.get(f"ads.{one['source_id']}") for one in told if "source_id" in one}
+        ads = {str(one["source_id"]): uow.options.get(f"{AD}{one['source_id']}") for one in told if "source_id" in one}
         recent = uow.messages.thread(conversation.id, limit=20)
         return Scene(
             now=self.clock.now(),
@@ -296,6 +344,7 @@ class Handling:
         if conversation is None or not _unchanged(scene, conversation, profile, cart):
             raise SceneChangedError
         self._save_profile(uow, profile, scene.profile, answer.profile)
+        look_up(uow, profile, now=now)
         if answer.cart is not None:
             self._save_cart(uow, answer.cart)
         if answer.placement is not None:
@@ -366,6 +415,8 @@ class Handling:
             latest = uow.views.latest(phone, product_id)
             if latest is None or not latest.covers(now):
                 uow.views.add(ProductView(customer_phone=phone, product_id=product_id, viewed_at=now))
+        for product in answer.sightings:
+            note_sighting(uow, product, now=now)
 
     async def _failed(self, taken: Taken, error: str) -> None:
         """An error of ours: each row waits again, and after the last attempt becomes a dead letter."""
@@ -398,6 +449,7 @@ class Handling:
                 await self.database.transact(work)
         except LeaseLostError:
             log.warning("inbound lease lost", extra={"rows": [lease.id for lease in taken.leases]})
+            self.tell(LeaseLost(work=self.kind))
         except StoreUnavailableError:
             log.warning("an inbound message is left to its lease", extra={"rows": [one.id for one in taken.leases]})
 
@@ -428,6 +480,13 @@ class Handling:
 def _moved(uow: UnitOfWork, before: tuple[Work, ...], after: tuple[Work, ...]) -> None:
     for old, new in zip(before, after, strict=True):
         uow.messages.move(old, new)
+
+
+def _intent_of(answer: Answer) -> str:
+    """What the last row of a line was taken for; a word that is no intent of ours is `other`."""
+    row = max(answer.accounts, default=None)
+    word = "" if row is None else str(answer.accounts[row].get("intent") or "none")
+    return word if word.isascii() and word.replace("_", "").isalpha() else "other"
 
 
 async def _soon(receipt: "asyncio.Task[bool] | None") -> bool:

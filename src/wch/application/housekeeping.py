@@ -6,7 +6,9 @@ from typing import ClassVar
 
 import attrs
 
+from wch.application import silence
 from wch.application.conversations import return_state
+from wch.application.limits import Limits
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.application.worker import HEARTBEAT
 from wch.domain.conversation import Conversation, ConversationStatus, Event, State
@@ -30,6 +32,7 @@ class Housekeeping:
         resolve_after: how long a thread is silent before it is resolved.
         person_silent_for: after a person's last word the dialogue takes over again.
         phone_app_silent_for: the same after the last word written on the shop's own phone.
+        silent_percent: more sends of a day without any status are an alarm.
         rest: true while it swept only a moment ago.
     """
 
@@ -37,9 +40,11 @@ class Housekeeping:
 
     database: Database
     clock: Clock
+    limits: Limits
     resolve_after: timedelta
     person_silent_for: timedelta
     phone_app_silent_for: timedelta
+    silent_percent: int
     rest: Callable[[], bool]
 
     async def work(self) -> int:
@@ -50,8 +55,15 @@ class Housekeeping:
         done = await self._resolve(now) + await self._hand_back(now)
         done += await self.database.transact(lambda uow: uow.claims.purge(now=now))
         done += await self.database.transact(lambda uow: uow.limits.purge(before=now - WINDOWS_KEPT))
+        done += await self.limits.sweep()
         done += await self._placeholders(now)
+        await self._count_silent(now)
         return done + await self.database.transact(lambda uow: self._heartbeats(uow, now))
+
+    async def _count_silent(self, now: datetime) -> None:
+        """Once a day, whichever process comes first."""
+        if await self.database.read(silence.day_of_latest) < silence.judged(now).isoformat():
+            await self.database.transact(lambda uow: silence.look(uow, percent=self.silent_percent, now=now))
 
     async def _resolve(self, now: datetime) -> int:
         after = done = 0

@@ -14,6 +14,7 @@ from wch.domain.audit import AuditEntry
 from wch.domain.conversation import Conversation, Event
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, document
+from wch.domain.errors import ConflictError
 from wch.domain.inbound import AccountEvent, InboundMessage
 from wch.domain.moment import iso
 from wch.domain.phone import is_number, is_surrogate, key_of, surrogate, variants
@@ -83,8 +84,8 @@ class Identities:
         if known is not None:
             alarm(uow, "new_owner", now=now, about=f"customer:{profile.id}")
             profile = profile.taken_over(now=now)
-        elif uow.customers.of(other) is not None and not self._is_placing(uow, other):
-            return self._merge(uow, profile.phone, other, now=now)
+        elif uow.customers.of(other) is not None:
+            return self._merge(uow, profile.phone, other, now=now) or profile
         self._lead(uow, other, profile.phone)
         return profile
 
@@ -95,14 +96,15 @@ class Identities:
         if event.type == "system" and content.get("kind") in NUMBER_CHANGED:
             old, new = content.get("old") or sender, content.get("new")
             if isinstance(new, str) and isinstance(old, str) and new != old and uow.customers.of(old) is not None:
-                self._moved(uow, old, new, now=now)
+                fresh = content.get("user_id")
+                self._moved(uow, old, new, fresh if isinstance(fresh, str) else None, now=now)
         elif event.type == "system" and content.get("kind") == USER_ID_CHANGED:
             before, fresh = content.get("previous_user_id"), content.get("user_id")
             if isinstance(fresh, str):
                 self._renamed(uow, sender, before if isinstance(before, str) else None, fresh, now=now)
         elif event.type == "contacts" and is_surrogate(sender):
             number = _own_card(content)
-            if number is not None and not self._is_placing(uow, sender):
+            if number is not None:
                 self._merge(uow, number, sender, now=now)
 
     def updated(self, uow: UnitOfWork, event: AccountEvent, *, now: datetime) -> None:
@@ -112,15 +114,25 @@ class Identities:
 
     # --- the changes
 
-    def _moved(self, uow: UnitOfWork, old: str, new: str, *, now: datetime) -> None:
-        """Everything of the old number is the new one's; the old one leads there until somebody writes from it."""
+    def _moved(self, uow: UnitOfWork, old: str, new: str, fresh: str | None, *, now: datetime) -> None:
+        """Everything of the old number is the new one's; the old one leads there until somebody writes from it.
+
+        A new number brings a new user id: told with it, it is no sign of another owner.
+        """
         kept = self._merge(uow, new, old, now=now)
-        uow.customers.save(_remembering(kept, {"at": iso(now), "from": old, "to": new}, now=now))
+        if kept is None:
+            return
+        kept = _remembering(kept, {"at": iso(now), "from": old, "to": new}, now=now)
+        if fresh is not None:
+            self._lead(uow, surrogate(fresh), new)
+            kept = kept.identified(now=now, bsuid=fresh)
+        uow.customers.save(kept)
 
     def _renamed(self, uow: UnitOfWork, key: str, before: str | None, fresh: str, *, now: datetime) -> None:
         """Another id for the same person, wherever they are kept."""
         entry = {"at": iso(now), "from_user_id": before, "to_user_id": fresh}
         key = self.key(uow, key)
+        kept: CustomerProfile | None
         if is_surrogate(key):
             if uow.customers.of(key) is None or key == surrogate(fresh):
                 return
@@ -130,12 +142,17 @@ class Identities:
             self._lead(uow, surrogate(fresh), key)
         else:
             return
-        uow.customers.save(_remembering(kept, entry, now=now).identified(now=now, bsuid=fresh))
+        if kept is not None:
+            uow.customers.save(_remembering(kept, entry, now=now).identified(now=now, bsuid=fresh))
 
-    def _merge(self, uow: UnitOfWork, keep: str, gone: str, *, now: datetime) -> CustomerProfile:
-        for key in sorted((keep, gone)):
-            uow.customers.lock(key, now=now)
-        kept = self.merges.merge_in(uow, keep, gone, by=BY, now=now)[1]
+    def _merge(self, uow: UnitOfWork, keep: str, gone: str, *, now: datetime) -> CustomerProfile | None:
+        """One customer of two; None while both are placing an order, which a person puts right then."""
+        locked = {key: uow.customers.lock(key, now=now) for key in sorted((keep, gone))}
+        try:
+            kept = self.merges.merge_in(uow, keep, gone, by=BY, now=now)[1]
+        except ConflictError:
+            self._suggest_merge(uow, locked[keep], locked[gone], now=now)
+            return None
         uow.options.remove(f"{ALIAS}{keep}")
         return kept
 
@@ -144,22 +161,16 @@ class Identities:
         if known is None or known.get("to") != key:
             uow.options.put(f"{ALIAS}{alias}", document(to=key))
 
-    def _is_placing(self, uow: UnitOfWork, key: str) -> bool:
-        """Whether an order of this customer is being placed: then it is asked again at the next message."""
-        cart = uow.carts.of(key)
-        placement = None if cart is None else uow.sagas.get(cart.saga_id)
-        return placement is not None and placement.is_open
-
     def _suggest(self, uow: UnitOfWork, profile: CustomerProfile, *, now: datetime) -> None:
         """Two spellings of one number both wrote: two customers, until a person says that they are one."""
         for other in variants(profile.phone)[1:]:
             twin = uow.customers.of(other)
             if twin is not None and twin.last_interaction_at is not None:
-                about = f"customer:{profile.id}"
-                detail = document(with_customer=twin.id)
-                uow.audit.add(
-                    AuditEntry(at=now, actor=BY, action="customer.merge_suggested", object=about, detail=detail)
-                )
+                self._suggest_merge(uow, profile, twin, now=now)
+
+    def _suggest_merge(self, uow: UnitOfWork, one: CustomerProfile, other: CustomerProfile, *, now: datetime) -> None:
+        about, detail = f"customer:{one.id}", document(with_customer=other.id)
+        uow.audit.add(AuditEntry(at=now, actor=BY, action="customer.merge_suggested", object=about, detail=detail))
 
 
 def starts_anew(profile: CustomerProfile, conversation: Conversation | None, *, now: datetime) -> Conversation | None:

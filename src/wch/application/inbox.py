@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from wch.application.facts import EventTaken
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.gathering import Gatherer, Needs
@@ -13,7 +14,16 @@ from wch.application.intake import Applied, Intake, Source, Verdict, is_the_same
 from wch.application.ports import Clock, Database, UnitOfWork, WhatsAppCodec
 from wch.domain.dead_letter import DeadLetter, Reason
 from wch.domain.errors import StoreUnavailableError
-from wch.domain.inbound import InboundEvent, InboundMessage, UnreadableDeliveryError
+from wch.domain.inbound import (
+    AccountEvent,
+    Echo,
+    InboundEvent,
+    InboundMessage,
+    PreferenceChange,
+    StatusUpdate,
+    UnreadableDeliveryError,
+    person_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,20 +95,23 @@ class Inbox:
 
     async def accept(self, body: bytes) -> Receipt:
         """Take a delivery whose signature has been checked."""
-        source = Source.of(body)
+        source = Source(body=body)
         try:
             delivery = self.codec.read(body, now=self.clock.now())
         except UnreadableDeliveryError as error:
             why = error.detail
+            events: tuple[InboundEvent | None, ...] = (None,)
             applied = [await self.database.transact(lambda uow: self.intake.unreadable(uow, source, why))]
         else:
             self.failpoints("ingress.parsed")
+            events = delivery.events
             applied = await self._store(delivery.events, source)
             self.failpoints("ingress.after_commit")
         verdicts = [one.verdict for one in applied]
         if Verdict.NEW in verdicts:
             self.wake()
-        for one in applied:
+        for event, one in zip(events, applied, strict=True):
+            self.tell(EventTaken(type=_KINDS.get(type(event), "unusable"), result=one.verdict.value))
             if one.fact is not None:
                 self.tell(one.fact)
         return Receipt(
@@ -147,7 +160,8 @@ class Inbox:
             self.failpoints("ingress.before_commit")
             return applied
 
-        return await self.gatherer.run(needs, apply)
+        people = frozenset(person for event in events if (person := person_of(event)) is not None)
+        return await self.gatherer.run(people, needs, apply, options=lambda uow: self.intake.option_names(uow, events))
 
     async def _single(self, event: InboundEvent, source: Source) -> Applied:
         """One event by itself; what still fails is kept as a dead letter with its exact bytes."""
@@ -160,6 +174,15 @@ class Inbox:
             log.error("an event could not be stored: %s", fault(error))  # noqa: TRY400 - no words of an error in a log
             why = type(error).__name__
             return await self.database.transact(lambda uow: self.intake.bury(uow, event, source, Reason.EXCEPTION, why))
+
+
+_KINDS: Mapping[type, str] = {
+    InboundMessage: "message",
+    StatusUpdate: "status",
+    PreferenceChange: "preference",
+    Echo: "echo",
+    AccountEvent: "account",
+}
 
 
 @attrs.frozen(kw_only=True)

@@ -3,16 +3,20 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
 from wch.application.accounts import Accounts
 from wch.application.alarms import alarm
-from wch.application.arrivals import Arrivals
+from wch.application.arrivals import Arrivals, Arrived
+from wch.application.claims import is_first
 from wch.application.digests import Digests
+from wch.application.facts import MessageReceived
+from wch.application.payments import IncomingPayments, PaymentReceipt
+from wch.application.people import ALIAS
 from wch.application.ports import Clock, UnitOfWork
 from wch.domain.claim import WEBHOOK_TTL, Scope
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
@@ -25,6 +29,7 @@ from wch.domain.inbound import (
     PreferenceChange,
     StatusUpdate,
     Unusable,
+    person_of,
 )
 
 BYTES_WITH_EACH = 65_536
@@ -41,19 +46,18 @@ class Verdict(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Applied:
-    """What became of one event, and what observers hear of it after the commit."""
+    """What became of one event."""
 
     verdict: Verdict
-    fact: object | None = None
+    arrived: Arrived | None = None
 
-
-@attrs.frozen(kw_only=True)
-class MessageReceived:
-    """A customer's message was accepted."""
-
-    message_id: int
-    conversation_id: int | None
-    type: str
+    @property
+    def fact(self) -> "MessageReceived | None":
+        """What observers hear of it, after the commit: only then its id is sure."""
+        if self.arrived is None or self.arrived.row is None or self.arrived.written is None:
+            return None
+        row = self.arrived.row
+        return MessageReceived(message_id=self.arrived.written.id, conversation_id=row.conversation_id, type=row.type)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,18 +66,16 @@ class Source:
 
     Attributes:
         body: its bytes as received.
-        sha256: their digest in hex.
         parent: the dead letter that is being replayed, if one is.
     """
 
     body: bytes = attrs.field(repr=False)
-    sha256: str
     parent: int | None = None
 
-    @classmethod
-    def of(cls, body: bytes, *, parent: int | None = None) -> Self:
-        """The source that these bytes are."""
-        return cls(body=body, sha256=hashlib.sha256(body).hexdigest(), parent=parent)
+    @property
+    def sha256(self) -> str:
+        """The digest of the bytes in hex."""
+        return hashlib.sha256(self.body).hexdigest()
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +90,7 @@ class Intake:
     digests: Digests
     arrivals: Arrivals
     accounts: Accounts
+    payments: IncomingPayments
     numbers: tuple[str, ...]
 
     def phones(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Iterable[str]:
@@ -107,6 +110,15 @@ class Intake:
             elif self.arrivals.belongs_to_a_thread(event):
                 yield from self._people(uow, event)
 
+    def option_names(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Collection[str]:
+        """The options that these events will ask for: those about people whom nobody knows yet."""
+        return [
+            name
+            for event in events
+            if (person := person_of(event)) is not None and uow.customers.of(person) is None
+            for name in (*self.arrivals.tombstones.names(person), f"{ALIAS}{person}")
+        ]
+
     def apply(self, uow: UnitOfWork, event: InboundEvent, source: Source) -> Applied:
         """Apply one event: new, known, or dead for a reason that needs no second try."""
         now = self.clock.now()
@@ -125,11 +137,20 @@ class Intake:
             is_new = self.arrivals.echo(uow, event, now=now)
         elif isinstance(event, StatusUpdate) and event.kind == "message":
             is_new = self.arrivals.status(uow, event, now=now)
+        elif isinstance(event, StatusUpdate) and (receipt := self._payment(uow, event)) is not None:
+            is_new = receipt is not PaymentReceipt.KNOWN
         else:
             is_new = self._first(uow, _canonical(event))
             if is_new:
                 self._note(uow, event)
         return Applied(verdict=Verdict.NEW if is_new else Verdict.KNOWN)
+
+    def _payment(self, uow: UnitOfWork, event: StatusUpdate) -> PaymentReceipt | None:
+        """What a payment inside the chat became here; None when it is none of ours, and only kept as it came."""
+        if event.kind != "payment":
+            return None
+        receipt = self.payments.overheard(uow, event)
+        return None if receipt in {PaymentReceipt.UNKNOWN_GATEWAY, PaymentReceipt.FOREIGN} else receipt
 
     def _people(self, uow: UnitOfWork, event: InboundMessage | Echo) -> Iterable[str]:
         identities = self.arrivals.identities
@@ -167,10 +188,7 @@ class Intake:
             return self.bury(uow, event, source, Reason.CONFLICT, "the same id came with other content")
         if arrived.row is None:
             return Applied(verdict=Verdict.NEW if arrived.is_new else Verdict.KNOWN)
-        fact = MessageReceived(
-            message_id=arrived.row.id, conversation_id=arrived.row.conversation_id, type=arrived.row.type
-        )
-        return Applied(verdict=Verdict.NEW, fact=fact)
+        return Applied(verdict=Verdict.NEW, arrived=arrived)
 
     def unreadable(self, uow: UnitOfWork, source: Source, why: str) -> Applied:
         """Signed nonsense is kept once; a refusal would bring it back for days."""
@@ -218,12 +236,8 @@ class Intake:
 
     def _first(self, uow: UnitOfWork, text: str) -> bool:
         """Whether nobody claimed this before, under any of the secret keys; it is claimed now."""
-        now = self.clock.now()
         plain = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        present, *former = self.digests.all(plain)
-        if any(uow.claims.is_claimed(key, Scope.WEBHOOK, now=now) for key in former):
-            return False
-        return uow.claims.claim(present, Scope.WEBHOOK, now=now, expires_at=now + WEBHOOK_TTL)
+        return is_first(uow, self.digests, plain, Scope.WEBHOOK, now=self.clock.now(), lives=WEBHOOK_TTL)
 
 
 def raw_of(event: InboundEvent) -> Mapping[str, Any]:

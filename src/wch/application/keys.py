@@ -1,12 +1,13 @@
 """API keys: made, listed, revoked, and asked at every call."""
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 import attrs
 
 from wch.application.digests import Digests
+from wch.application.draws import unused
 from wch.application.limits import Limits
 from wch.application.ports import Clock, Database, Ids, UnitOfWork
 from wch.domain.api_key import ApiKey, KeyScope, prefix_of, scopes_of, written
@@ -23,6 +24,16 @@ SECRET_DIGITS = 40
 
 class KeyRefusedError(WchError):
     """This key opens nothing: it is unknown, revoked or over."""
+
+
+def prefixes(uow: UnitOfWork) -> Iterator[str]:
+    """The beginning of every key there is, revoked ones too."""
+    after, page = "", uow.options.named(OPTION, limit=PAGE)
+    while page:
+        for name, _ in page:
+            yield name.removeprefix(OPTION)
+        after = page[-1][0]
+        page = uow.options.named(OPTION, after=after, limit=PAGE)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,11 +75,14 @@ class Keys:
             SettingsError: no secret key is set, so the key could not be hidden.
         """
         named = scopes_of(scopes)
-        prefix = self.ids.token()[-PREFIX_DIGITS:]
-        text = written(prefix, (self.ids.token() + self.ids.token())[-SECRET_DIGITS:])
-        digest = self.digests.of(text)
 
-        def work(uow: UnitOfWork) -> ApiKey:
+        def work(uow: UnitOfWork) -> NewKey:
+            prefix = unused(
+                lambda: self.ids.token()[-PREFIX_DIGITS:],
+                lambda drawn: uow.options.get(OPTION + drawn, lock=True) is not None,
+            )
+            text = written(prefix, (self.ids.token() + self.ids.token())[-SECRET_DIGITS:])
+            digest = self.digests.of(text)
             now = self.clock.now()
             key = ApiKey(
                 prefix=prefix,
@@ -80,9 +94,9 @@ class Keys:
             )
             uow.options.put(OPTION + prefix, key.to_json())
             uow.audit.add(AuditEntry(at=now, actor=by, action="key.create", object=f"key:{prefix}"))
-            return key
+            return NewKey(key=key, text=text)
 
-        return NewKey(key=await self.database.transact(work), text=text)
+        return await self.database.transact(work)
 
     async def listed(self, *, after: str = "", limit: int = PAGE) -> Sequence[ApiKey]:
         """Keys by prefix, revoked ones too."""

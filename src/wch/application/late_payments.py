@@ -1,11 +1,13 @@
 """Late payments: what happens at a gateway after a placement is over is found, and put right."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 import attrs
 
+from wch.application.facts import PaymentCaptured
 from wch.application.payment_steps import OPEN, booked
 from wch.application.payments import LATE
 from wch.application.ports import Clock, Database, Payments, UnitOfWork
@@ -35,6 +37,7 @@ class LatePayments:
     database: Database
     clock: Clock
     payments: Payments
+    tell: Callable[[object], None]
 
     async def work(self) -> int:
         """Look at those that are due; how many."""
@@ -59,24 +62,35 @@ class LatePayments:
             log.warning("a payment could not be looked up", extra={"saga_id": saga_id, "error": type(error).__name__})
             await self.database.transact(lambda uow: self._later(uow, saga_id))
             return
-        await self.database.transact(lambda uow: self._settle(uow, saga_id, state))
+        fact = await self.database.transact(lambda uow: self._settle(uow, saga_id, state))
+        if fact is not None:
+            self.tell(fact)
 
     def _later(self, uow: UnitOfWork, saga_id: str) -> None:
         uow.options.put(f"{LATE}{saga_id}", document(at=iso(self.clock.now() + AGAIN_AFTER)))
 
-    def _settle(self, uow: UnitOfWork, saga_id: str, state: PaymentState) -> None:
+    def _settle(self, uow: UnitOfWork, saga_id: str, state: PaymentState) -> PaymentCaptured | None:
         """Money that nobody waits for any more goes back, once; then the next look is set."""
         now = self.clock.now()
+        fact = None
         saga = uow.sagas.get(saga_id, lock=True)
         if saga is not None and not saga.is_open:
             changed = self._given_back(uow, saga, state, now) if _is_unwanted(saga, state) else saga
-            if changed != saga:
+            if changed != saga and state.amount is not None:
                 uow.sagas.save(changed)
+                fact = PaymentCaptured(
+                    saga_id=saga_id,
+                    order_id=saga.results["create_order"]["order_id"],
+                    gateway=saga.context["method"],
+                    amount=state.amount,
+                    late=True,
+                )
         following = None if saga is None else _next_look(saga, now)
         if following is None:
             uow.options.remove(f"{LATE}{saga_id}")
         else:
             uow.options.put(f"{LATE}{saga_id}", document(at=iso(following)))
+        return fact
 
     def _given_back(self, uow: UnitOfWork, saga: Saga, state: PaymentState, now: datetime) -> Saga:
         """The capture goes into the ledger, and back."""

@@ -1,6 +1,7 @@
 """Limits: how often something may happen, over all processes on one database."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import attrs
 
@@ -8,7 +9,9 @@ from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
+from wch.domain.document import JsonObject, document
 from wch.domain.errors import NotFoundError
+from wch.domain.moment import iso, of_iso
 from wch.domain.rate_limit import Admission, Pace, RateLimit, RateLimitWindow
 
 DOCUMENTED: Mapping[str, str] = {
@@ -30,6 +33,31 @@ TIER_COUNTED = RateLimit(name="whatsapp_tier_customer", most=1, seconds=86_400)
 
 TIER_UNKNOWN = 250
 """Customers that a portfolio may write to in a day as long as WhatsApp has not said more."""
+
+
+BLOCKED = "limit.blocked."
+"""How the options of callers begin that are refused whatever they do."""
+
+MOST_BLOCKED = timedelta(days=365)
+MOST_LISTED = 1000
+
+
+@attrs.frozen(kw_only=True)
+class Block:
+    """A caller that one limit refuses until then, whatever it does."""
+
+    limit: str
+    identifier_hash: str
+    until: datetime
+
+    @property
+    def option(self) -> str:
+        """Under which name it is kept."""
+        return f"{BLOCKED}{self.limit}.{self.identifier_hash}"
+
+
+def _used_in_second(uow: UnitOfWork, pace: Pace, digest: str, now: datetime) -> int:
+    return sum(part.request_count for part in uow.limits.since(digest, pace.name, now) if part.window_start == now)
 
 
 def tier(most: int) -> RateLimit:
@@ -71,23 +99,108 @@ class Limits:
         digest = self.digests.of(identifier)
         uow.limits.lock(digest, rule.name)
         now = self.clock.now()
-        admission = rule.admit(uow.limits.since(digest, rule.name, rule.oldest(now)), now=now)
+        admission = self._admission(uow, rule, digest, now)
         if admission.admitted:
             uow.limits.hit(digest, rule.name, rule.part_of(now))
             self.failpoints("limit.admitted")
         return admission
+
+    def full_until(self, uow: UnitOfWork, rule: RateLimit, identifier: str) -> datetime | None:
+        """When there is room for one more; None when there is room now. Nothing is counted or locked by asking."""
+        now = self.clock.now()
+        admission = self._admission(uow, rule, self.digests.of(identifier), now)
+        return None if admission.admitted else now + admission.retry_after
+
+    def _admission(self, uow: UnitOfWork, rule: RateLimit, digest: str, now: datetime) -> Admission:
+        if rule.name in self.rules and (until := self._blocked_until(uow, rule.name, digest)) and until > now:
+            return Admission(admitted=False, remaining=0, retry_after=until - now)
+        return rule.admit(uow.limits.since(digest, rule.name, rule.oldest(now)), now=now)
+
+    def used_in(self, uow: UnitOfWork, rule: RateLimit, identifier: str) -> int:
+        """How many hits of this caller count now; nothing is locked by it."""
+        parts = uow.limits.since(self.digests.of(identifier), rule.name, rule.oldest(self.clock.now()))
+        return sum(part.request_count for part in parts)
+
+    def _blocked_until(self, uow: UnitOfWork, name: str, digest: str) -> datetime | None:
+        kept = uow.options.get(f"{BLOCKED}{name}.{digest}")
+        return None if kept is None else of_iso(str(kept["until"]))
 
     def pace_in(self, uow: UnitOfWork, pace: Pace, identifier: str) -> float | None:
         """Use up one slot of the present second: how long until its moment; None when no slot is left."""
         digest = self.digests.of(identifier)
         uow.limits.lock(digest, pace.name)
         now, fraction = self.clock.now(), self.clock.fraction()
-        used = sum(part.request_count for part in uow.limits.since(digest, pace.name, now) if part.window_start == now)
+        used = _used_in_second(uow, pace, digest, now)
         slot = pace.slot(used, fraction)
         if slot is None:
             return None
         uow.limits.hit(digest, pace.name, now, slot + 1 - used)
         return max(0.0, pace.leaves_after(slot) - fraction)
+
+    def paced_until(self, uow: UnitOfWork, pace: Pace, identifier: str) -> datetime | None:
+        """The next second when this one has no slot left, else None; nothing is used up by asking."""
+        now = self.clock.now()
+        used = _used_in_second(uow, pace, self.digests.of(identifier), now)
+        return None if pace.slot(used, self.clock.fraction()) is not None else now + timedelta(seconds=1)
+
+    async def block(self, name: str, identifier: str, *, span: timedelta, by: str) -> Block:
+        """Refuse this caller for so long, whatever it did; a later block takes the place of an earlier one.
+
+        Raises:
+            NotFoundError: there is no limit of this name.
+            ValueError: the span is not above zero, or is longer than a year.
+        """
+        self.rule(name)
+        if not timedelta(0) < span <= MOST_BLOCKED:
+            message = "a block lasts longer than 0 s and at most 365 days"
+            raise ValueError(message)
+
+        def work(uow: UnitOfWork) -> Block:
+            now = self.clock.now()
+            block = Block(limit=name, identifier_hash=self.digests.of(identifier), until=now + span)
+            uow.options.put(block.option, document(until=iso(block.until), by=by, at=iso(now)))
+            uow.audit.add(AuditEntry(at=now, actor=by, action="limit.block", object=f"limit:{name}"))
+            return block
+
+        return await self.database.transact(work)
+
+    async def unblock(self, name: str, identifier: str, *, by: str) -> bool:
+        """Let this caller in again; whether it was blocked.
+
+        Raises:
+            NotFoundError: there is no limit of this name.
+        """
+        self.rule(name)
+
+        def work(uow: UnitOfWork) -> bool:
+            now = self.clock.now()
+            block = Block(limit=name, identifier_hash=self.digests.of(identifier), until=now)
+            was_there = uow.options.remove(block.option)
+            if was_there:
+                uow.audit.add(AuditEntry(at=now, actor=by, action="limit.unblock", object=f"limit:{name}"))
+            return was_there
+
+        return await self.database.transact(work)
+
+    async def blocked(self) -> Sequence[Block]:
+        """Who is refused whatever it does, by limit; blocks that have ended are left out."""
+
+        def work(uow: UnitOfWork) -> list[Block]:
+            now = self.clock.now()
+            found = [_block(name, kept) for name, kept in uow.options.named(BLOCKED, limit=MOST_LISTED)]
+            return [one for one in found if one.until > now]
+
+        return await self.database.read(work)
+
+    async def sweep(self) -> int:
+        """Forget blocks that have ended; how many."""
+
+        def work(uow: UnitOfWork) -> int:
+            now = self.clock.now()
+            kept = uow.options.named(BLOCKED, limit=MOST_LISTED)
+            return sum(uow.options.remove(name) for name, one in kept if _block(name, one).until <= now)
+
+        return await self.database.transact(work)
 
     async def listed(self, *, name: str | None = None) -> Sequence[RateLimitWindow]:
         """Parts with hits, newest first; callers appear as digests."""
@@ -105,3 +218,8 @@ class Limits:
             return count
 
         return await self.database.transact(work)
+
+
+def _block(option: str, kept: JsonObject) -> Block:
+    limit, _, digest = option.removeprefix(BLOCKED).partition(".")
+    return Block(limit=limit, identifier_hash=digest, until=of_iso(str(kept["until"])))

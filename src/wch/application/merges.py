@@ -1,25 +1,30 @@
 """Merges: two customers who are one become one, and for thirty days two again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
+from wch.application.announcing import OPTION
+from wch.application.draws import unused
 from wch.application.people import ALIAS, found
 from wch.application.ports import Clock, Database, Held, Ids, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import RANK, RecipientStatus
-from wch.domain.cart import CartStatus
+from wch.domain.cart import Cart, CartStatus
+from wch.domain.conversation import Conversation
 from wch.domain.customer import MOST_CONSENT_ENTRIES, MOST_SAVED_ADDRESSES, MOST_TAGS, CustomerProfile
 from wch.domain.document import JsonObject, amended, document
-from wch.domain.errors import ConflictError, NotFoundError
+from wch.domain.errors import ConflictError, NotFoundError, WchError
 from wch.domain.moment import iso, of_iso
 from wch.domain.order_figures import Counting, known_orders, united
+from wch.domain.saga import Saga, SagaState
 
 MERGE = "customer.merge."
 UNDONE_WITHIN = timedelta(days=30)
+SAME = "Both keys are of one customer already; there is nothing to merge."
 
 MOVED: Mapping[str, str] = {
     "conversations": "customer_phone",
@@ -30,6 +35,13 @@ MOVED: Mapping[str, str] = {
 """Tables whose rows simply change hands, and the column that says whose they are."""
 
 _MANY = 100_000
+
+
+class RolledBackError(WchError):
+    """This was a rehearsal: everything was taken back."""
+
+    counts: Mapping[str, int]
+    left: CustomerProfile
 
 
 @attrs.frozen(kw_only=True)
@@ -58,33 +70,85 @@ class Merges:
         def work(uow: UnitOfWork) -> tuple[int, CustomerProfile]:
             kept_key, gone_key = (_one(uow, key, self.country).phone for key in (keep, gone))
             if kept_key == gone_key:
-                raise ConflictError("Both keys are of one customer already; there is nothing to merge.")
-            return self.merge_in(uow, kept_key, gone_key, by=by, reason=reason, now=self.clock.now())
+                raise ConflictError(SAME)
+            return self.merge_in(uow, kept_key, gone_key, by=by, reason=reason, now=self.clock.now(), by_person=True)
 
         return await self.database.transact(work)
 
+    async def rehearse(self, keep: str, gone: str, *, by: str) -> tuple[Mapping[str, int], CustomerProfile]:
+        """What merging them would come to, by merging them and taking it back: rows moved by table, and who is left.
+
+        Raises:
+            NotFoundError, ConflictError: as `merge`.
+        """
+
+        def work(uow: UnitOfWork) -> NoReturn:
+            kept_key, gone_key = (_one(uow, key, self.country).phone for key in (keep, gone))
+            if kept_key == gone_key:
+                raise ConflictError(SAME)
+            merge_id, one = self.merge_in(uow, kept_key, gone_key, by=by, now=self.clock.now(), by_person=True)
+            told = uow.options.get(f"{MERGE}{merge_id}") or {}
+            counts = {table: len(ids) for table, ids in told["moved"].items()}
+            counts |= {"carts": int("moved" in told["carts"]), "orders": len(told["orders"])}
+            raise RolledBackError(counts=counts, left=one)
+
+        try:
+            await self.database.transact(work)
+        except RolledBackError as told:
+            return told.counts, told.left
+        raise RolledBackError  # pragma: no cover - the work always raises
+
+    async def listed(self, key: str) -> Sequence[tuple[int, JsonObject]]:
+        """Merges into the customer with this key that can still be undone, by number."""
+        since = iso(self.clock.now() - UNDONE_WITHIN)
+
+        def look(uow: UnitOfWork) -> list[tuple[int, JsonObject]]:
+            mine = []
+            after = MERGE
+            while page := uow.options.named(MERGE, after=after, limit=500):
+                after = page[-1][0]
+                mine += [
+                    (int(name.removeprefix(MERGE)), told)
+                    for name, told in page
+                    if told.get("kept") == key and str(told["at"]) >= since
+                ]
+            return mine
+
+        return await self.database.read(look)
+
     def merge_in(
-        self, uow: UnitOfWork, kept_key: str, gone_key: str, *, by: str, now: datetime, reason: str | None = None
+        self,
+        uow: UnitOfWork,
+        kept_key: str,
+        gone_key: str,
+        *,
+        by: str,
+        now: datetime,
+        reason: str | None = None,
+        by_person: bool = False,
     ) -> tuple[int, CustomerProfile]:
         """The same in a transaction of the caller's, who knows both keys; who is not there yet is made.
 
+        An order of the one that goes which is being placed comes along, unless a person merges.
+
         Raises:
-            ConflictError: an order of the one that goes is being placed.
+            ConflictError: an order of the one that goes is being placed, and a person merges, or so is one of the other.
         """
-        merge_id = self.ids.number()
+        merge_id = unused(self.ids.number, lambda drawn: uow.options.get(f"{MERGE}{drawn}") is not None)
         locked = {key: uow.customers.lock(key, now=now) for key in sorted((kept_key, gone_key))}
         kept, other = locked[kept_key], locked[gone_key]
-        cart = uow.carts.of(gone_key)
-        placement = None if cart is None else uow.sagas.get(cart.saga_id)
-        if placement is not None and placement.is_open:
+        placing = _placing(uow, gone_key)
+        if placing is not None and (by_person or _placing(uow, kept_key) is not None):
             raise ConflictError(
                 "An order of the customer who would go is being placed; merge when it is done.",
-                saga_id=placement.saga_id,
+                saga_id=placing.saga_id,
             )
         before = {phone: _profile_to_json(one) for phone, one in locked.items()}
         resolved = self._one_open(uow, kept_key, gone_key)
         moved = {table: self._moved(uow, table, column, gone_key, kept_key) for table, column in MOVED.items()}
+        threads = {str(number): _newest(uow, number) for number in moved["conversations"]}
         recipients, dropped = self._recipients(uow, gone_key, kept_key)
+        sagas = self._sagas(uow, gone_key, kept_key, now=now)
         carts = self._carts(uow, gone_key, kept_key)
         orders = self._orders(uow, gone_key, kept_key)
         one = self._together(kept, other, now)
@@ -103,8 +167,10 @@ class Merges:
                 moved={**moved, "broadcast_recipients": recipients},
                 dropped=dropped,
                 resolved=resolved,
+                threads=threads,
                 carts=carts,
                 orders=orders,
+                sagas=sagas,
             ),
         )
         uow.audit.add(AuditEntry(at=now, actor=by, action="customer.merge", object=f"merge:{merge_id}", reason=reason))
@@ -135,11 +201,14 @@ class Merges:
                 for held in uow.holdings.of(table, (kept_key,), limit=_MANY):
                     if held.values["id"] in wanted:
                         uow.holdings.rewrite(held, {column: gone_key})
+            self._said_since(uow, told, kept_key, gone_key, now=now)
             self._carts_back(uow, told, kept_key, gone_key)
             for name in told["orders"]:
                 order = uow.options.get(name, lock=True)
                 if order is not None and order.get("phone") == kept_key:
                     uow.options.put(name, amended(order, phone=gone_key))
+            for saga_id in told.get("sagas", ()):
+                self._rename(uow, saga_id, kept_key, gone_key, now=now)
             kept, other = self._apart(told, locked[kept_key], locked[gone_key], now)
             uow.customers.save(kept)
             uow.customers.save(other)
@@ -170,6 +239,27 @@ class Merges:
             uow.holdings.rewrite(held, {column: kept})
         return [int(held.values["id"]) for held in page]
 
+    def _said_since(self, uow: UnitOfWork, told: JsonObject, kept: str, gone: str, *, now: datetime) -> None:
+        """What was said since in a thread that came along stays with the number that it came from."""
+        threads = {str(held.values["id"]): held for held in uow.holdings.of("conversations", (gone,), limit=_MANY)}
+        said = uow.holdings.of("messages", (gone,), limit=_MANY)
+        for number, mark in told.get("threads", {}).items():
+            rows = [held for held in said if str(held.values["conversation_id"]) == number]
+            since = [held for held in rows if held.values["id"] > mark]
+            if not since:
+                continue
+            latest = uow.conversations.latest_of(kept, lock=True) or uow.conversations.add(
+                Conversation(customer_phone=kept, created_at=now, updated_at=now)
+            )
+            mine = latest if latest.is_open else latest.reopened(now=now)
+            for held in since:
+                mine = mine.counted(now=held.values["created_at"])
+                uow.holdings.rewrite(held, {"conversation_id": mine.id})
+            uow.conversations.save(mine)
+            left = [held.values["created_at"] for held in rows if held.values["id"] <= mark]
+            counted = {"message_count": len(left), "unread_count": 0, "last_message_at": max(left, default=None)}
+            uow.holdings.rewrite(threads[number], counted)
+
     def _recipients(self, uow: UnitOfWork, gone: str, kept: str) -> tuple[list[int], list[JsonObject]]:
         """Of two rows of one campaign the one that came further stays."""
         there = {
@@ -194,7 +284,7 @@ class Merges:
         mine, theirs = uow.carts.of(kept), uow.carts.of(gone)
         if theirs is None:
             return {}
-        if mine is not None and (bool(mine.items), mine.updated_at) >= (bool(theirs.items), theirs.updated_at):
+        if mine is not None and self._weight(uow, mine) >= self._weight(uow, theirs):
             self._expire(uow, gone)
             return {}
         held = uow.holdings.of("carts", (gone,))[0]
@@ -207,6 +297,30 @@ class Merges:
         uow.holdings.rewrite(held, {"customer_phone": kept})
         uow.holdings.rewrite(own, {"customer_phone": gone})
         return {"moved": theirs.id, "instead_of": mine.id}
+
+    def _weight(self, uow: UnitOfWork, cart: Cart) -> tuple[bool, bool, datetime]:
+        """Which of two carts stays: the one that is being ordered, then one with lines, then the later change."""
+        placement = uow.sagas.get(cart.saga_id)
+        return placement is not None and placement.is_open, bool(cart.items), cart.updated_at
+
+    def _sagas(self, uow: UnitOfWork, gone: str, kept: str, *, now: datetime) -> list[str]:
+        """Orders that are being placed, were placed or are paid back are the other one's from now on."""
+        cart = uow.carts.of(gone)
+        names = [] if cart is None else [cart.saga_id]
+        for state in (SagaState.RUNNING, SagaState.COMPENSATING):
+            after = ""
+            while page := uow.sagas.listed(state=state, after=after, limit=200):
+                after = page[-1].saga_id
+                names += [saga.saga_id for saga in page if saga.customer == gone]
+        names += [str(value["saga"]) for _, value in _orders_of(uow, gone) if value.get("saga")]
+        return [name for name in dict.fromkeys(names) if self._rename(uow, name, gone, kept, now=now)]
+
+    def _rename(self, uow: UnitOfWork, saga_id: str, before: str, after: str, *, now: datetime) -> bool:
+        saga = uow.sagas.get(saga_id, lock=True)
+        if saga is None or saga.customer != before:
+            return False
+        uow.sagas.save(saga.of_customer(after, token=unused(self.ids.token, saga.has_had), now=now))
+        return True
 
     def _expire(self, uow: UnitOfWork, phone: str) -> None:
         cart = uow.carts.of(phone, lock=True)
@@ -229,15 +343,10 @@ class Merges:
 
     def _orders(self, uow: UnitOfWork, gone: str, kept: str) -> list[str]:
         """Later news of orders reach the customer who is left."""
-        names = []
-        after = prefix = "shop:order:"
-        while page := uow.options.named(prefix, after=after, limit=500):
-            after = page[-1][0]
-            for name, value in page:
-                if value.get("phone") == gone:
-                    uow.options.put(name, amended(value, phone=kept))
-                    names.append(name)
-        return names
+        found = list(_orders_of(uow, gone))
+        for name, value in found:
+            uow.options.put(name, amended(value, phone=kept))
+        return [name for name, _ in found]
 
     # --- profiles
 
@@ -245,7 +354,7 @@ class Merges:
         """One profile of two: the stricter of each decision, the fuller of what is known."""
         mine, theirs = kept.preferences, gone.preferences
         log = sorted(
-            [*mine.get("consent", {}).get("log", ()), *theirs.get("consent", {}).get("log", ())],
+            [*_consent_log(kept), *_consent_log(gone)],
             key=lambda entry: str(entry.get("at")),
         )
         out = kept.is_out or gone.is_out
@@ -275,7 +384,7 @@ class Merges:
             kept,
             name=gone.name if kept.name is None or by_person else kept.name,
             email=kept.email or gone.email,
-            wc_customer_id=kept.wc_customer_id or gone.wc_customer_id,
+            wc_customer_id=_linked(kept, gone),
             last_known_address=kept.last_known_address or gone.last_known_address,
             saved_addresses=numbered,
             tags=tuple(tags.values())[:MOST_TAGS],
@@ -303,8 +412,10 @@ class Merges:
         theirs = {number: entry for number, entry in known_orders(now_kept).items() if number in known_orders(other)}
         if theirs:
             other = self.counting.counted(other, {**known_orders(other), **theirs}, now=now)
-        out_since = now_kept.marketing_opted_at is not None and now_kept.marketing_opted_at > of_iso(told["at"])
-        pair = [attrs.evolve(one, last_interaction_at=one.last_interaction_at) for one in (kept, other)]
+        pair = [kept, other]
+        # By entries, not by times: a word in the very second of the merge counts too.
+        known = [*_consent_log(kept), *_consent_log(other)]
+        out_since = any(entry.get("to") == "out" for entry in _consent_log(now_kept) if entry not in known)
         if out_since and not now_kept.opt_in_marketing:
             purpose = "all" if now_kept.notification_opt_out else "marketing"
             pair = [one.consenting(purpose, "out", source="merge", now=now) for one in pair]
@@ -313,12 +424,42 @@ class Merges:
         return kept, pair[1]
 
 
+def _linked(kept: CustomerProfile, gone: CustomerProfile) -> int | None:
+    """Whom of the shop the two are: what a person took away from the one who is kept does not come back."""
+    theirs = gone.wc_customer_id
+    return theirs if theirs is not None and kept.may_be_linked(theirs) else kept.wc_customer_id
+
+
+def _placing(uow: UnitOfWork, key: str) -> Saga | None:
+    """The placement of this customer's cart that is under way."""
+    cart = uow.carts.of(key)
+    placement = None if cart is None else uow.sagas.get(cart.saga_id)
+    return placement if placement is not None and placement.is_open else None
+
+
+def _orders_of(uow: UnitOfWork, key: str) -> Iterator[tuple[str, JsonObject]]:
+    """What was last seen of this customer's orders, by the options' names."""
+    after = prefix = OPTION
+    while page := uow.options.named(prefix, after=after, limit=500):
+        after = page[-1][0]
+        yield from ((name, value) for name, value in page if value.get("phone") == key)
+
+
 def _one(uow: UnitOfWork, key: str, country: str) -> CustomerProfile:
     people = found(uow, key, country=country)
     exact = [one for one in people if one.phone == key]
     if len(exact or people) != 1:
         raise NotFoundError("No customer, or more than one, answers to this key.", matches=len(people))
     return (exact or list(people))[0]
+
+
+def _newest(uow: UnitOfWork, conversation_id: int) -> int:
+    return max((row.id for row in uow.messages.thread(conversation_id, limit=1)), default=0)
+
+
+def _consent_log(profile: CustomerProfile) -> Sequence[JsonObject]:
+    log: Sequence[JsonObject] = profile.preferences.get("consent", {}).get("log", ())
+    return log
 
 
 def _rank(held: Held) -> int:

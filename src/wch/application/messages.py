@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 
 from wch.application.conversations import WindowClosedError
-from wch.application.outbox import WINDOW
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.application.speaking import Speaker
+from wch.application.windows import WINDOW
 from wch.domain.audit import AuditEntry
 from wch.domain.errors import NotFoundError, WchError
 from wch.domain.message import Class, Message

@@ -1,69 +1,58 @@
 """Order notices: what customers are told about their orders, each thing once."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 import attrs
 
+from wch.application.causes import caused, customer_then
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
+from wch.application.following import REF, letter
+from wch.application.noticing import Noticing, Telling
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
 from wch.application.speaking import Speaker
-from wch.application.texts import Texts
 from wch.domain.audit import AuditEntry
-from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
 from wch.domain.customer import CustomerProfile
-from wch.domain.dead_letter import DeadLetter, Hook, Reason
-from wch.domain.document import JsonObject, document
+from wch.domain.dead_letter import DeadLetterStatus, Hook, Reason
+from wch.domain.document import amended, document
+from wch.domain.erasure import is_erased
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError
-from wch.domain.lease import BACK_OFF
-from wch.domain.message import Class
+from wch.domain.lease import Leasing
+from wch.domain.message import Class, Message
 from wch.domain.moment import SECOND
-from wch.domain.notification import CONFIRMED, DELIVERED, STATUS_PREFIX, Notification, NotificationStatus
-from wch.domain.order import Order, Tracking
-from wch.domain.outgoing import Button, Buttons, Outgoing, Template, Text
+from wch.domain.notification import Notification, NotificationStatus
+from wch.domain.order import Order
+from wch.domain.shop_error import ShopNotFoundError, ShopUnavailableError
+from wch.domain.verdict import Answer, Verdict
 
 log = logging.getLogger(__name__)
 
-WINDOW = timedelta(hours=24) - timedelta(seconds=60)
-"""How long after the customer's last message free words may be sent, a minute kept in hand."""
+LOOKED_AGAIN_IN = timedelta(minutes=5)
+"""How soon a notice is looked at again whose hold has no known end."""
 
-TEMPLATES: Mapping[str, str] = {
-    CONFIRMED: "order_confirmation",
-    "status_processing": "order_processing",
-    "status_cancelled": "order_cancelled",
-    "shipped": "shipping_update",
-    DELIVERED: "order_completed",
-    "refunded": "order_refunded",
-}
-"""The template of a type; any other status goes out as `order_status_update`."""
+_FAILS = frozenset({"template", "content"})
+"""Rules whose refusal is a fault of ours to mend, and no decision not to tell."""
 
-LIVES: Mapping[str, timedelta] = {
-    CONFIRMED: timedelta(hours=12),
-    "shipped": timedelta(hours=48),
-    DELIVERED: timedelta(hours=48),
-    "refunded": timedelta(hours=48),
-}
-"""After this time a notice is stale; any other type lives a day."""
-
-COVERED_FOR = timedelta(minutes=10)
-"""A status that the confirmation has told already is not told again within this time."""
+_WORDS = {"over": "expired"}
 
 
-def kind_of(notification_type: str) -> str:
-    """The type without its number: `shipped_2` is `shipped`."""
-    stem, _, number = notification_type.rpartition("_")
-    return stem if number.isdigit() else notification_type
+@attrs.frozen(kw_only=True)
+class Explained:
+    """What there is to say about one notice.
 
+    Attributes:
+        verdict: what every rule says at the moment asked about.
+        rows: its messages, the oldest first.
+        has_order: whether the shop showed the order.
+    """
 
-def parcel_of(notification_type: str, order: Order) -> Tracking | None:
-    """The parcel that a type is about: `shipped_2` is about the second; the latest where that one is not there."""
-    number = notification_type.rpartition("_")[2]
-    place = int(number) if number.isdigit() else 1
-    parcels = order.tracking[:place]
-    return parcels[-1] if parcels else None
+    notice: Notification
+    verdict: Verdict
+    rows: tuple[Message, ...]
+    has_order: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -76,8 +65,9 @@ class Notifications:
     clock: Clock
     shop: Shop
     speaker: Speaker
+    noticing: Noticing
     failpoints: Failpoints
-    language: str
+    leasing: Leasing
 
     async def work(self) -> int:
         """Prepare what is due: read the order, then decide and write the message in one transaction."""
@@ -106,139 +96,89 @@ class Notifications:
             await self.database.transact(lambda uow: self._put_off(uow, notice.id, "shop_unavailable"))
             return
         except ShopNotFoundError:
-            await self.database.transact(lambda uow: self._give_up(uow, notice, "order_not_found"))
+            await self.database.transact(lambda uow: self._give_up(uow, notice.id, "order_not_found"))
             return
         await self.database.transact(lambda uow: self._queue(uow, notice, order))
 
     def _queue(self, uow: UnitOfWork, seen: Notification, order: Order) -> None:
-        """Still pending and unmoved: skip it with its reason, or write its message."""
+        """Still pending and unmoved: skip it with its reason, hold it, give it up, or write its message."""
         now = self.clock.now()
+        if is_erased(seen.customer_phone):
+            self._skip(uow, seen, "erased", now)
+            return
         profile = uow.customers.lock(seen.customer_phone, now=now)
-        conversation = self.speaker.thread(uow, profile, now=now)
+        uow.conversations.latest_of(profile.phone, lock=True)
         notice = uow.notifications.get(seen.id, lock=True)
         if notice is None or notice.status is not NotificationStatus.PENDING or notice.updated_at != seen.updated_at:
             return
-        reason = self._skip(uow, notice, order, profile, now)
-        if reason is not None:
-            uow.notifications.save(notice.skipped(reason, now=now))
+        telling = self.noticing.telling(uow, notice, order, profile, now=now)
+        verdict, decisive = telling.verdict, telling.verdict.decisive
+        if verdict.outcome == "hold":
+            until = verdict.until or now + LOOKED_AGAIN_IN
+            uow.notifications.save(notice.held(max(min(until, notice.dies_at), now + SECOND)))
+        elif decisive is not None and decisive.rule in _FAILS:
+            self._give_up(uow, notice.id, _what_is_missing(decisive))
+        elif decisive is not None:
+            uow.notifications.save(notice.skipped(_WORDS.get(decisive.because, decisive.because), now=now))
+        else:
+            self._say(uow, notice, telling, profile, now)
+
+    def _say(
+        self, uow: UnitOfWork, notice: Notification, telling: Telling, profile: CustomerProfile, now: datetime
+    ) -> None:
+        if telling.message is None:
+            self._give_up(uow, notice.id, "template")  # pragma: no cover - without words the template rule refuses
             return
-        kind = kind_of(notice.notification_type)
-        language = self._language(uow, notice, profile)
-        texts = Texts(language)
-        template = TEMPLATES.get(kind, "order_status_update")
-        values = self._values(order, profile, texts, parcel_of(notice.notification_type, order))
-        latest = uow.messages.latest_inbound_at(profile.phone)
-        is_open = latest is not None and now < latest + WINDOW
-        parameters = tuple(values[name] for name in PARAMETERS.get(template, ("order_number", "status_text")))
-        message: Outgoing = (
-            self._text(kind, texts, values, order)
-            if is_open
-            else Template.text(name=template, language=language, body=parameters)
-        )
-        counted, _ = self.speaker.say(
+        counted, row = self.speaker.say(
             uow,
-            conversation,
-            message,
+            self.speaker.thread(uow, profile, now=now),
+            telling.message,
             profile=profile,
             class_=Class.NOTICE,
-            origin={"by": "notice", "ref": f"notification:{notice.id}"},
+            origin={"by": "notice", "ref": f"{REF}:{notice.id}"},
             now=now,
-            lives=max(notice.created_at + LIVES.get(kind, timedelta(hours=24)) - now, SECOND),
-            fallback={"template": template, "language": language, "parameters": list(parameters)} if is_open else None,
+            lives=max(notice.dies_at - now, SECOND),
+            fallback=telling.fallback,
+            plain=telling.plain,
         )
+        policy = {"planned": telling.verdict.to_json()}
+        uow.messages.save(attrs.evolve(row, content=amended(row.content, policy=policy)))
         uow.conversations.save(counted)
-        uow.notifications.save(notice.queued(template_name=template, now=now))
+        uow.notifications.save(notice.queued(template_name=telling.template_name, now=now))
         self.failpoints("notice.before_commit")
 
-    def _skip(
-        self, uow: UnitOfWork, notice: Notification, order: Order, profile: CustomerProfile, now: datetime
-    ) -> str | None:
-        """Why this is not told, if it is not."""
-        kind = kind_of(notice.notification_type)
-        if profile.notification_opt_out:
-            return "optout"
-        if profile.is_blocked:
-            return "blocked"
-        if now >= notice.created_at + LIVES.get(kind, timedelta(hours=24)):
-            return "expired"
-        if kind.startswith(STATUS_PREFIX):
-            if kind.removeprefix(STATUS_PREFIX) != order.status.value:
-                return "superseded"
-            if kind in {"status_processing", "status_pending"} and any(
-                now - one.created_at < COVERED_FOR and one.status is not NotificationStatus.SKIPPED
-                for one in uow.notifications.of_order(notice.order_id, CONFIRMED)
-            ):
-                return "covered"
-        return None
-
-    def _language(self, uow: UnitOfWork, notice: Notification, profile: CustomerProfile) -> str:
-        known = uow.options.get(f"shop:order:{notice.order_id}") or {}
-        return str(profile.language or known.get("language") or self.language)
-
-    def _values(self, order: Order, profile: CustomerProfile, texts: Texts, parcel: Tracking | None) -> dict[str, str]:
-        """What the words of a notice may name; every template takes some of them."""
-        return {
-            "customer_name": profile.name or texts.say("notice.customer"),
-            "order_number": order.number,
-            "order_total": texts.money(order.total),
-            "item_count": str(sum(line.quantity for line in order.lines)),
-            "status_text": texts.say(f"status.{order.status.value}"),
-            "carrier_name": parcel.carrier if parcel else "-",
-            "tracking_number": parcel.number if parcel else "-",
-            "tracking_url": (parcel.url or "") if parcel else "",
-            "refund_amount": texts.money(order.refunded),
-        }
-
-    def _text(self, kind: str, texts: Texts, values: dict[str, str], order: Order) -> Outgoing:
-        """The words inside the window; the confirmation carries its buttons."""
-        if kind == CONFIRMED:
-            lines = "\n".join(f"{line.quantity} x {line.name}" for line in order.lines)
-            return Buttons(
-                body=texts.say("notice.order_confirmed", lines=lines, **values),
-                buttons=(
-                    Button(id=f"order_{order.id}", title=texts.say("button.track")),
-                    Button(id="menu", title=texts.say("button.menu")),
-                ),
-            )
-        if kind == "shipped" and not order.tracking:
-            return Text(body=texts.say("notice.status", **values))
-        known = {"shipped": "notice.shipped", DELIVERED: "notice.delivered", "refunded": "notice.refunded"}
-        return Text(body=texts.say(known.get(kind, "notice.status"), **values))
+    def _skip(self, uow: UnitOfWork, seen: Notification, reason: str, now: datetime) -> None:
+        notice = uow.notifications.get(seen.id, lock=True)
+        if notice is not None and notice.status is NotificationStatus.PENDING:
+            uow.notifications.save(notice.skipped(reason, now=now))
 
     def _put_off(self, uow: UnitOfWork, notification_id: int, error: str) -> None:
         """The shop is away: again later, and given up after the last back-off."""
         notice = uow.notifications.get(notification_id, lock=True)
         if notice is None or notice.status is not NotificationStatus.PENDING:
             return
-        if notice.retry_count >= len(BACK_OFF):
-            self._give_up(uow, notice, error)
+        if notice.retry_count >= len(self.leasing.waits):
+            self._give_up(uow, notice.id, error)
             return
-        uow.notifications.save(notice.retried(error, now=self.clock.now()))
+        uow.notifications.save(notice.retried(error, now=self.clock.now(), waits=self.leasing.waits))
 
-    def _give_up(self, uow: UnitOfWork, seen: Notification, error: str) -> None:
+    def _give_up(self, uow: UnitOfWork, notification_id: int, error: str) -> None:
         now = self.clock.now()
-        notice = uow.notifications.get(seen.id, lock=True)
+        notice = uow.notifications.get(notification_id, lock=True)
         if notice is None or notice.status is not NotificationStatus.PENDING:
             return
-        uow.notifications.save(notice.failed(error, now=now))
-        uow.dead_letters.add(
-            DeadLetter.of_row(
-                Hook.NOTIFICATION,
-                "notification_log",
-                notice.id,
-                Reason.MAX_RETRIES_EXCEEDED,
-                error=error,
-                attempts=notice.retry_count,
-                now=now,
-            )
-        )
+        failed = notice.failed(error, now=now)
+        uow.notifications.save(failed)
+        uow.dead_letters.add(letter(failed, Reason.MAX_RETRIES_EXCEEDED, error=error, now=now))
+
+    # --- what people ask
 
     async def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[Notification]:
         """Notices by id."""
         return await self.database.read(lambda uow: uow.notifications.listed(status=status, after=after, limit=limit))
 
     async def retry(self, notification_id: int, *, by: str = "host") -> Notification:
-        """Let a notice that was given up be prepared again.
+        """Let a notice that was given up be prepared again, as the same row; its dead letter is answered with it.
 
         Raises:
             NotFoundError: there is none of this id.
@@ -249,59 +189,105 @@ class Notifications:
             now = self.clock.now()
             notice = uow.notifications.get(notification_id, lock=True)
             if notice is None:
-                raise NotFoundError(kind="notification", id=notification_id)
+                raise NotFoundError(_NO_NOTICE, kind="notification", id=notification_id)
             if notice.status is not NotificationStatus.FAILED:
-                raise ConflictError(notification_id=notification_id, status=notice.status)
-            again = attrs.evolve(
-                notice, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now
-            )
+                sentence = f"Notice {notice.id} is {notice.status}; only one that failed can be prepared again."
+                raise ConflictError(sentence, notification_id=notification_id, status=notice.status)
+            again = notice.anew(now=now)
             uow.notifications.save(again)
+            _answered(uow, notice.id, by=by, now=now)
             about = f"notification:{notification_id}"
             uow.audit.add(AuditEntry(at=now, actor=by, action="notification.retry", object=about))
             return again
 
         return await self.database.transact(work)
 
+    async def resend(self, notification_id: int, *, by: str = "host") -> Notification:
+        """Tell once more what was told already, as a new row that is prepared by every rule as of now.
 
-PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "order_confirmation": ("customer_name", "order_number", "order_total", "item_count"),
-    "order_processing": ("order_number", "status_text"),
-    "order_cancelled": ("order_number", "status_text"),
-    "shipping_update": ("order_number", "carrier_name", "tracking_number"),
-    "order_completed": ("order_number", "status_text"),
-    "order_refunded": ("order_number", "refund_amount"),
-}
-"""The positional variables of each template."""
+        Raises:
+            NotFoundError: there is none of this id.
+            ConflictError: it was not told yet, or the same waits to be told already.
+        """
 
+        def work(uow: UnitOfWork) -> Notification:
+            now = self.clock.now()
+            notice = uow.notifications.get(notification_id, lock=True)
+            if notice is None:
+                raise NotFoundError(_NO_NOTICE, kind="notification", id=notification_id)
+            same = uow.notifications.of_order(notice.order_id, notice.notification_type)
+            if not notice.is_told or any(one.status in _WAITING for one in same):
+                sentence = f"Notice {notice.id} is {notice.status}; only one that left, and that none like it waits beside, can be sent again."
+                raise ConflictError(sentence, notification_id=notification_id, status=notice.status)
+            again = uow.notifications.add(notice.once_more(now=now))
+            uow.audit.add(
+                AuditEntry(
+                    at=now,
+                    actor=by,
+                    action="notification.resend",
+                    object=f"notification:{notification_id}",
+                    detail=document(again=again.id),
+                )
+            )
+            return again
 
-def seen_state(order: Order, before: JsonObject) -> JsonObject:
-    """What was last seen of an order, for telling what changed since."""
-    return document(
-        **{
-            **before,
-            "status": order.status.value,
-            "tracking": [parcel.number for parcel in order.tracking],
-            "refunded": str(order.refunded.amount),
-        }
-    )
+        return await self.database.transact(work)
 
+    async def explain(self, notification_id: int, *, at: datetime) -> Explained:
+        """What every rule says about a notice, with the order as the shop has it now and the customer as of then.
 
-def news(order: Order, before: JsonObject) -> tuple[str, ...]:
-    """The notice types that a changed order calls for: each shipment, refund and status once."""
-    told: list[str] = []
-    known = list(before.get("tracking", ()))
-    for place, parcel in enumerate(order.tracking, start=1):
-        if parcel.number not in known:
-            told.append("shipped" if place == 1 else f"shipped_{place}")
-    if order.status.value != before.get("status"):
-        if order.status.value == "shipped":
-            told.extend(() if told or known else ("shipped",))
-        elif order.status.value == "completed":
-            told.append(DELIVERED)
-        elif order.status.value == "refunded":
-            told.append("refunded")
+        Where the shop does not show the order, its last known status is what is asked about.
+
+        Raises:
+            NotFoundError: there is none of this id.
+        """
+        notice = await self.database.read(lambda uow: uow.notifications.get(notification_id))
+        if notice is None:
+            raise NotFoundError(_NO_NOTICE, kind="notification", id=notification_id)
+        order: Order | None
+        try:
+            order = await self.shop.order(order_id=notice.order_id)
+        except (ShopUnavailableError, ShopNotFoundError):
+            order = None
+        return await self.database.read(lambda uow: self._explained(uow, notice, order, at))
+
+    def _explained(self, uow: UnitOfWork, notice: Notification, order: Order | None, at: datetime) -> Explained:
+        profile = uow.customers.of(notice.customer_phone)
+        if profile is not None and at < self.clock.now():
+            profile = customer_then(uow, profile, at=at)
+        rows = tuple(caused(uow, notice.customer_phone, f"{REF}:{notice.id}", since=notice.created_at))[::-1]
+        if profile is None:
+            verdict = self.noticing.nobody(notice, now=at)
+        elif rows and notice.status is NotificationStatus.QUEUED:
+            verdict = self.noticing.again(uow, rows[-1], notice, profile, now=at)
+        elif order is None:
+            verdict = self.noticing.without_order(uow, notice, profile, now=at)
         else:
-            told.append(f"{STATUS_PREFIX}{order.status.value}")
-    elif str(order.refunded.amount) != str(before.get("refunded", "0")) and order.refunded:
-        told.append("refunded")
-    return tuple(told)
+            verdict = self.noticing.telling(uow, notice, order, profile, now=at).verdict
+        return Explained(notice=notice, verdict=verdict, rows=rows, has_order=order is not None)
+
+
+_WAITING = frozenset({NotificationStatus.PENDING, NotificationStatus.QUEUED})
+
+_NO_NOTICE = "There is no notice of this number; list them with `wch notifications list`."
+
+
+def _what_is_missing(answer: Answer) -> str:
+    """`missing:<name>` for the first variable without a value, else the rule's own word."""
+    variables = answer.facts.get("variables") or ()
+    return f"missing:{variables[0]}" if variables else answer.because
+
+
+def _answered(uow: UnitOfWork, notification_id: int, *, by: str, now: datetime) -> None:
+    """Nobody needs to decide about the letters of a notice that waits again."""
+    after = 0
+    while page := uow.dead_letters.listed(
+        status=DeadLetterStatus.PENDING, hook=Hook.NOTIFICATION, after=after, limit=200
+    ):
+        after = page[-1].id
+        for seen in page:
+            if seen.args.get("id") != notification_id:
+                continue
+            held = uow.dead_letters.get(seen.id, lock=True)
+            if held is not None and held.status is DeadLetterStatus.PENDING:
+                uow.dead_letters.save(held.replayed(now=now, by=by))

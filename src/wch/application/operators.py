@@ -12,6 +12,7 @@ from wch.application.digests import Digests
 from wch.application.limits import Limits
 from wch.application.ports import Clock, Database, Ids, UnitOfWork
 from wch.domain.audit import AuditEntry
+from wch.domain.document import document
 from wch.domain.errors import ConflictError, NotFoundError, WchError
 from wch.domain.moment import unix
 from wch.domain.operator import Operator, Role, checked_name, checked_password, hashed, is_right
@@ -135,7 +136,7 @@ class Operators:
             if kept is None:
                 raise SignInRefusedError
             signed = Operator.of(name, kept).signed_in(now=now)
-            self._save(uow, signed, "sign_in", by=name, now=now)
+            self._save(uow, signed, "sign_in", by=signed.actor, now=now)
             return signed
 
         signed = await self.database.transact(work)
@@ -176,8 +177,8 @@ class Operators:
         """Write a line about somebody into the audit log: a refusal, an unmasking, a way out."""
 
         def work(uow: UnitOfWork) -> None:
-            who, role = ("stranger", None) if operator is None else (operator.name, operator.role.value)
-            uow.audit.add(AuditEntry(at=self.clock.now(), actor=who, role=role, action=action, object=about))
+            who = "stranger" if operator is None else operator.actor
+            uow.audit.add(AuditEntry(at=self.clock.now(), actor=who, action=action, object=about))
 
         await self.database.transact(work)
 
@@ -202,8 +203,8 @@ class Operators:
 
     def _save(self, uow: UnitOfWork, operator: Operator, action: str, *, by: str, now: datetime) -> None:
         uow.options.put(PREFIX + operator.name, operator.plain())
-        about = f"operator:{operator.name}"
-        uow.audit.add(AuditEntry(at=now, actor=by, role=operator.role.value, action=f"operator.{action}", object=about))
+        about, detail = f"operator:{operator.name}", document(role=operator.role.value)
+        uow.audit.add(AuditEntry(at=now, actor=by, action=f"operator.{action}", object=about, detail=detail))
 
     def _cookie(self, operator: Operator, now: datetime) -> str:
         said = f"{operator.name}|{operator.epoch}|{unix(now)}"

@@ -1,13 +1,29 @@
 """Orders: the placement that the customer confirmed, carried from the tap to the notice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import attrs
 
-from wch.application.payment_steps import AWAIT, CANCEL, OPEN, OTHER_METHOD, PaymentSteps, booked, wire
+from wch.application.announcing import Announcing, remember_order
+from wch.application.dialogue.routes import Place, to
+from wch.application.facts import OrderCancelled
+from wch.application.order_facts import of_placement
+from wch.application.order_notes import note_order
+from wch.application.payment_steps import (
+    AWAIT,
+    CANCEL,
+    OPEN,
+    OTHER_METHOD,
+    PaymentSteps,
+    billed,
+    booked,
+    lines_of,
+    wire,
+)
 from wch.application.payments import look_later
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
+from wch.application.product_facts import categories_of
 from wch.application.refunds import give_back_all
 from wch.application.sagas import PAST_PIVOT, UNTIL_PARKED, Definition, Step, StepParkedError, StepRefusedError
 from wch.application.speaking import Speaker
@@ -15,9 +31,9 @@ from wch.application.texts import Texts
 from wch.domain.address import Address, address_from_json
 from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart
-from wch.domain.catalogue import Buyer, Line, OutOfStockError, ShopRefusedError
 from wch.domain.conversation import Conversation, Event, State
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.errors import WchError
 from wch.domain.ledger import Ledger
 from wch.domain.moment import iso, of_iso, unix
 from wch.domain.money import Money, money_from_json, money_to_json
@@ -26,9 +42,10 @@ from wch.domain.order import Order, OrderDraft
 from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.outgoing import Button, Buttons, Text
 from wch.domain.phone import variants
-from wch.domain.placement import PLACEMENT
-from wch.domain.reengagement import CampaignType
+from wch.domain.placement import PLACEMENT, token_of
+from wch.domain.quote import Buyer, differing_fingerprint
 from wch.domain.saga import Saga, SagaState
+from wch.domain.shop_error import OutOfStockError, ShopRefusedError
 from wch.domain.sync import EntityType, SyncAction
 
 RESERVED_FOR = timedelta(hours=3)
@@ -43,14 +60,10 @@ LOOKED_AT_AFTER = timedelta(minutes=5)
 CHOICES_HOLD = timedelta(minutes=30)
 """How long the choices of a checkout count that begins again at the payment."""
 
+BEFORE_PIVOT = ("retry-step", "compensate")
+"""What a person may do about an order that the shop counts otherwise each time."""
+
 PAID_ONLINE_ACTIONS = (*PAST_PIVOT, "refund")
-
-
-def _lines(saga: Saga) -> tuple[Line, ...]:
-    return tuple(
-        Line(product_id=one["product_id"], variation_id=one["variation_id"], quantity=one["quantity"])
-        for one in saga.context["lines"]
-    )
 
 
 def _buyer(saga: Saga) -> Buyer:
@@ -72,6 +85,12 @@ def _due(saga: Saga) -> Money:
     return money_from_json(saga.context["money"]["due"])
 
 
+def _differs(saga: Saga) -> Money | None:
+    """What an order of the shop's differed by from its quote before, and the customer said yes to."""
+    by = saga.context.get("differs")
+    return None if by is None else money_from_json(by)
+
+
 def _fee(saga: Saga) -> Money | None:
     fee = money_from_json(saga.context["fee"])
     return fee or None
@@ -86,6 +105,7 @@ class PlacementSteps:
     speaker: Speaker
     paying: PaymentSteps
     counting: Counting
+    announcing: Announcing
 
     def definition(self) -> Definition:
         """The saga as the engine registers it."""
@@ -96,6 +116,7 @@ class PlacementSteps:
             lock=self._lock,
             undone=self._undone,
             open_to_operator=lambda saga: PAST_PIVOT if saga.context["pays_later"] else PAID_ONLINE_ACTIONS,
+            facts=of_placement,
         )
 
     def _steps(self, saga: Saga) -> tuple[Step, ...]:
@@ -123,28 +144,34 @@ class PlacementSteps:
 
     async def _check(self, saga: Saga) -> JsonObject:
         """Everything is there, and costs what the customer saw."""
-        lines = _lines(saga)
+        lines = lines_of(saga)
         checks = await self.shop.check(lines=lines)
         short = next((check for check in checks if not check.is_ok), None)
         if short is not None:
             raise StepRefusedError(code=short.verdict.value, available=short.available)
+        total = await self._quoted(saga)
+        if total != _due(saga):
+            raise StepRefusedError(code="total_changed")
+        return {"total": money_to_json(total)}
+
+    async def _quoted(self, saga: Saga) -> Money:
+        """What the shop quotes now, and what its orders differ by from it."""
         quote = await self.shop.quote(
-            lines=lines,
+            lines=lines_of(saga),
             address=_address(saga),
             shipping_id=saga.context["shipping"],
             coupon=saga.context["coupon"],
             fee=_fee(saga),
             customer=_buyer(saga),
         )
-        if quote.total != _due(saga):
-            raise StepRefusedError(code="total_changed")
-        return {"total": money_to_json(quote.total)}
+        differs = _differs(saga)
+        return quote.total if differs is None else quote.total + differs
 
     async def _reserve(self, saga: Saga) -> JsonObject:
         until = self.clock.now() + RESERVED_FOR
         if not saga.context["pays_later"]:
             until = self.paying.deadline_of(saga) + RESERVED_AFTER
-        await self.shop.reserve(key=_wire(saga, "reserve"), lines=_lines(saga), until=until)
+        await self.shop.reserve(key=_wire(saga, "reserve"), lines=lines_of(saga), until=until)
         return {}
 
     async def _release(self, saga: Saga) -> None:
@@ -156,24 +183,48 @@ class PlacementSteps:
         if saga.tries("create_order") > 1:
             order = await self.shop.find_order(key=key, since=saga.created_at)
         if order is None:
-            order = await self.shop.create_order(
-                key=key,
-                draft=OrderDraft(
-                    customer=_buyer(saga),
-                    address=_address(saga),
-                    lines=_lines(saga),
-                    coupon=saga.context["coupon"],
-                    shipping=saga.context["shipping"],
-                    fee=_fee(saga),
-                    payment_method=saga.context["method"],
-                    note=saga.context["note"],
-                    language=saga.context["language"],
-                    expected_total=_due(saga),
-                ),
+            draft = OrderDraft(
+                customer=_buyer(saga),
+                address=_address(saga),
+                lines=lines_of(saga),
+                coupon=saga.context["coupon"],
+                shipping=saga.context["shipping"],
+                fee=_fee(saga),
+                payment_method=saga.context["method"],
+                note=saga.context["note"],
+                language=saga.context["language"],
+                expected_total=_due(saga),
+                differs=_differs(saga),
             )
+            try:
+                order = await self.shop.create_order(key=key, draft=draft)
+            except ShopRefusedError as refused:
+                total = refused.facts.get("total")
+                if refused.code != "total_changed" or not isinstance(total, Money):
+                    raise
+                raise await self._another_total(saga, total) from refused
         if order.total != _due(saga):
-            raise StepRefusedError(code="total_changed")
+            raise await self._another_total(saga, order.total)
         return {"order_id": order.id, "number": order.number, "total": money_to_json(order.total)}
+
+    async def _another_total(self, saga: Saga, total: Money) -> WchError:
+        """Why the shop's order has this total: what was shown costs something else now, or its orders count otherwise.
+
+        The customer is shown the shop's figure once; if the order differs from that one too, a person has a look.
+        """
+        if await self._quoted(saga) != _due(saga):
+            return StepRefusedError(code="total_changed")
+        if _differs(saga) is not None:
+            return StepParkedError(reason="total_differs_again", actions=BEFORE_PIVOT, then=self._to_a_person)
+        return StepRefusedError(code="total_differs", noted={"total": money_to_json(total)})
+
+    def _to_a_person(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
+        conversation = uow.conversations.get(saga.context["conversation_id"], lock=True)
+        if conversation is not None and conversation.allows(Event.HANDOFF):
+            uow.conversations.save(conversation.escalated("total_differs_again", now=now))
+        texts = Texts(saga.context["language"])
+        self.paying.tell_customer(uow, saga, Text(body=texts.say("handoff.waiting")), now=now)
+        return saga
 
     async def _cancel(self, saga: Saga) -> None:
         await self.shop.cancel_order(
@@ -216,6 +267,7 @@ class PlacementSteps:
         phone = saga.context["customer"]["phone"]
         order_id = saga.results["create_order"]["order_id"]
         due = _due(saga)
+        products = tuple(sorted({number for line in lines_of(saga) for number in (line.product_id, line.sellable_id)}))
         told = OrderSeen(
             id=order_id,
             at=now,
@@ -223,32 +275,25 @@ class PlacementSteps:
             status=saga.results["accept"]["status"],
             total=due.amount,
             currency=due.currency,
+            categories=categories_of(uow, products),
+            products=products,
+            placement=saga.saga_id,
         )
-        profile = self.counting.noted(uow.customers.lock(phone, now=now), told, now=now)
+        profile = note_order(uow, self.counting, phone, told, now=now)
         if saga.context["address"] is not None:
             profile = profile.living_at(saga.context["address"], now=now)
         uow.customers.save(profile)
         self._move(uow, saga, Event.ORDER_PLACED, now, order_id=order_id)
         cart = uow.carts.of(phone, lock=True)
-        if cart is not None and cart.saga_id == saga.saga_id:
-            if cart.was_reminded:
-                self._credit(uow, phone, order_id, due, opened=cart.created_at, now=now)
-            uow.carts.save(cart.ordered(order_id, due.report_figure(), now=now))
-        if not uow.notifications.of_order(order_id, CONFIRMED):
-            uow.notifications.add(
-                Notification(
-                    order_id=order_id,
-                    notification_type=CONFIRMED,
-                    customer_phone=phone,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
+        if cart is not None and cart.saga_id == saga.saga_id and not cart.recovered:
+            uow.carts.save(cart.renewed(now=now))
+        self.announcing.tell(uow, CONFIRMED, order_id=order_id, phone=phone, now=now)
         uow.sync.enqueue(EntityType.ORDER, order_id, SyncAction.CREATE, now=now)
-        for sellable in sorted({line.sellable_id for line in _lines(saga)}):
-            uow.sync.enqueue(EntityType.INVENTORY, sellable, SyncAction.UPDATE, now=now)
-        uow.options.put(
-            f"shop:order:{order_id}",
+        sold = {line.sellable_id for line in lines_of(saga)}
+        uow.sync.enqueue_all(EntityType.INVENTORY, sold, SyncAction.UPDATE, now=now)
+        remember_order(
+            uow,
+            order_id,
             document(
                 status=saga.results["accept"]["status"],
                 tracking=[],
@@ -256,22 +301,12 @@ class PlacementSteps:
                 saga=saga.saga_id,
                 phone=phone,
                 language=saga.context["language"],
+                bill=billed(saga),
             ),
         )
         if not saga.context["pays_later"]:
             look_later(uow, saga.saga_id, at=now + timedelta(days=1))
         return {"order_id": order_id}
-
-    def _credit(
-        self, uow: UnitOfWork, phone: str, order_id: int, due: Money, *, opened: datetime, now: datetime
-    ) -> None:
-        """The reminders of this cart brought the order."""
-        newest = uow.reengagements.newest_of(phone, CampaignType.CART_REMINDER)
-        if newest is None or newest.created_at < opened:
-            return
-        contact = uow.reengagements.get(newest.id, lock=True)
-        if contact is not None and contact.sent_at is not None and not contact.converted:
-            uow.reengagements.save(contact.credited(order_id, due.report_figure(), now=now))
 
     def _undone(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
         """Nothing is left of the try: the cart gets a new name, the customer hears why, money that came goes back."""
@@ -283,10 +318,13 @@ class PlacementSteps:
         saga = self._money_back(uow, saga, now)
         if saga.context.get("failure") == OTHER_METHOD and cart is not None:
             return self._choose_again(uow, saga, cart, now)
+        if saga.context.get("failure") == "total_differs" and cart is not None:
+            return self._review_again(uow, saga, cart, now)
         failure = saga.context.get("failure")
         event = Event.PAYMENT_EXPIRED if failure == "payment_expired" else Event.ORDER_FAILED
         self._move(uow, saga, Event.CANCEL if failure == CANCEL else event, now)
-        self.paying.tell_customer(uow, saga, Text(body=self._why(saga)), now=now)
+        if not self.paying.withdraw(uow, saga, self._why(saga), now=now):
+            self.paying.tell_customer(uow, saga, Text(body=self._why(saga)), now=now)
         return saga
 
     def _money_back(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
@@ -303,22 +341,45 @@ class PlacementSteps:
         """Back to the choice of payment, with the same address and delivery."""
         conversation = self._move(uow, saga, Event.EDIT_PAYMENT, now)
         if conversation is not None and conversation.state is State.CHECKOUT_PAYMENT:
-            choices = {
-                "cart": [cart.id, unix(cart.created_at)],
-                "until": iso(now + CHOICES_HOLD),
-                "address": saga.context["address"],
-                "shipping": saga.context["shipping"],
-                "shipping_title": saga.context.get("shipping_title"),
-            }
-            kept = {name: value for name, value in choices.items() if value is not None}
-            uow.conversations.save(
-                conversation.remembering(amended(conversation.context, checkout=kept, prompt=None), now=now)
-            )
+            _choices_kept(uow, conversation, saga, cart, now)
         texts = Texts(saga.context["language"])
+        self.paying.withdraw(uow, saga, texts.say("order.undone"), now=now)
         button = Button(id="edit_payment", title=texts.say("button.choose"))
         self.paying.tell_customer(
             uow, saga, Buttons(body=texts.say("payment.choose_again"), buttons=(button,)), now=now
         )
+        return saga
+
+    def _review_again(self, uow: UnitOfWork, saga: Saga, cart: Cart, now: datetime) -> Saga:
+        """Back to the review with the shop's figure; nothing was ordered, and no gateway was called."""
+        due, total = _due(saga), money_from_json(saga.context["noted"]["total"])
+        by, shown = total - due, saga.context["quote"]["fingerprint"]
+        token = token_of(
+            cart,
+            address=saga.context["address"],
+            shipping=saga.context["shipping"],
+            payment=saga.context["method"],
+            quote=differing_fingerprint(shown, by),
+        )
+        conversation = self._move(uow, saga, Event.TOTAL_DIFFERS, now)
+        if conversation is not None and conversation.state is State.CHECKOUT_REVIEW:
+            differs = {"by": money_to_json(by), "quote": shown}
+            _choices_kept(
+                uow, conversation, saga, cart, now, payment=saga.context["method"], differs=differs, token=token
+            )
+        texts = Texts(saga.context["language"])
+        body = texts.say(
+            "order.total_differs", shown=texts.money(due), total=texts.money(total), rounding=texts.money(by)
+        )
+        buttons = tuple(
+            Button(id=route.reply_id, title=texts.say(title))
+            for title, route in (
+                ("button.confirm", to(Place.CONFIRM_ORDER, word=token)),
+                ("button.change", to(Place.CHANGE_ORDER)),
+                ("button.cancel", to(Place.CANCEL_CHECKOUT)),
+            )
+        )
+        self.paying.tell_customer(uow, saga, Buttons(body=body, buttons=buttons), now=now)
         return saga
 
     def _why(self, saga: Saga) -> str:
@@ -356,6 +417,22 @@ class PlacementSteps:
         return moved
 
 
+def _choices_kept(
+    uow: UnitOfWork, conversation: Conversation, saga: Saga, cart: Cart, now: datetime, **more: object
+) -> None:
+    """The customer need not choose anew what was chosen for this placement."""
+    choices = {
+        "cart": [cart.id, unix(cart.created_at)],
+        "until": iso(now + CHOICES_HOLD),
+        "address": saga.context["address"],
+        "shipping": saga.context["shipping"],
+        "shipping_title": saga.context.get("shipping_title"),
+        **more,
+    }
+    kept = {name: value for name, value in choices.items() if value is not None}
+    uow.conversations.save(conversation.remembering(amended(conversation.context, checkout=kept, prompt=None), now=now))
+
+
 def _wire(saga: Saga, step: str) -> str:
     return wire(saga.key(step))
 
@@ -371,6 +448,7 @@ class Orders:
     database: Database
     clock: Clock
     shop: Shop
+    tell: Callable[[object], None]
 
     async def placements(self, *, after: str = "", limit: int = 50, state: SagaState | None = None) -> Sequence[Saga]:
         """Placements by id."""
@@ -398,6 +476,7 @@ class Orders:
         order = await self.shop.order(order_id=order_id)
         await self.shop.cancel_order(order_id=order.id, reason=reason, restock=True)
         await self.changed(order_id, action="order.cancel", by=by, reason=reason)
+        self.tell(OrderCancelled(order_id=order_id))
         return await self.shop.order(order_id=order_id)
 
     async def changed(self, order_id: int, *, action: str, by: str, reason: str | None = None) -> None:

@@ -2,40 +2,41 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import attrs
 
-from wch.application import stops
-from wch.application.accounts import LIMITS, UNLIMITED
+from wch.application import stops, windows
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
+from wch.application.causes import TEST, ref_of
 from wch.application.consequences import fall_back
+from wch.application.facts import LeaseLost, SendEnded
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
+from wch.application.following import laid_aside
 from wch.application.health import STOPPED
-from wch.application.limits import PAIR, TIER_COUNTED, TIER_UNKNOWN, Limits, tier
-from wch.application.outcomes import Outcomes, Parcel, end, number_breaker, work_of
-from wch.application.ports import Candidate, Clock, Database, UnitOfWork, WhatsApp, WhatsAppCodec
+from wch.application.outcomes import Outcomes, Parcel, end, work_of
+from wch.application.pacing import HeldError, Pacing
+from wch.application.ports import Candidate, Clock, Database, Tracer, UnitOfWork, WhatsApp, WhatsAppCodec
 from wch.application.reminding import contact_of
 from wch.application.second_look import SecondLook
+from wch.application.sent_files import SentFiles
 from wch.application.settling import Settling
 from wch.application.statuses import callback_data
 from wch.application.texts import country_of_number
 from wch.domain.campaign import Progress
-from wch.domain.circuit_breaker import Permit
 from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import Reason
-from wch.domain.document import amended
+from wch.domain.document import JsonObject, amended
 from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
-from wch.domain.lease import BACK_OFF, CALL_WITHIN
+from wch.domain.lease import Leasing
 from wch.domain.message import PRIORITY, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
 from wch.domain.phone import variants
-from wch.domain.rate_limit import Pace
-from wch.domain.send_result import Ambiguous, SendResult
+from wch.domain.send_result import Accepted, Ambiguous, NotMade, Refused, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +50,8 @@ ROUNDS = 4
 PROBED_EVERY = timedelta(minutes=1)
 """How often one row is tried while all sending is stopped."""
 
-WINDOW = timedelta(hours=24) - timedelta(seconds=60)
-"""How long after the customer's last word free words may leave, a minute kept in hand."""
-
-
 CAMPAIGNS = "campaigns"
 """What rests, beside numbers, when no campaign may leave in this pass."""
-
-
-class HeldError(WchError):
-    """This row does not leave now; `number` says whether nothing of its number does, `campaigns` whether no campaign does."""
-
-    number: bool
-    campaigns: bool
 
 
 class StaleError(WchError):
@@ -74,10 +64,10 @@ class Outbox:
 
     Attributes:
         tag: tells our callback data from another hub's.
-        number_rate: messages a second that a number may take and send together.
         most_at_once: so many calls.
         bell: tells when nothing more is taken.
         pause: waits so many seconds.
+        tell: what observers hear, after the commit.
     """
 
     kind: ClassVar[str] = "outbound"
@@ -87,15 +77,18 @@ class Outbox:
     whatsapp: WhatsApp
     codec: WhatsAppCodec
     breakers: Breakers
-    limits: Limits
+    pacing: Pacing
     outcomes: Outcomes
     settling: Settling
+    leasing: Leasing
     second_look: SecondLook
+    sent_files: SentFiles
     failpoints: Failpoints
     bell: Bell
+    tracer: Tracer
     pause: Callable[[float], Awaitable[None]]
+    tell: Callable[[object], None]
     tag: str
-    number_rate: int
     most_at_once: int
 
     async def work(self) -> int:
@@ -147,7 +140,7 @@ class Outbox:
             for one in page:
                 # A reply that waits holds up the later ones of its customer: they were said in this order.
                 is_reply = one.class_ is Class.REPLY
-                if not _is_due(one, now):
+                if not self._is_due(one, now):
                     held_up |= {one.customer_phone} if is_reply else set()
                 elif not (is_reply and one.customer_phone in held_up):
                     due.append(one)
@@ -162,6 +155,12 @@ class Outbox:
 
     async def _one(self, candidate: Candidate, resting: set[str], *, is_probe: bool) -> int:
         """Take, call, write down; how many rows came to something."""
+        with self.tracer.span("send message", message_id=candidate.work.id) as span:
+            done = await self._sent(candidate, resting, is_probe=is_probe)
+            span.note(rows=done)
+            return done
+
+    async def _sent(self, candidate: Candidate, resting: set[str], *, is_probe: bool) -> int:
         try:
             parcel = await self.database.transact(lambda uow: self._take(uow, candidate, is_probe=is_probe))
         except HeldError as held:
@@ -182,7 +181,7 @@ class Outbox:
         result: SendResult
         try:
             self.failpoints("outbound.taken")
-            result = await self._call(parcel)
+            result = await self._call(parcel, candidate.class_)
         except StaleError:
             await self._write(parcel, lambda uow: self._given_back(uow, parcel))
             return 0
@@ -195,7 +194,11 @@ class Outbox:
         self.failpoints("outbound.finished")
         return 1
 
-    async def _call(self, parcel: Parcel) -> SendResult:
+    def _is_due(self, one: Candidate, now: datetime) -> bool:
+        waited = one.work.is_due(now=now, waits=self.leasing.waits)
+        return waited and (one.not_before is None or one.not_before <= now)
+
+    async def _call(self, parcel: Parcel, class_: Class) -> SendResult:
         """The call, in its slot, unless the take is too old by the boot clock, which a suspended machine shows.
 
         Raises:
@@ -206,11 +209,27 @@ class Outbox:
                 await self.pause(parcel.leaves_in)
         except asyncio.CancelledError as stopped:
             raise StaleError from stopped
-        if self.clock.boot() - parcel.taken_at > CALL_WITHIN.total_seconds():
+        if self.clock.boot() - parcel.taken_at > self.leasing.call_within.total_seconds():
             raise StaleError
+        request: JsonObject | Refused | NotMade = parcel.request
+        if parcel.file is not None:
+            request = await self.sent_files.anew(
+                parcel.lease.id, parcel.request, number=parcel.number, held=parcel.file
+            )
+        if isinstance(request, Refused | NotMade):
+            return request
         self.failpoints("outbound.before_call")
-        result = await self.whatsapp.send(parcel.number, parcel.request)
+        begun = self.clock.boot()
+        result = await self.whatsapp.send(parcel.number, request)
         self.failpoints("outbound.after_call")
+        self.tell(
+            SendEnded(
+                class_=class_.value,
+                result=_RESULTS[type(result)],
+                code=result.error.code if isinstance(result, Refused) else None,
+                seconds=self.clock.boot() - begun,
+            )
+        )
         return result
 
     async def _write(self, parcel: Parcel, work: Callable[[UnitOfWork], None]) -> None:
@@ -218,6 +237,7 @@ class Outbox:
             await self.database.transact(work)
         except LeaseLostError:
             log.warning("outbound lease lost", extra={"row": parcel.lease.id})
+            self.tell(LeaseLost(work=self.kind))
 
     def _given_back(self, uow: UnitOfWork, parcel: Parcel) -> None:
         """Nothing was called: the row waits again, its attempt given back; a probe's permit is left to its lease."""
@@ -249,9 +269,9 @@ class Outbox:
             return None
         number = candidate.number or ""
         lifts = self._probing(uow, row, number, stopped, now)
-        permits, leaves_in = self._permits(uow, number, profile.phone)
-        if row.content.get("kind") == "template" and not self._window_is_open(uow, row, profile.phone, now):
-            self._count_for_tier(uow, profile.phone)
+        permits, leaves_in = self.pacing.permits(uow, number, profile.phone)
+        if row.content.get("kind") == "template" and not windows.is_open(uow, row, profile.phone, now=now):
+            self.pacing.count_for_tier(uow, profile.phone)
         lease = candidate.work.taken(MessageStatus.SENDING, now=now)
         to: Any = row.content["to"]
         request = self.codec.envelope(
@@ -270,6 +290,7 @@ class Outbox:
             taken_at=self.clock.boot(),
             is_probe=is_probe,
             lifts=lifts,
+            file=row.content.get("file") if row.content.get("reupload") else None,
         )
 
     def _looked_at_again(
@@ -284,6 +305,8 @@ class Outbox:
         elif look.not_before is not None:
             held = attrs.evolve(row, content=amended(row.content, not_before=iso(look.not_before)))
             uow.messages.save(held)
+        elif look.content != row.content:
+            uow.messages.save(attrs.evolve(row, content=look.content))
         return look.refusal is not None or look.not_before is not None
 
     def _probing(
@@ -309,7 +332,7 @@ class Outbox:
     ) -> bool:
         """Whether the row ends before it is sent: used up, expired, refused by the customer, window closed."""
         country = country_of_number(profile.phone) if stopped else None
-        if row.retry_count > len(BACK_OFF):
+        if self.leasing.is_used_up(row.retry_count):
             end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
         elif row.expires_at is not None and now >= row.expires_at:
             end(uow, row.failed("expired", now=now), now=now)
@@ -317,19 +340,11 @@ class Outbox:
             end(uow, row.failed(refusal, now=now), now=now)
         elif country is not None and stops.of_country(country) in stopped:
             end(uow, row.failed("policy:country", now=now), now=now)
-        elif row.content.get("kind") != "template" and not self._window_is_open(uow, row, profile.phone, now):
+        elif row.content.get("kind") != "template" and not windows.is_open(uow, row, profile.phone, now=now):
             self._close_window(uow, row, now)
         else:
             return False
         return True
-
-    def _window_is_open(self, uow: UnitOfWork, row: Message, phone: str, now: datetime) -> bool:
-        """Whether the customer wrote to this number less than a day ago, and WhatsApp has not said otherwise since."""
-        conversation = None if row.conversation_id is None else uow.conversations.get(row.conversation_id)
-        if conversation is not None and conversation.context.get("window_closed_at") is not None:
-            return False
-        latest = uow.messages.latest_inbound_at(phone, row.content.get("number") or None)
-        return latest is not None and now < latest + WINDOW
 
     def _close_window(self, uow: UnitOfWork, row: Message, now: datetime) -> None:
         """The window is closed: the declared template goes instead, else the row fails."""
@@ -338,42 +353,9 @@ class Outbox:
         failed = row.failed("window_closed", now=now)
         if instead is None:
             end(uow, failed, now=now)
+            laid_aside(uow, failed, Reason.REFUSED, now=now)
         else:
             uow.messages.save(failed)
-
-    def _permits(self, uow: UnitOfWork, number: str, phone: str) -> tuple[tuple[Permit, ...], float]:
-        """Breakers, pauses and limits: leave to call, and in how many seconds.
-
-        Raises:
-            HeldError: one of them refused.
-        """
-        permits = []
-        for service in (number_breaker(number), "whatsapp"):
-            permit = self.breakers.ask_in(uow, service)
-            if permit is None:
-                raise HeldError(number=True, campaigns=False)
-            permits.append(permit)
-        for rule in (self.limits.rule("message_send"), PAIR):
-            if not self.limits.hit_in(uow, rule, f"{number}:{phone}").admitted:
-                raise HeldError(number=False, campaigns=False)
-        pace = Pace(name="whatsapp_number", per_second=max(1, self.number_rate * 4 // 5))
-        leaves_in = self.limits.pace_in(uow, pace, number)
-        if leaves_in is None:
-            raise HeldError(number=True, campaigns=False)
-        return tuple(permits), leaves_in
-
-    def _count_for_tier(self, uow: UnitOfWork, phone: str) -> None:
-        """Outside a window so many different customers a day may be written to, and no more.
-
-        Raises:
-            HeldError: the tier is used up; replies inside windows go on.
-        """
-        told = (uow.options.get(LIMITS) or {}).get("tier", TIER_UNKNOWN)
-        most = told if isinstance(told, int) else TIER_UNKNOWN
-        if most == UNLIMITED or not self.limits.hit_in(uow, TIER_COUNTED, phone).admitted:
-            return
-        if not self.limits.hit_in(uow, tier(max(1, most)), "portfolio").admitted:
-            raise HeldError(number=False, campaigns=True)
 
     async def _probes(self) -> int | None:
         """How many rows may be tried while all sending is stopped: one a minute; None when it is not."""
@@ -394,12 +376,16 @@ class Outbox:
         return await self.database.transact(work)
 
 
+_RESULTS: Mapping[type, str] = {
+    Accepted: "accepted",
+    Refused: "refused",
+    NotMade: "not_made",
+    Ambiguous: "ambiguous",
+}
+
+
 def _rests(one: Candidate, resting: set[str]) -> bool:
     return one.number in resting or (one.class_ is Class.CAMPAIGN and CAMPAIGNS in resting)
-
-
-def _is_due(one: Candidate, now: datetime) -> bool:
-    return (one.not_before is None or one.not_before <= now) and one.work.is_due(now=now)
 
 
 def _twin_refusal(uow: UnitOfWork, row: Message, profile: CustomerProfile) -> str | None:
@@ -420,6 +406,7 @@ def _refusal(row: Message, profile: CustomerProfile, now: datetime) -> str | Non
     if row.class_ is Class.NOTICE:
         return None
     held: Any = profile.preferences.get("hold", {})
-    if not profile.opt_in_marketing and contact_of(row) is None:
+    is_test = ref_of(row).startswith(f"{TEST}:")
+    if not profile.opt_in_marketing and contact_of(row) is None and not is_test:
         return "policy:consent"
     return "policy:hold" if iso(now) < str(held.get("marketing_until", "")) else None

@@ -10,7 +10,9 @@ import attrs
 from wch.application import stops
 from wch.application.breakers import Breakers
 from wch.application.consequences import NOT_THIS_COUNTRY, bury, follow, stop_after
+from wch.application.following import sent_again
 from wch.application.health import STOPPED
+from wch.application.pacing import number_breaker
 from wch.application.ports import Clock, UnitOfWork
 from wch.application.statuses import code_in, learn_id, propagate
 from wch.domain.circuit_breaker import BreakerState, Permit
@@ -18,7 +20,7 @@ from wch.domain.dead_letter import Reason
 from wch.domain.document import JsonObject, amended
 from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError, LeaseLostError
-from wch.domain.lease import BACK_OFF, Work
+from wch.domain.lease import Leasing, Work
 from wch.domain.message import RANK, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
 from wch.domain.send_failure import FailureClass, classify
@@ -51,6 +53,7 @@ class Parcel:
         taken_at: by the boot clock.
         is_probe: whether it is tried although all sending is stopped.
         lifts: the stops that end when it is taken.
+        file: what has to be uploaded once more before the call.
     """
 
     lease: Work
@@ -61,11 +64,7 @@ class Parcel:
     taken_at: float
     is_probe: bool
     lifts: tuple[str, ...] = ()
-
-
-def number_breaker(number: str) -> str:
-    """The breaker that is the pause of one number."""
-    return f"whatsapp:{number}"
+    file: JsonObject | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +73,7 @@ class Outcomes:
 
     clock: Clock
     breakers: Breakers
+    leasing: Leasing
 
     def write(self, uow: UnitOfWork, parcel: Parcel, result: SendResult) -> None:
         """The row moves as the answer says; one that comes after the lease counts for its attempt.
@@ -151,10 +151,11 @@ class Outcomes:
 
     def _back(self, uow: UnitOfWork, row: Message, error: str, *, now: datetime) -> None:
         """Again after its back-off; after the last attempt a dead letter."""
-        if row.retry_count > len(BACK_OFF):
+        if self.leasing.is_used_up(row.retry_count):
             end(uow, row.failed(error, now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
         else:
             uow.messages.save(row.waiting_again(error, now=now))
+            sent_again(uow, row, error, now=now)
 
     def _stop(self, uow: UnitOfWork, parcel: Parcel, row: Message, result: Refused, *, now: datetime) -> None:
         thread = None if row.conversation_id is None else uow.conversations.get(row.conversation_id)
@@ -185,8 +186,7 @@ class Outcomes:
         if breaker.state is BreakerState.OPEN:
             return
         wait = retry_after or timedelta(seconds=PAUSES[min(breaker.failures, len(PAUSES) - 1)])
-        opened_at = now + wait - self.breakers.rule(service).timeout
-        uow.breakers.save(attrs.evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
+        self.breakers.rest_in(uow, service, wait)
 
 
 def _free_from_now(uow: UnitOfWork, row: Message, *, now: datetime) -> None:

@@ -1,22 +1,26 @@
 """Outreach: gathers what the verdict looks at, for one customer, under the profile's lock."""
 
-from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, time
+from functools import lru_cache
 from typing import Any
 
 import attrs
 import phonenumbers
 from phonenumbers import timezone as number_zones
 
+from wch.application.causes import last_heard
 from wch.application.health import STOPPED
+from wch.application.pacing import Pacing
 from wch.application.ports import UnitOfWork
+from wch.application.windows import WINDOW
 from wch.domain.conversation import ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.moment import of_iso
 from wch.domain.phone import is_number
 from wch.domain.verdict import MONTH, Facts, Quiet
 
-WINDOW = timedelta(hours=24) - timedelta(seconds=60)
+PAGE = 500
 _UNKNOWN_ZONE = "Etc/Unknown"
 
 
@@ -44,10 +48,46 @@ class Manners:
 
 
 @attrs.frozen(kw_only=True)
+class Around:
+    """What lies around a page of customers.
+
+    Attributes:
+        stopped: why all sending stands still.
+        contacts: when each was approached in the last 30 days; None: on its way.
+        with_person: those whose conversation a person has.
+    """
+
+    stopped: str | None
+    contacts: Mapping[str, Sequence[datetime | None]]
+    with_person: frozenset[str]
+
+
+def _with_person(uow: UnitOfWork, phone: str) -> bool:
+    thread = uow.conversations.latest_of(phone)
+    return thread is not None and thread.status is ConversationStatus.ESCALATED
+
+
+def _stopped(uow: UnitOfWork) -> str | None:
+    told = uow.options.get(STOPPED)
+    return None if told is None else str(told.get("why", "stopped"))
+
+
+def _rows(uow: UnitOfWork, table: str, phones: Collection[str]) -> Iterator[Mapping[str, Any]]:
+    """The rows of these customers, page by page."""
+    after: tuple[Any, ...] | None = None
+    while page := uow.holdings.of(table, phones, after=after, limit=PAGE):
+        yield from (held.values for held in page)
+        if len(page) < PAGE:
+            return
+        after = page[-1].key
+
+
+@attrs.frozen(kw_only=True)
 class Outreach:
     """The facts of one customer; what is special about a cause is added by whoever asks."""
 
     manners: Manners
+    pacing: Pacing
 
     def facts(
         self,
@@ -57,6 +97,9 @@ class Outreach:
         now: datetime,
         window: tuple[time, time] | None = None,
         leaving_out: int | None = None,
+        own_contact: int | None = None,
+        around: Around | None = None,
+        gates: bool = True,
         **more: Any,
     ) -> Facts:
         """What is known of this customer now.
@@ -67,26 +110,36 @@ class Outreach:
             now: the moment that is asked about.
             window: the hours that a plan keeps to.
             leaving_out: the recipient that is itself being decided, which is no earlier contact.
+            own_contact: the row of `reengagement` likewise.
+            around: what was read beforehand of many; nothing is asked for then, nor when free words may be sent.
+            gates: whether it is asked if breakers, paces and the tier have room; where a message leaves it goes
+                through them, and of many customers nobody is asked for each.
             more: facts about the cause.
         """
         held = profile.preferences.get("hold", {})
         unreachable = profile.preferences.get("unreachable", {})
-        latest = uow.messages.latest_inbound_at(profile.phone)
-        thread = uow.conversations.latest_of(profile.phone)
-        stopped = uow.options.get(STOPPED)
+        latest = None if around is not None else uow.messages.latest_inbound_at(profile.phone)
+        if latest is not None and latest > now:
+            latest = last_heard(uow, profile.phone, by=now)
+        window_until = None if latest is None else latest + WINDOW
+        is_open = window_until is not None and now < window_until
+        asks = gates and around is None
+        shut = self.pacing.shut(uow, profile.phone, window_is_open=is_open) if asks else None
         return Facts(
-            stopped=None if stopped is None else str(stopped.get("why", "stopped")),
+            stopped=_stopped(uow) if around is None else around.stopped,
             missing=self._missing(profile),
             blocked=profile.is_blocked,
             unreachable_until=_moment(unreachable.get("until")),
             opted_in=profile.opt_in_marketing,
             out=profile.is_out,
             out_of_notices=profile.notification_opt_out,
-            person=thread is not None and thread.status is ConversationStatus.ESCALATED,
+            person=_with_person(uow, profile.phone) if around is None else profile.phone in around.with_person,
             cooldown_until=_moment(held.get("marketing_until")),
             country=country_of(profile),
             no_marketing_to=self.manners.no_marketing_to,
-            contacts=self.contacts(uow, profile.phone, now=now, leaving_out=leaving_out),
+            contacts=self.contacts(uow, profile.phone, now=now, leaving_out=leaving_out, own_contact=own_contact)
+            if around is None
+            else around.contacts.get(profile.phone, ()),
             cap_week=self.manners.cap_week,
             cap_month=self.manners.cap_month,
             quiet=Quiet(
@@ -96,21 +149,50 @@ class Outreach:
                 shop=self.manners.zone,
                 window=window,
             ),
-            window_until=None if latest is None else latest + WINDOW,
+            window_until=window_until,
+            paced_until=None if shut is None else shut.until,
+            paced_by="" if shut is None else shut.gate,
             **more,
         )
 
     def contacts(
-        self, uow: UnitOfWork, phone: str, *, now: datetime, leaving_out: int | None = None
+        self,
+        uow: UnitOfWork,
+        phone: str,
+        *,
+        now: datetime,
+        leaving_out: int | None = None,
+        own_contact: int | None = None,
     ) -> Sequence[datetime | None]:
         """When this customer was approached in the last 30 days, over all kinds; None: on its way."""
         since = now - MONTH
         told: list[datetime | None] = [
-            row.sent_at for row in uow.recipients.reached(phone, since=since) if row.id != leaving_out
+            row.sent_at
+            for row in uow.recipients.reached(phone, since=since)
+            if row.id != leaving_out and row.created_at <= now and (row.sent_at is None or row.sent_at <= now)
         ]
         # A sequence that began earlier may have been sent since: rows are looked at for twice the time.
         contacts = uow.reengagements.of(phone, since=since - MONTH)
-        return told + [one.sent_at for one in contacts if one.sent_at is not None and one.sent_at > since]
+        return told + [
+            one.sent_at
+            for one in contacts
+            if one.id != own_contact and one.sent_at is not None and since < one.sent_at <= now
+        ]
+
+    def around(self, uow: UnitOfWork, phones: Collection[str], *, now: datetime) -> Around:
+        """What `facts` would ask for of each of these customers, in a few statements for all."""
+        since = now - MONTH
+        contacts: dict[str, list[datetime | None]] = {}
+        for row in _rows(uow, "broadcast_recipients", phones):
+            at, status = row["sent_at"], row["status"]
+            if status == "queued" or (at is not None and at > since and status != "failed"):
+                contacts.setdefault(row["phone"], []).append(at)
+        for row in _rows(uow, "reengagement", phones):
+            if row["sent_at"] is not None and row["sent_at"] > since:
+                contacts.setdefault(row["customer_phone"], []).append(row["sent_at"])
+        threads = _rows(uow, "conversations", phones)
+        escalated = frozenset(row["customer_phone"] for row in threads if row["status"] == "escalated")
+        return Around(stopped=_stopped(uow), contacts=contacts, with_person=escalated)
 
     def language_of(self, profile: CustomerProfile) -> str:
         """The customer's language, else the shop's."""
@@ -125,8 +207,14 @@ def country_of(profile: CustomerProfile) -> str:
     """Where the number is from; for a customer without one what the business-scoped id says."""
     if not is_number(profile.phone):
         return str(profile.preferences.get("identity", {}).get("bsuid", ""))[:2]
+    return _region(profile.phone)
+
+
+@lru_cache(maxsize=2048)
+def _region(phone: str) -> str:
+    """A number's country; asked several times for each customer of a page."""
     try:
-        return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{profile.phone}")) or ""
+        return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{phone}")) or ""
     except phonenumbers.NumberParseException:
         return ""
 
@@ -136,12 +224,16 @@ def zones_of(profile: CustomerProfile) -> tuple[str, ...]:
     known = profile.preferences.get("timezone")
     if isinstance(known, str):
         return (known,)
+    if is_number(profile.phone):
+        return _zones(profile.phone)
+    return _zones(f"{phonenumbers.country_code_for_region(country_of(profile))}0000000")
+
+
+@lru_cache(maxsize=2048)
+def _zones(number: str) -> tuple[str, ...]:
+    """The zones of a number's area; asked again for each customer at each look at what is due."""
     try:
-        if is_number(profile.phone):
-            found = number_zones.time_zones_for_geographical_number(phonenumbers.parse(f"+{profile.phone}"))
-        else:
-            code = phonenumbers.country_code_for_region(country_of(profile))
-            found = number_zones.time_zones_for_geographical_number(phonenumbers.parse(f"+{code}0000000"))
+        found = number_zones.time_zones_for_geographical_number(phonenumbers.parse(f"+{number}"))
     except phonenumbers.NumberParseException:
         return ()
     return tuple(zone for zone in found if zone != _UNKNOWN_ZONE)

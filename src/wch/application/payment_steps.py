@@ -1,23 +1,26 @@
 """The steps of a placement that is paid online: open the payment, wait for the money, undo it."""
 
+import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
 from wch.application.payments import EVENT
-from wch.application.ports import Clock, Payments, Shop, UnitOfWork
+from wch.application.ports import Clock, MediaFiles, Payments, QrCodes, Shop, UnitOfWork
 from wch.application.sagas import StepParkedError, StepRefusedError, Waiting
 from wch.application.speaking import Speaker
-from wch.application.texts import Texts
-from wch.domain.catalogue import Buyer
+from wch.application.texts import Texts, country_of_number
+from wch.domain.address import address_from_json
+from wch.domain.attachment import AttachmentError
 from wch.domain.document import JsonObject
 from wch.domain.ledger import Ledger
-from wch.domain.message import Class
+from wch.domain.message import Class, Message
 from wch.domain.moment import iso, of_iso, of_unix
 from wch.domain.money import Money, money_from_json, money_to_json
-from wch.domain.outgoing import CtaUrl, Outgoing, Text
+from wch.domain.outgoing import CtaUrl, Media, MediaKind, OrderDetails, OrderStatus, Outgoing, Owed, Text
 from wch.domain.payment import (
     PAID,
     CancelOutcome,
@@ -25,6 +28,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentError,
     PaymentRefusedError,
     PaymentState,
@@ -32,6 +36,7 @@ from wch.domain.payment import (
     reference,
 )
 from wch.domain.phone import variants
+from wch.domain.quote import Line
 from wch.domain.saga import Ev, Saga
 
 log = logging.getLogger(__name__)
@@ -54,6 +59,12 @@ PENDING_WAITS = timedelta(minutes=30)
 SILENT_FOR = timedelta(hours=2)
 """A gateway that does not answer for so long after the deadline holds the goods no longer."""
 
+UPLOADED_WITHIN = 8.0
+"""Seconds that the picture of a code may take."""
+
+LOOKED_THROUGH = 200
+"""So many of the latest rows of a thread are looked through for a bill."""
+
 MISMATCH_ACTIONS = ("accept-amount", "refund")
 
 
@@ -69,6 +80,8 @@ class PaymentSteps:
     payments: Payments
     clock: Clock
     speaker: Speaker
+    files: MediaFiles
+    codes: QrCodes
     wait: timedelta
 
     def reference_of(self, saga: Saga) -> str:
@@ -98,6 +111,7 @@ class PaymentSteps:
             country=None if address is None else address.get("country"),
             needs_shipping=saga.context["shipping"] is not None,
             email=saga.context["customer"]["email"] or None,
+            number_country=country_of_number(saga.context["customer"]["phone"]),
         )
         said: Offer | NotOffered = self.payments.gateway(saga.context["method"]).offers(facts)
         return said if isinstance(said, Offer) else None
@@ -115,11 +129,13 @@ class PaymentSteps:
             order=order,
             amount=Ledger.of(saga.context).due,
             deadline=deadline,
-            customer=Buyer(
+            customer=Payer(
                 phones=variants(customer["phone"]),
                 name=customer["name"],
                 email=customer["email"],
                 customer_id=customer["customer_id"],
+                writes_to=saga.context["number"],
+                ships_to=None if saga.context["address"] is None else address_from_json(saga.context["address"]),
             ),
             language=saga.context["language"],
         )
@@ -127,11 +143,23 @@ class PaymentSteps:
             "provider_id": opened.provider_id,
             "link": opened.link,
             "code": opened.code,
+            "picture": None if opened.code is None else await self._picture(saga, opened.code),
             "order_details": None if opened.order_details is None else dict(opened.order_details),
             "deadline": iso(deadline),
             "reference": self.reference_of(saga),
             "at": iso(self.clock.now()),
         }
+
+    async def _picture(self, saga: Saga, code: str) -> str | None:
+        """The code as a picture that WhatsApp has; None when it does not take it: the code alone can be paid too."""
+        try:
+            async with asyncio.timeout(UPLOADED_WITHIN):
+                return await self.files.upload(
+                    saga.context["number"], self.codes.png(code), mime_type="image/png", filename="code.png"
+                )
+        except (AttachmentError, TimeoutError) as error:
+            log.warning("a code goes out without its picture", extra={"error": type(error).__name__})
+            return None
 
     def show(self, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
         """The message to pay with is written together with the payment's id: never one without the other."""
@@ -261,8 +289,9 @@ class PaymentSteps:
         """The customer is reminded once, with the same link."""
         texts = Texts(saga.context["language"])
         minutes = max(1, int((self.deadline_of(saga) - now).total_seconds()) // 60)
+        quotes = bill_message(saga, uow.messages.thread(saga.context["conversation_id"], limit=LOOKED_THROUGH))
         for message in pay_messages(saga, texts, lead=texts.say("payment.reminder", minutes=minutes)):
-            self.tell_customer(uow, saga, message, now=now, class_=Class.REPLY)
+            self.tell_customer(uow, saga, message, now=now, class_=Class.REPLY, quotes=quotes)
         return attrs.evolve(saga, context={**saga.context, "reminded": True})
 
     def _since_last_look(self, saga: Saga) -> tuple[datetime, set[str]] | None:
@@ -296,7 +325,14 @@ class PaymentSteps:
     # --- telling
 
     def tell_customer(
-        self, uow: UnitOfWork, saga: Saga, message: Outgoing, *, now: datetime, class_: Class = Class.NOTICE
+        self,
+        uow: UnitOfWork,
+        saga: Saga,
+        message: Outgoing,
+        *,
+        now: datetime,
+        class_: Class = Class.NOTICE,
+        quotes: str | None = None,
     ) -> None:
         """Say something in the thread of the placement, as long as there is one."""
         phone = phone_of(saga)
@@ -315,14 +351,40 @@ class PaymentSteps:
             origin={"by": "notice", "ref": f"saga:{saga.saga_id}"},
             now=now,
             number=saga.context["number"],
+            quotes=quotes,
         )
         uow.conversations.save(counted)
+
+    def withdraw(self, uow: UnitOfWork, saga: Saga, words: str, *, now: datetime) -> bool:
+        """Close the bill on the customer's phone with these words; False when there is none.
+
+        If it was paid in this very moment WhatsApp refuses the word, and the money is looked for.
+        """
+        reference_id = billed(saga)
+        if reference_id is None:
+            return False
+        self.tell_customer(
+            uow,
+            saga,
+            OrderStatus(body=words, reference_id=reference_id, status="canceled"),
+            now=now,
+            class_=Class.REPLY,
+        )
+        return True
 
 
 def phone_of(saga: Saga) -> str | None:
     """Whose it is; None once the customer was erased."""
     phone = saga.context.get("customer", {}).get("phone")
     return phone if isinstance(phone, str) else None
+
+
+def lines_of(saga: Saga) -> tuple[Line, ...]:
+    """The goods that a saga is about, as they were frozen."""
+    return tuple(
+        Line(product_id=one["product_id"], variation_id=one["variation_id"], quantity=one["quantity"])
+        for one in saga.context["lines"]
+    )
 
 
 def booked(saga: Saga, capture: JsonObject) -> Saga:
@@ -348,10 +410,33 @@ def pay_messages(saga: Saga, texts: Texts, *, lead: str | None = None) -> tuple[
         return (CtaUrl(body=_joined(lead, body), label=texts.say("button.pay"), url=opened["link"]),)
     if isinstance(opened.get("code"), str):
         body = texts.say("payment.code", number=number, amount=amount)
-        return (Text(body=_joined(lead, body)), Text(body=opened["code"]))
-    if lead is not None:
-        return (Text(body=lead),)
-    return ()
+        picture = opened.get("picture") if lead is None else None
+        shown = () if picture is None else (Media(kind=MediaKind.IMAGE, id=picture),)
+        return (Text(body=_joined(lead, body)), Text(body=opened["code"]), *shown)
+    if billed(saga) is not None and lead is None:
+        body = texts.say("payment.bill", number=number, amount=amount)
+        return (OrderDetails(body=body, owed=Owed.from_json(opened["order_details"])),)
+    return () if lead is None else (Text(body=lead),)
+
+
+def billed(saga: Saga) -> str | None:
+    """The reference under which the order stands on the customer's phone, to be reviewed and paid there."""
+    details = saga.results.get(OPEN, {}).get("order_details")
+    return None if details is None else str(details["reference_id"])
+
+
+def bill_message(saga: Saga, rows: Iterable[Message]) -> str | None:
+    """WhatsApp's id of the message with the bill, among these; it goes out once, and later words quote it."""
+    reference_id = billed(saga)
+    if reference_id is None:
+        return None
+    return next((row.wa_message_id for row in rows if _is_bill(row, reference_id)), None)
+
+
+def _is_bill(row: Message, reference_id: str) -> bool:
+    body: Any = row.content.get("body", {})
+    told = body.get("interactive", {}) if row.type == "interactive" else {}
+    return told.get("type") == "order_details" and told["action"]["parameters"]["reference_id"] == reference_id
 
 
 def _joined(lead: str | None, body: str) -> str:

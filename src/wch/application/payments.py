@@ -2,12 +2,15 @@
 
 import base64
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import attrs
 
 from wch.application.bell import Bell
+from wch.application.claims import is_first
 from wch.application.digests import Digests
 from wch.application.failpoints import Failpoints
 from wch.application.ports import Clock, Database, Payments, UnitOfWork
@@ -16,7 +19,8 @@ from wch.domain.cart import saga_id_of
 from wch.domain.claim import PAYMENT_TTL, Scope
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import document
-from wch.domain.errors import NotFoundError, UndecodableError
+from wch.domain.errors import ConflictError, NotFoundError, UndecodableError
+from wch.domain.inbound import StatusUpdate
 from wch.domain.moment import iso
 from wch.domain.payment import BadSignatureError, PaymentEvent, WebhookCall, cart_of
 from wch.domain.placement import PLACEMENT
@@ -29,6 +33,9 @@ EVENT = "payment"
 
 LATE = "payment.late:"
 """Options under this name are placements that are over, and whose payment shall be looked at once more."""
+
+IN_CHAT = "whatsapp_pay"
+"""The gateway whose news come in WhatsApp's own deliveries."""
 
 DISPUTE_WORDS = ("dispute", "charged_back")
 
@@ -80,11 +87,53 @@ class IncomingPayments:
             receipt = await self._event(gateway, event, call)
         return receipt
 
-    async def hint(self, gateway: str, event: PaymentEvent) -> PaymentReceipt:
-        """Take an event that came by another door, which has verified it."""
-        return await self._event(gateway, event, None)
+    def overheard(self, uow: UnitOfWork, update: StatusUpdate) -> PaymentReceipt:
+        """Take what WhatsApp itself tells of a payment inside the chat, in the transaction that accepted it."""
+        told = update.payment or {}
+        reference = told.get("reference_id")
+        try:
+            self.payments.gateway(IN_CHAT)
+        except NotFoundError:
+            return PaymentReceipt.UNKNOWN_GATEWAY
+        transaction: Any = told.get("transaction")
+        named = transaction.get("id") if isinstance(transaction, Mapping) else None
+        key = f"{reference}:{update.status}:{named}:{iso(update.at)}"
+        event = PaymentEvent(key=key, type=update.status, reference=reference if isinstance(reference, str) else None)
+        return self.note(uow, IN_CHAT, event, None) if _is_of_use(event) else PaymentReceipt.FOREIGN
 
-    async def _event(self, gateway: str, event: PaymentEvent, call: WebhookCall | None) -> PaymentReceipt:
+    def replay(self, uow: UnitOfWork, letter: DeadLetter) -> None:
+        """Take once more what a dead letter holds, in the transaction that marks it; what fails again is a new letter.
+
+        Raises:
+            ConflictError: its bytes are gone, its gateway is off, or its signature fits no secret any more.
+        """
+        gateway = str(letter.args.get("gateway"))
+        call = _call_of(letter)
+        try:
+            events = _event_of(letter) or self._read_again(gateway, call, letter)
+        except UndecodableError:
+            self._bury(uow, gateway, call, letter.reason, letter.error_message or "", parent=letter.id)
+            return
+        for event in events:
+            if not _is_of_use(event):
+                continue
+            self._first(uow, f"{gateway}:{event.key}")
+            saga = self._placement(uow, event)
+            if saga is not None:
+                self._apply(uow, saga, gateway, event)
+            elif event.reference is not None:
+                self._unmatched(uow, gateway, call, event, parent=letter.id)
+
+    def _read_again(self, gateway: str, call: WebhookCall | None, letter: DeadLetter) -> tuple[PaymentEvent, ...]:
+        """The events in the bytes, their signature judged as of the day they came."""
+        if call is None:
+            raise ConflictError(letter_id=letter.id)
+        try:
+            return self.payments.gateway(gateway).verify(call, now=letter.created_at)
+        except (BadSignatureError, NotFoundError) as fault:
+            raise ConflictError(letter_id=letter.id, gateway=gateway) from fault
+
+    async def _event(self, gateway: str, event: PaymentEvent, call: WebhookCall) -> PaymentReceipt:
         if not _is_of_use(event):
             log.info("a gateway told of something else", extra={"gateway": gateway, "type": event.type})
             return PaymentReceipt.FOREIGN
@@ -102,8 +151,13 @@ class IncomingPayments:
         if not self._first(uow, f"{gateway}:{event.key}"):
             return PaymentReceipt.KNOWN
         if saga is None:
-            self._bury(uow, gateway, call, Reason.PAYMENT_UNMATCHED, f"{event.type}: no such placement")
+            self._unmatched(uow, gateway, call, event)
             return PaymentReceipt.UNMATCHED
+        self._apply(uow, saga, gateway, event)
+        return PaymentReceipt.TAKEN
+
+    def _apply(self, uow: UnitOfWork, saga: Saga, gateway: str, event: PaymentEvent) -> None:
+        """The placement hears of it and is due now; one that is over is looked at once more."""
         now = self.clock.now()
         if any(word in event.type for word in DISPUTE_WORDS):
             uow.audit.add(
@@ -120,7 +174,6 @@ class IncomingPayments:
             uow.sagas.save(saga.signalled(EVENT, facts, now=now, leased=saga.lease_is_live(now=now)))
         else:
             look_later(uow, saga.saga_id, at=now)
-        return PaymentReceipt.TAKEN
 
     def _placement(self, uow: UnitOfWork, event: PaymentEvent) -> Saga | None:
         """The placement that the reference names, else the one that knows this payment; locked."""
@@ -145,25 +198,40 @@ class IncomingPayments:
         self._bury(uow, gateway, call, Reason.VALIDATION_FAILED, "signed, and of no known shape")
         return PaymentReceipt.UNREADABLE
 
-    def _bury(self, uow: UnitOfWork, gateway: str, call: WebhookCall | None, reason: str, why: str) -> None:
+    def _unmatched(
+        self, uow: UnitOfWork, gateway: str, call: WebhookCall | None, event: PaymentEvent, *, parent: int | None = None
+    ) -> None:
+        why = f"{event.type}: no such placement"
+        self._bury(uow, gateway, call, Reason.PAYMENT_UNMATCHED, why, event=event, parent=parent)
+
+    def _bury(
+        self,
+        uow: UnitOfWork,
+        gateway: str,
+        call: WebhookCall | None,
+        reason: str,
+        why: str,
+        *,
+        event: PaymentEvent | None = None,
+        parent: int | None = None,
+    ) -> None:
+        """Keep all that a replay needs: the event if it could be read, else the delivery as it came."""
+        told = {} if call is None else {"headers": _kept(call.headers), "query": dict(call.query)}
         body = None if call is None else base64.b64encode(call.body).decode("ascii")
         uow.dead_letters.add(
             DeadLetter(
                 hook=Hook.PAYMENT,
-                args=document(gateway=gateway, body=body),
+                args=document(gateway=gateway, body=body, **told, event=None if event is None else attrs.asdict(event)),
                 reason=reason,
                 error_message=why,
+                metadata=document(parent=parent),
                 created_at=self.clock.now(),
             )
         )
 
     def _first(self, uow: UnitOfWork, text: str) -> bool:
         """Whether nobody claimed this before, under any of the secret keys; it is claimed now."""
-        now = self.clock.now()
-        present, *former = self.digests.all(text)
-        if any(uow.claims.is_claimed(key, Scope.PAYMENT, now=now) for key in former):
-            return False
-        return uow.claims.claim(present, Scope.PAYMENT, now=now, expires_at=now + PAYMENT_TTL)
+        return is_first(uow, self.digests, text, Scope.PAYMENT, now=self.clock.now(), lives=PAYMENT_TTL)
 
 
 def look_later(uow: UnitOfWork, saga_id: str, *, at: datetime) -> None:
@@ -187,6 +255,24 @@ def _was_paid_by(saga: Saga, event: PaymentEvent) -> bool:
 def _is_opened_as(saga: Saga, event: PaymentEvent) -> bool:
     opened = saga.results.get("open_payment", {}).get("provider_id")
     return opened is not None and opened == event.opened_id
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that may say what was signed; who sent it, and through whom, is nobody's business later."""
+    return {name: value for name, value in headers.items() if "signature" in name or name.endswith("-id")}
+
+
+def _event_of(letter: DeadLetter) -> tuple[PaymentEvent, ...]:
+    event = letter.args.get("event")
+    return (PaymentEvent(**event),) if isinstance(event, Mapping) else ()
+
+
+def _call_of(letter: DeadLetter) -> WebhookCall | None:
+    """The delivery that a letter holds; None where it holds too little of it."""
+    body, headers, query = (letter.args.get(name) for name in ("body", "headers", "query"))
+    if not isinstance(body, str) or not isinstance(headers, Mapping) or not isinstance(query, Mapping):
+        return None
+    return WebhookCall(headers=headers, query=query, body=base64.b64decode(body))
 
 
 def _text(body: bytes) -> str:

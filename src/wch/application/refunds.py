@@ -1,27 +1,39 @@
 """Refunds: money goes back once for each wish, is booked in the shop, and told when it is true."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from wch.application.payment_steps import PaymentSteps, phone_of, wire
-from wch.application.ports import Clock, Database, Payments, Shop, UnitOfWork
+from wch.application.announcing import (
+    Announcing,
+    is_unmoved,
+    known_order,
+    refunds_of,
+    remember_order,
+    with_refund,
+)
+from wch.application.order_facts import of_refund
+from wch.application.order_notes import note_order
+from wch.application.payment_steps import OPEN, PaymentSteps, lines_of, phone_of, wire
+from wch.application.ports import Clock, Database, Gateway, Payments, Shop, UnitOfWork
 from wch.application.sagas import UNTIL_PARKED, Definition, Step, StepParkedError, StepRefusedError, Waiting
+from wch.application.shop_bookings import bookings_of, decided, is_cancelled, total_of
 from wch.application.texts import Texts
 from wch.domain.audit import AuditEntry
-from wch.domain.catalogue import ShopRefusedError
-from wch.domain.document import JsonObject, amended
+from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import NotFoundError
 from wch.domain.ledger import Ledger, RefundEntry, RefundRefusalError, RefundWord
 from wch.domain.money import Money, money_from_json, money_to_json
-from wch.domain.notification import REFUNDED, Notification
+from wch.domain.notification import REFUNDED, numbered
 from wch.domain.order_figures import Counting, OrderSeen
 from wch.domain.outgoing import Text
 from wch.domain.payment import PaymentMisconfiguredError, PaymentRefusedError, RefundStatus
 from wch.domain.placement import PLACEMENT
 from wch.domain.saga import Saga
+from wch.domain.shop_error import ShopRefusedError
 from wch.domain.sync import EntityType, SyncAction
 
 REFUND = "Refund"
@@ -32,6 +44,9 @@ LOOKED_AT_EVERY = timedelta(minutes=10)
 """How often a refund is looked at that the gateway has not finished."""
 
 RESUME = ("resume", "retry-step", "skip-step")
+
+NOT_BOOKED = "The shop's books hold no refund of this order that waits for its money."
+NOTHING_TO_SETTLE = "Nothing that was undone in the shop waits to be settled for this order."
 
 
 def begin_refund(
@@ -45,6 +60,7 @@ def begin_refund(
     order: bool,
     cancel: bool = False,
     restock: bool = False,
+    booked: Sequence[int] = (),
     now: datetime,
 ) -> tuple[Saga, RefundEntry]:
     """Write a refund into the ledger of its placement, with the saga that carries it out; once for its key.
@@ -59,6 +75,7 @@ def begin_refund(
         order: whether the shop has an order to book it on; not for money that came too late.
         cancel: whether the order is cancelled first.
         restock: whether the goods go back to the stock.
+        booked: the refunds in the shop's books that this one pays; it is not booked once more.
         now: the moment.
 
     Raises:
@@ -76,10 +93,12 @@ def begin_refund(
             "gateway": None if capture is None else capture.gateway,
             "payment_id": payment_id,
             "amount": money_to_json(amount),
-            "reason": reason,
+            "why": reason,
             "order": order,
             "restock": restock,
+            "lines": list(placement.context["lines"]) if restock and not _is_restocked(uow, order_id, ledger) else [],
             "cancel": cancel,
+            "booked": list(booked),
             "customer": {"phone": phone_of(placement)},
             "conversation_id": placement.context["conversation_id"],
             "number": placement.context["number"],
@@ -87,6 +106,14 @@ def begin_refund(
         }
         uow.sagas.add(Saga.begun(saga_id, REFUND, context, now=now))
     return attrs.evolve(placement, context=ledger.into(placement.context)), entry
+
+
+def _is_restocked(uow: UnitOfWork, order_id: int, ledger: Ledger) -> bool:
+    """Whether another refund of this order has brought the goods back, or is about to."""
+    others = (
+        uow.sagas.get(f"refund-{order_id}-{one.n}") for one in ledger.refunds if one.state is not RefundWord.FAILED
+    )
+    return any(bool(one.context.get("lines")) for one in others if one is not None)
 
 
 def cancel_paid(uow: UnitOfWork, order_id: int, *, now: datetime) -> None:
@@ -128,30 +155,33 @@ def give_back_all(uow: UnitOfWork, placement: Saga, *, reason: str, now: datetim
 class RefundSteps:
     """The steps of `Refund`, each safe to repeat under its key."""
 
+    database: Database
     shop: Shop
     payments: Payments
     clock: Clock
     paying: PaymentSteps
     counting: Counting
+    announcing: Announcing
 
     def definition(self) -> Definition:
         """The saga as the engine registers it."""
-        return Definition(saga_type=REFUND, version=1, steps=self._steps, lock=self._lock, undone=self._undone)
+        return Definition(
+            saga_type=REFUND, version=1, steps=self._steps, lock=self._lock, undone=self._undone, facts=of_refund
+        )
 
     def _steps(self, saga: Saga) -> tuple[Step, ...]:
         pay_back = Step(name=PAY_BACK, call=self._pay_back, tries=UNTIL_PARKED, pivot=True)
         if saga.context["payment_id"] is None:
             pay_back = Step(name=PAY_BACK, apply=_by_hand, pivot=True)
-        record = (
-            Step(name="record", call=self._record) if saga.context["order"] else Step(name="record", apply=_by_hand)
-        )
+        books = saga.context["order"] and not saga.context.get("booked")
+        record = Step(name="record", call=self._record) if books else Step(name="record", apply=_by_hand)
         cancel = (Step(name="cancel", call=self._cancel),) if saga.context.get("cancel") else ()
         return (*cancel, pay_back, record, Step(name="tell", apply=self._tell, tries=UNTIL_PARKED))
 
     async def _cancel(self, saga: Saga) -> JsonObject:
         """The order is off before its money moves; one that has just left the house stays."""
         try:
-            await self.shop.cancel_order(order_id=saga.context["order_id"], reason=saga.context["reason"])
+            await self.shop.cancel_order(order_id=saga.context["order_id"], reason=saga.context["why"])
         except ShopRefusedError as refused:
             raise StepRefusedError(code=refused.code) from refused
         return {}
@@ -164,12 +194,14 @@ class RefundSteps:
         try:
             if saga.tries(PAY_BACK) > 1:
                 status = await gateway.look_up_refund(key=key, payment_id=payment_id)
+            if status is RefundStatus.UNCLEAR:
+                status = await self._compared(gateway, saga)
             if status is RefundStatus.UNKNOWN:
                 status = await gateway.refund(
                     key=key,
                     payment_id=payment_id,
                     amount=money_from_json(saga.context["amount"]),
-                    reason=saga.context["reason"],
+                    reason=saga.context["why"],
                 )
         except (PaymentRefusedError, PaymentMisconfiguredError):
             raise StepParkedError(reason=self._not_refundable(saga), actions=RESUME) from None
@@ -178,6 +210,26 @@ class RefundSteps:
         if status is not RefundStatus.DONE:
             raise Waiting(until=self.clock.now() + LOOKED_AT_EVERY, because=status.value)
         return {"status": status.value}
+
+    async def _compared(self, gateway: Gateway, saga: Saga) -> RefundStatus:
+        """What became of a refund that the gateway does not know by our key: what went back, beside our own books.
+
+        Raises:
+            StepParkedError: it cannot be told; sent once more it might go twice.
+        """
+        placement = await self.database.read(lambda uow: uow.sagas.get(saga.context["placement"]))
+        if placement is None:
+            raise StepParkedError(reason="refund_unclear", actions=RESUME)
+        state = await gateway.look_up(
+            reference=self.paying.reference_of(placement), provider_id=placement.results[OPEN]["provider_id"]
+        )
+        with_this = Ledger.of(placement.context).back_with(saga.context["n"])
+        if state.refunded is not None and state.refunding is not None:
+            if state.refunded >= with_this:
+                return RefundStatus.DONE
+            if state.refunded + state.refunding >= with_this:
+                return RefundStatus.PENDING
+        raise StepParkedError(reason="refund_unclear", actions=RESUME)
 
     def _not_refundable(self, saga: Saga) -> str:
         return "refund_refused" if saga.context["order"] else "late_capture_not_refundable"
@@ -188,7 +240,8 @@ class RefundSteps:
                 order_id=saga.context["order_id"],
                 key=wire(saga.key("record")),
                 amount=money_from_json(saga.context["amount"]),
-                reason=saga.context["reason"],
+                reason=saga.context["why"],
+                lines=lines_of(saga),
                 restock=saga.context["restock"],
             )
         except ShopRefusedError as refused:
@@ -209,7 +262,7 @@ class RefundSteps:
         order_id, phone = saga.context["order_id"], phone_of(saga)
         placement = uow.sagas.get(saga.context["placement"], lock=True)
         if placement is not None:
-            ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.DONE)
+            ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.DONE, now=now)
             uow.sagas.save(attrs.evolve(placement, context=ledger.into(placement.context)))
         if not saga.context["order"]:
             texts = Texts(saga.context["language"])
@@ -231,18 +284,16 @@ class RefundSteps:
                 refunded=Decimal(recorded["refunded"]),
                 currency=due.currency,
             )
-            uow.customers.save(self.counting.noted(uow.customers.lock(phone, now=now), seen, now=now))
-        known = uow.options.get(f"shop:order:{order_id}", lock=True)
+            note_order(uow, self.counting, phone, seen, now=now)
+        known = known_order(uow, order_id, lock=True)
+        numbers = list(saga.context.get("booked", ())) or [saga.context["n"]]
         if known is not None and "refunded" in recorded:
-            told = amended(known, refunded=recorded["refunded"], status=recorded["status"])
-            uow.options.put(f"shop:order:{order_id}", told)
-        word = REFUNDED if saga.context["n"] == 1 else f"{REFUNDED}_{saga.context['n']}"
-        if not uow.notifications.of_order(order_id, word):
-            uow.notifications.add(
-                Notification(
-                    order_id=order_id, notification_type=word, customer_phone=phone, created_at=now, updated_at=now
-                )
-            )
+            known = amended(with_refund(known, Decimal(recorded["refunded"])), status=recorded["status"])
+            remember_order(uow, order_id, known)
+            number = max(len(refunds_of(known)), 1)
+            numbers = [] if is_unmoved(known, number) else [number]
+        for number in numbers:
+            self.announcing.tell(uow, numbered(REFUNDED, number), order_id=order_id, phone=phone, now=now)
         uow.sync.enqueue(EntityType.ORDER, order_id, SyncAction.UPDATE, now=now)
         return {}
 
@@ -250,7 +301,7 @@ class RefundSteps:
         """No money went back: the ledger says so, and the customer was told nothing untrue."""
         placement = uow.sagas.get(saga.context["placement"], lock=True)
         if placement is not None:
-            ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.FAILED)
+            ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.FAILED, now=now)
             uow.sagas.save(attrs.evolve(placement, context=ledger.into(placement.context)))
         if saga.context.get("cancel"):
             words = Texts(saga.context["language"]).say("order.cancel_too_late", number=saga.context["order_id"])
@@ -268,6 +319,7 @@ class Refunds:
 
     database: Database
     clock: Clock
+    announcing: Announcing
 
     async def order(
         self,
@@ -276,6 +328,7 @@ class Refunds:
         amount: Money | None = None,
         reason: str,
         restock: bool = False,
+        booked_in_shop: bool = False,
         key: str,
         by: str,
     ) -> Saga:
@@ -286,13 +339,18 @@ class Refunds:
             amount: how much; everything that is left when not given.
             reason: for the shop's books.
             restock: whether the goods go back to the stock.
+            booked_in_shop: what people booked in the shop goes back, as it is booked; it is not booked once more.
             key: the request's own; asked again under it, the same refund is meant.
             by: who decides so.
 
         Raises:
             NotFoundError: no placement made this order.
-            RefundRefusalError: more than is left, another currency, or nothing.
+            RefundRefusalError: more than is left, another currency, or nothing; the shop's books hold no refund
+                that waits for its money, or it is wanted otherwise than it is booked.
         """
+        if booked_in_shop and (amount is not None or restock):
+            sentence = "What is booked in the shop goes back as it is booked: name neither an amount nor goods."
+            raise RefundRefusalError(sentence, code="as_booked")
         found = (await self.placement_of(order_id)).saga_id
 
         def work(uow: UnitOfWork) -> Saga:
@@ -305,6 +363,11 @@ class Refunds:
             if known is None:
                 payment_id = self._payment(placement, ledger)
                 left = ledger.by_hand if payment_id is None else ledger.left(payment_id)
+                booked = decided(uow, order_id) if booked_in_shop else ()
+                if booked_in_shop:
+                    left = total_of(booked, ledger.due.currency)
+                    if not booked:
+                        raise RefundRefusalError(NOT_BOOKED, code="not_booked")
                 changed, known = begin_refund(
                     uow,
                     placement,
@@ -314,18 +377,65 @@ class Refunds:
                     payment_id=payment_id,
                     order=True,
                     restock=restock,
+                    booked=[one.n for one in booked],
                     now=now,
                 )
                 uow.sagas.save(changed)
-                uow.audit.add(
-                    AuditEntry(at=now, actor=by, action="order.refund", object=f"order:{order_id}", reason=reason)
-                )
+                detail = document(booked_in_shop=True) if booked else document()
+                uow.audit.add(_line("order.refund", order_id, detail, reason=reason, by=by, now=now))
             refund = uow.sagas.get(f"refund-{order_id}-{known.n}")
             if refund is None:
                 raise NotFoundError(kind="refund", id=known.n)
             return refund
 
         return await self.database.transact(work)
+
+    async def settle(self, order_id: int, *, reason: str, by: str) -> Saga:
+        """Say that what was refunded or cancelled in the shop went back another way; its placement. No money moves.
+
+        The customer hears of each refund now, and nothing of it can go back once more.
+
+        Raises:
+            NotFoundError: no placement made this order.
+            RefundRefusalError: nothing waits to be decided; the second of two hears this.
+        """
+        found = await self.placement_of(order_id)
+
+        def work(uow: UnitOfWork) -> Saga:
+            now = self.clock.now()
+            phone = phone_of(found)
+            if phone is not None:
+                uow.customers.lock(phone, now=now)
+            placement = uow.sagas.get(found.saga_id, lock=True)
+            if placement is None:
+                raise NotFoundError(kind="order", id=order_id)
+            ledger = Ledger.of(placement.context)
+            booked = decided(uow, order_id)
+            left = Money.total((ledger.left(one.payment_id) for one in ledger.captured), ledger.due.currency)
+            rest = gone = left if is_cancelled(uow, order_id) else min(left, total_of(booked, ledger.due.currency))
+            if gone.amount <= 0:
+                raise RefundRefusalError(NOTHING_TO_SETTLE, code="nothing_to_settle")
+            for capture in ledger.captured:
+                part = min(rest, ledger.left(capture.payment_id))
+                if part.amount > 0:
+                    key = f"settled-{len(ledger.refunds) + 1}"
+                    ledger, entry = ledger.with_refund(key, part, payment_id=capture.payment_id, elsewhere=True)
+                    ledger, rest = ledger.moved(entry.n, RefundWord.DONE, now=now), rest - part
+            settled = attrs.evolve(placement, context=ledger.into(placement.context))
+            uow.sagas.save(settled)
+            for one in booked if phone is not None else ():
+                self.announcing.tell(uow, numbered(REFUNDED, one.n), order_id=order_id, phone=str(phone), now=now)
+            detail = document(amount=str(gone.amount))
+            uow.audit.add(_line("order.settle", order_id, detail, reason=reason, by=by, now=now))
+            return settled
+
+        return await self.database.transact(work)
+
+    async def booked(self, order_id: int) -> Money | None:
+        """What people booked back in the shop, while nobody has said where the money is; None for nothing."""
+        placement = await self.placement_of(order_id)
+        booked = bookings_of(await self.database.read(lambda uow: known_order(uow, order_id)))
+        return total_of(booked, Ledger.of(placement.context).due.currency) if booked else None
 
     async def placement_of(self, order_id: int) -> Saga:
         """The placement that made this order.
@@ -355,7 +465,7 @@ class Refunds:
 
 def _placement_of(uow: UnitOfWork, order_id: int) -> str | None:
     """The placement that made this order."""
-    known = uow.options.get(f"shop:order:{order_id}")
+    known = known_order(uow, order_id)
     if known is not None and isinstance(known.get("saga"), str):
         return str(known["saga"])
     after = ""
@@ -365,3 +475,8 @@ def _placement_of(uow: UnitOfWork, order_id: int) -> str | None:
             if saga.results.get("create_order", {}).get("order_id") == order_id:
                 return saga.saga_id
     return None
+
+
+def _line(action: str, order_id: int, detail: JsonObject, *, reason: str, by: str, now: datetime) -> AuditEntry:
+    """What somebody decided about the money of an order."""
+    return AuditEntry(at=now, actor=by, action=action, object=f"order:{order_id}", reason=reason, detail=detail)

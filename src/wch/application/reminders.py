@@ -1,27 +1,38 @@
 """Reminders: the duty that reminds customers of carts they left lying, and what people ask about it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import attrs
 
+from wch.application.causes import caused, customer_then
+from wch.application.coupons import Offered
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
+from wch.application.housekeeping import Every
+from wch.application.kept_figures import figures_of, numbers_left
 from wch.application.ports import Clock, Database, Shop, UnitOfWork
-from wch.application.reminding import REF, Offered, Reminding, contact_of
+from wch.application.reengagement_figures import RecoveryFigures
+from wch.application.reminding import REF, Reminding
+from wch.application.resting import Resting
 from wch.application.speaking import Speaker
+from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart, CartItem, CartStatus
-from wch.domain.catalogue import CouponSpec, KeyReusedError, Line, ShopRefusedError, ShopUnavailableError
+from wch.domain.coupon import CouponSpec
+from wch.domain.customer import CustomerProfile
 from wch.domain.document import amended
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError
+from wch.domain.hindsight import cart_as_of
 from wch.domain.message import Class, Message
-from wch.domain.moment import iso
+from wch.domain.moment import iso, of_iso
 from wch.domain.money import Money
-from wch.domain.recovery import Due, Schedule
-from wch.domain.reengagement import Reengagement
+from wch.domain.quote import Line
+from wch.domain.recovery import Due, Moment, Schedule
+from wch.domain.reengagement import CampaignType, Reengagement
+from wch.domain.shop_error import KeyReusedError, ShopRefusedError, ShopUnavailableError
 from wch.domain.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -47,6 +58,22 @@ class Discount:
 
 
 @attrs.frozen(kw_only=True)
+class Passed:
+    """A moment of a cart that came, and used up no slot.
+
+    Attributes:
+        reason: what stood in its way when it came; None when nothing did.
+        until: the end of a hold.
+        is_over: whether it died of it.
+    """
+
+    moment: Moment
+    reason: str | None
+    until: datetime | None
+    is_over: bool
+
+
+@attrs.frozen(kw_only=True)
 class Explained:
     """Why a cart is, was not, or will be reminded of.
 
@@ -54,17 +81,25 @@ class Explained:
         due: the next reminder; None when none comes any more.
         verdict: rule by rule.
         written: the reminders that were written, by number.
+        passed: the moments that came without a reminder.
     """
 
     cart: Cart
     due: Due | None
     verdict: Verdict
     written: tuple[tuple[int, Message], ...]
+    passed: tuple[Passed, ...]
 
 
 @attrs.frozen(kw_only=True)
 class Reminders:
-    """Reminds of abandoned carts: slot, message and contact are one transaction, so none is ever there alone."""
+    """Reminds of abandoned carts: slot, message and contact are one transaction, so none is ever there alone.
+
+    Attributes:
+        schedule: when reminders are due.
+        discount: the coupon that later ones bring.
+        rest: how long the duty rests between two looks.
+    """
 
     kind: ClassVar[str] = "reminders"
 
@@ -76,10 +111,12 @@ class Reminders:
     failpoints: Failpoints
     schedule: Schedule
     discount: Discount
+    rest: Every
+    resting: Resting = attrs.field(factory=Resting, init=False, eq=False)
 
     async def work(self) -> int:
         """Look at every abandoned cart that may have a reminder due; how many were written."""
-        if not self.reminding.enabled:
+        if not self.reminding.enabled or self.rest():
             return 0
         done = after = 0
         first = self.schedule.moments[0]
@@ -87,8 +124,9 @@ class Reminders:
             lambda uow, after=after: uow.carts.due_for_reminder(self.clock.now() - first, after=after, limit=PAGE)  # type: ignore[misc]  # bound early
         ):
             for cart in page:
-                due = self.schedule.next_of(cart, now=self.clock.now())
-                if due is not None and due.at <= self.clock.now():
+                now = self.clock.now()
+                due = self.schedule.next_of(cart, now=now)
+                if due is not None and due.at <= now and (_named(cart), now) not in self.resting:
                     done += await self._safely(cart, due)
             after = page[-1].id
         return done
@@ -105,16 +143,16 @@ class Reminders:
             log.error("a reminder failed: %s", fault(error), extra={"cart_id": cart.id})  # noqa: TRY400 - no words of an error in a log
             return 0
 
-    async def _remind(self, cart: Cart, due: Due, *, by_hand: bool = False) -> Message | None:
+    async def _remind(self, cart: Cart, due: Due, *, by: str | None = None) -> Message | None:
         """Write one reminder, if every rule allows it; nothing is written otherwise."""
-        allowed = await self.database.read(
-            lambda uow: self._verdict(uow, cart, due, cart.items, now=self.clock.now()).outcome == "send"
-        )
-        if not allowed:
+        now = self.clock.now()
+        verdict = await self.database.read(lambda uow: self._verdict(uow, cart, due, cart.items, now=now))
+        if verdict.outcome != "send":
+            self.resting.add(_named(cart), until=verdict.until, now=now)
             return None
         left = await self._buyable(cart)
         coupon = await self._coupon(cart, due)
-        return await self.database.transact(lambda uow: self._take(uow, cart, due, left, coupon, by_hand=by_hand))
+        return await self.database.transact(lambda uow: self._take(uow, cart, due, left, coupon, by=by))
 
     async def _buyable(self, cart: Cart) -> Sequence[CartItem]:
         """The lines that can still be bought."""
@@ -125,9 +163,18 @@ class Reminders:
         checks = await self.shop.check(lines=lines)
         return [item for item, check in zip(cart.items, checks, strict=True) if check.is_ok]
 
-    def _verdict(self, uow: UnitOfWork, cart: Cart, due: Due, left: Sequence[CartItem], *, now: datetime) -> Verdict:
+    def _verdict(
+        self,
+        uow: UnitOfWork,
+        cart: Cart,
+        due: Due,
+        left: Sequence[CartItem],
+        *,
+        now: datetime,
+        profile: CustomerProfile | None = None,
+    ) -> Verdict:
         """As far as it can be told without writing: the coupon's words stand for themselves."""
-        profile = uow.customers.of(cart.customer_phone)
+        profile = profile or uow.customers.of(cart.customer_phone)
         if profile is None:
             raise NotFoundError(kind="customer", id=cart.id)
         placeholder = self._offered("RECOVER", now + self.discount.lasts) if self._has_coupon(due) else None
@@ -143,32 +190,29 @@ class Reminders:
         off: Decimal | Money = self.discount.amount or self.discount.percent or Decimal(0)
         return Offered(code=code, discount=off, ends_at=ends_at)
 
-    def _coupon_ends(self, contact: Reengagement) -> datetime:
-        """When the coupon of a cart is over: known from the row, so that asking again is asking for the same one."""
-        latest = self.schedule.moments[min(self.discount.since, len(self.schedule.moments)) - 1] + self.schedule.life
-        return contact.created_at + latest + self.discount.lasts
-
     async def _coupon(self, seen: Cart, due: Due) -> Offered | None:
         """One coupon for each abandoned cart, made in the shop under a key that is known beforehand."""
-        if not self._has_coupon(due):
+        if not self._has_coupon(due) or seen.abandoned_at is None:
             return None
-        row = await self.database.read(lambda uow: self.reminding.row_of(uow, seen))
+        row, told, email = await self.database.read(lambda uow: self._known(uow, seen))
         if row is None:
             return None
-        ends_at = self._coupon_ends(row)
-        if ends_at <= self.clock.now():
-            return None
+        if told is not None and told.ends_at > self.clock.now():
+            return told
+        # The last moment at which the first reminder with a coupon may leave: known from the cart
+        # alone, so that asking the shop again is asking for the same coupon.
+        latest = self.schedule.moments[min(self.discount.since, len(self.schedule.moments)) - 1] + self.schedule.life
         spec = CouponSpec(
             prefix="RECOVER",
             percent=None if self.discount.amount is not None else self.discount.percent,
             amount=self.discount.amount,
-            expires_at=ends_at,
+            expires_at=seen.abandoned_at + latest + self.discount.lasts,
+            email=email,
         )
         try:
             made = await self.shop.create_coupon(key=f"recover-{row.id}", spec=spec)
         except (ShopRefusedError, KeyReusedError):
             return None
-        self.failpoints("slot.taken")
 
         def keep(uow: UnitOfWork) -> None:
             uow.customers.lock(seen.customer_phone, now=self.clock.now())
@@ -177,12 +221,25 @@ class Reminders:
                 uow.carts.save(attrs.evolve(cart, recovery_coupon_code=made.code))
 
         await self.database.transact(keep)
-        return self._offered(made.code, ends_at)
+        return self._offered(made.code, spec.expires_at)
+
+    def _known(self, uow: UnitOfWork, cart: Cart) -> tuple[Reengagement | None, Offered | None, str | None]:
+        """The row of the sequence, the coupon that an earlier reminder of it brought, and the customer's address."""
+        row = self.reminding.row_of(uow, cart)
+        profile = uow.customers.of(cart.customer_phone)
+        email = None if profile is None else profile.email
+        if row is None:
+            return None, None, email
+        for message in caused(uow, cart.customer_phone, f"{REF}:{row.id}", since=row.created_at):
+            origin: Any = message.content["origin"]
+            if origin.get("coupon_ends") and cart.recovery_coupon_code:
+                return row, self._offered(cart.recovery_coupon_code, of_iso(str(origin["coupon_ends"]))), email
+        return row, None, email
 
     # --- the slot
 
     def _take(
-        self, uow: UnitOfWork, seen: Cart, due: Due, left: Sequence[CartItem], coupon: Offered | None, *, by_hand: bool
+        self, uow: UnitOfWork, seen: Cart, due: Due, left: Sequence[CartItem], coupon: Offered | None, *, by: str | None
     ) -> Message | None:
         """Slot, message, contact: all or nothing, under the customer's lock."""
         now = self.clock.now()
@@ -213,7 +270,8 @@ class Reminders:
                 "number": due.number,
                 "products": [item.sellable_id for item in left],
                 "wrote_by": iso(now),
-                "by_hand": by_hand,
+                "by_hand": by is not None,
+                **({} if coupon is None else {"coupon_ends": iso(coupon.ends_at)}),
             },
             now=now,
             lives=due.dies_at - now,
@@ -221,11 +279,14 @@ class Reminders:
         row = attrs.evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()}))
         uow.messages.save(row)
         uow.conversations.save(counted)
+        if by is not None:
+            uow.audit.add(AuditEntry(at=now, actor=by, action="cart.remind", object=f"cart:{cart.id}"))
+        self.failpoints("slot.taken")
         return row
 
     # --- for people
 
-    async def remind(self, cart_id: int) -> Message:
+    async def remind(self, cart_id: int, *, by: str = "host") -> Message:
         """Take the next reminder now: moment, gap and idle time aside, every rule holds.
 
         Raises:
@@ -240,42 +301,102 @@ class Reminders:
                 cart_id=cart_id,
             )
         impatient = attrs.evolve(self, reminding=self.reminding.by_hand())
-        row = await impatient._remind(cart, due, by_hand=True)  # noqa: SLF001 - it is this very room, only less patient
+        row = await impatient._remind(cart, due, by=by)  # noqa: SLF001 - it is this very room, only less patient
         if row is None:
             raise ConflictError("A rule stands in the way; `wch explain cart` says which.", cart_id=cart_id)
         return row
 
-    async def explain(self, cart_id: int, *, at: datetime) -> Explained:
+    async def explain(self, cart_id: int, *, at: datetime, now: datetime) -> Explained:
         """Why a cart is, was not, or will be reminded of; the code that decides answers.
+
+        Args:
+            cart_id: which cart.
+            at: the moment that is asked about; before `now` everything is as of then, as far as rows tell.
+            now: the present.
 
         Raises:
             NotFoundError: there is no cart of this id.
         """
 
         def look(uow: UnitOfWork) -> Explained:
-            cart = uow.carts.get(cart_id)
-            if cart is None:
+            stored = uow.carts.get(cart_id)
+            profile = None if stored is None else uow.customers.of(stored.customer_phone)
+            if stored is None or profile is None:
                 raise NotFoundError(kind="cart", id=cart_id)
+            earlier = at < now
+            cart = cart_as_of(stored, at) if earlier else stored
             due = self.schedule.next_of(cart, now=at)
-            asked = due or self.schedule.forced(cart, now=at) or Due(number=1, at=at, dies_at=at)
+            asked = due or self.schedule.over(cart, now=at)
             contact = self.reminding.row_of(uow, cart)
-            thread = uow.conversations.latest_of(cart.customer_phone)
-            rows = () if contact is None or thread is None else uow.messages.thread(thread.id, limit=200)
-            mine = [row for row in reversed(rows) if contact is not None and contact_of(row) == contact.id]
+            mine = (
+                []
+                if contact is None
+                else caused(uow, cart.customer_phone, f"{REF}:{contact.id}", since=contact.created_at)[::-1]
+            )
             return Explained(
                 cart=cart,
                 due=due,
-                verdict=self._verdict(uow, cart, asked, cart.items, now=at),
-                written=tuple((_number(row), row) for row in mine),
+                verdict=self._hindsight(uow, profile, cart, asked, at=at)
+                if earlier
+                else self._verdict(uow, cart, asked, cart.items, now=at),
+                written=tuple((_number(row), row) for row in mine if row.created_at <= at),
+                passed=tuple(self._passed(uow, profile, cart, at=at)),
             )
 
         return await self.database.read(look)
+
+    def _hindsight(self, uow: UnitOfWork, profile: CustomerProfile, cart: Cart, due: Due, *, at: datetime) -> Verdict:
+        """What the rules said at an earlier moment, as far as rows tell."""
+        return self._verdict(uow, cart, due, cart.items, now=at, profile=customer_then(uow, profile, at=at))
+
+    def _passed(self, uow: UnitOfWork, profile: CustomerProfile, cart: Cart, *, at: datetime) -> Iterator[Passed]:
+        """The moments that came and went without a reminder, each with what stood in its way when it came."""
+        number = 1
+        for moment in self.schedule.moments_of(cart):
+            if moment.taken_at is not None:
+                number += 1
+            elif moment.at <= at:
+                then = cart_as_of(cart, moment.at)
+                due = Due(number=number, at=moment.at, dies_at=moment.dies_at)
+                verdict = self._hindsight(uow, profile, then, due, at=moment.at)
+                yield Passed(moment=moment, reason=verdict.reason, until=verdict.until, is_over=moment.dies_at <= at)
+
+    async def report(self, *, since: datetime, until: datetime | None = None) -> RecoveryFigures:
+        """What became of the carts that were left lying in this time."""
+        end = until or self.clock.now()
+        figures = RecoveryFigures()
+        after = 0
+        while page := await self.database.read(
+            lambda uow, after=after: [  # type: ignore[misc]  # bound early
+                (row, self._left(uow, row))
+                for row in uow.reengagements.listed(
+                    campaign_type=CampaignType.CART_REMINDER, since=since, after=after, limit=PAGE
+                )
+            ]
+        ):
+            after = page[-1][0].id
+            for row, numbers in page:
+                if row.created_at <= end:
+                    figures = figures.with_(row, numbers)
+        return figures
+
+    def _left(self, uow: UnitOfWork, row: Reengagement) -> tuple[int, ...]:
+        """The numbers of the reminders of a sequence that left."""
+        if row.sent_at is None:
+            return ()
+        rows = caused(uow, row.customer_phone, f"{REF}:{row.id}", since=row.created_at)
+        return numbers_left(rows) if rows else figures_of(uow, "reengagement", row.id).reminders
 
     async def _cart(self, cart_id: int) -> Cart:
         found = await self.database.read(lambda uow: uow.carts.get(cart_id))
         if found is None:
             raise NotFoundError(kind="cart", id=cart_id)
         return found
+
+
+def _named(cart: Cart) -> tuple[int, datetime | None]:
+    """One time that a cart was left lying."""
+    return cart.id, cart.abandoned_at
 
 
 def _number(row: Message) -> int:

@@ -7,11 +7,13 @@ from typing import Any, Self
 
 import attrs
 
+from wch.application.coupons import Offered, coupon_values
+from wch.application.order_notes import last_reminder
 from wch.application.outreach import Outreach
 from wch.application.ports import UnitOfWork
-from wch.application.stored_templates import fitting, languages_of, values_of
+from wch.application.stored_templates import fitting, languages_of, still_usable, values_of
 from wch.application.texts import Texts
-from wch.domain.cart import Cart, CartItem, CartStatus, Slot
+from wch.domain.cart import Cart, CartItem, CartStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.message import Message
 from wch.domain.message_template import Rendering
@@ -39,15 +41,6 @@ def contact_of(row: Message) -> int | None:
     kind, _, rest = ref.partition(":")
     number = rest.partition(":")[0]
     return int(number) if kind == REF and number.isdigit() else None
-
-
-@attrs.frozen(kw_only=True)
-class Offered:
-    """The coupon that a reminder brings."""
-
-    code: str
-    discount: Decimal | Money
-    ends_at: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +82,7 @@ class Reminding:
         dies_at: datetime | None,
         buyable: bool = True,
         wrote_by: datetime | None = None,
+        leaves: bool = False,
     ) -> Verdict:
         """What every rule says about reminding of this cart now.
 
@@ -101,10 +95,10 @@ class Reminding:
             dies_at: when this reminder has nothing to say any more.
             buyable: whether anything in the cart can still be bought.
             wrote_by: words of the customer up to then are no answer to a reminder; the slot before if not given.
+            leaves: whether it leaves this moment, through gates that are not asked about twice.
         """
-        return decide(
-            Kind.REMINDER, self._facts(uow, profile, cart, rendering, now, dies_at, buyable, wrote_by), now=now
-        )
+        facts = self._facts(uow, profile, cart, rendering, now, dies_at, buyable, wrote_by, leaves)
+        return decide(Kind.REMINDER, facts, now=now)
 
     def _facts(  # noqa: PLR0917 - private: what `verdict` was asked with
         self,
@@ -116,28 +110,25 @@ class Reminding:
         dies_at: datetime | None,
         buyable: bool,  # noqa: FBT001 - private
         wrote_by: datetime | None,
+        leaves: bool,  # noqa: FBT001 - private
     ) -> Facts:
         subject, until = self._subject(uow, profile, cart, now, buyable=buyable, wrote_by=wrote_by)
-        facts = self.outreach.facts(
+        mine = self.row_of(uow, cart)
+        return self.outreach.facts(
             uow,
             profile,
             now=now,
+            # A sequence is one contact: its second and third reminder are not stopped by its own first.
+            own_contact=None if mine is None else mine.id,
+            gates=not leaves,
             off=None if self.enabled else "disabled",
             needs_opt_in=self.require_opt_in,
             template="template" if rendering is None else None,
             gaps=() if rendering is None else rendering.missing,
             dies_at=dies_at,
             subject=subject,
-            paced_until=until,
+            subject_until=until,
         )
-        mine = self.row_of(uow, cart)
-        if mine is None or mine.sent_at is None:
-            return facts
-        # A sequence is one contact: its second and third reminder are not stopped by its own first.
-        others = list(facts.contacts)
-        if mine.sent_at in others:
-            others.remove(mine.sent_at)
-        return attrs.evolve(facts, contacts=others)
 
     def _subject(
         self,
@@ -162,14 +153,20 @@ class Reminding:
             return (Says.REFUSE, "ordered"), None
         if not buyable:
             return (Says.REFUSE, "sold_out"), None
-        return self._since_writing(profile, cart, now, wrote_by=wrote_by)
+        return self._since_writing(uow, profile, cart, now, wrote_by=wrote_by)
+
+    def _last_left(self, uow: UnitOfWork, cart: Cart, now: datetime) -> datetime | None:
+        """When the last reminder of this cart left that did leave."""
+        mine = self.row_of(uow, cart) if cart.was_reminded else None
+        last = None if mine is None else last_reminder(uow, mine, before=now)
+        return None if last is None else last.sent_at
 
     def _since_writing(
-        self, profile: CustomerProfile, cart: Cart, now: datetime, *, wrote_by: datetime | None
+        self, uow: UnitOfWork, profile: CustomerProfile, cart: Cart, now: datetime, *, wrote_by: datetime | None
     ) -> tuple[tuple[Says, str], datetime | None]:
         """Who answered a reminder is not reminded again; who just wrote is left alone for a while."""
         wrote = profile.last_interaction_at
-        latest = wrote_by or max((at for slot in Slot if (at := getattr(cart, slot)) is not None), default=None)
+        latest = wrote_by or self._last_left(uow, cart, now)
         if wrote is not None and latest is not None and wrote > latest:
             return (Says.REFUSE, "answered"), None
         if wrote is not None and now < wrote + self.idle:
@@ -190,6 +187,8 @@ class Reminding:
     ) -> Rendering | None:
         """What this customer would get; None when no approved template fits."""
         name = self.templates.get(f"reminder_{number}", f"abandoned_cart_reminder_{number}")
+        if coupon is None:
+            name = self.templates.get(f"reminder_{number}_plain", name)
         language = self.outreach.language_of(profile)
         template = fitting(languages_of(uow, name), language, self.outreach.manners.language)
         if template is None:
@@ -198,7 +197,7 @@ class Reminding:
         values = {
             **values_of(profile),
             **_values(texts, cart, left),
-            **_coupon(texts, coupon, self.outreach.manners.zone),
+            **coupon_values(texts, coupon, self.outreach.manners.zone),
         }
         values.setdefault("customer_name", texts.say("notice.customer"))
         body = [{"var": variable} for variable in _BODY[number]]
@@ -214,15 +213,13 @@ class Reminding:
         origin: Any = row.content["origin"]
         asked = self.by_hand() if origin.get("by_hand") else self
         cart = uow.carts.of(profile.phone)
-        template: Any = row.content["body"].get("template", {})
-        known = languages_of(uow, str(template.get("name"))).get(str(template.get("language", {}).get("code")))
-        usable = Rendering(template=None) if known is not None and known.may_be_sent else None
+        usable = still_usable(uow, row)
         opened = of_iso(str(origin["cart"]))
         if cart is None or cart.created_at != opened:
             gone = Cart.opened(profile.phone, now=opened)
-            return asked.verdict(uow, profile, gone, usable, now=now, dies_at=row.expires_at)
+            return asked.verdict(uow, profile, gone, usable, now=now, dies_at=row.expires_at, leaves=True)
         before = of_iso(str(origin["wrote_by"])) if origin.get("wrote_by") else row.created_at
-        return asked.verdict(uow, profile, cart, usable, now=now, dies_at=row.expires_at, wrote_by=before)
+        return asked.verdict(uow, profile, cart, usable, now=now, dies_at=row.expires_at, wrote_by=before, leaves=True)
 
 
 def _values(texts: Texts, cart: Cart, left: Sequence[CartItem]) -> dict[str, str]:
@@ -234,15 +231,4 @@ def _values(texts: Texts, cart: Cart, left: Sequence[CartItem]) -> dict[str, str
         "item_count": str(sum(item.quantity for item in left)),
         "first_item": left[0].product_name,
         "cart_total": texts.money(total),
-    }
-
-
-def _coupon(texts: Texts, coupon: Offered | None, zone: str) -> dict[str, str]:
-    if coupon is None:
-        return {}
-    off = coupon.discount
-    return {
-        "coupon_code": coupon.code,
-        "discount_text": texts.money(off) if isinstance(off, Money) else f"{off.normalize():f} %",
-        "coupon_ends": texts.date(coupon.ends_at, zone),
     }

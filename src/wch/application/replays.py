@@ -12,7 +12,6 @@ from wch.application.dialogue.scene import Answer, Scene
 from wch.application.dialogue.script import Kind, Line, Script
 from wch.application.ports import Database, Payments, Shop, UnitOfWork, WhatsAppCodec
 from wch.domain.cart import Cart
-from wch.domain.catalogue import ShopUnavailableError
 from wch.domain.conversation import Conversation, ConversationStatus, Event, State
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import document
@@ -22,6 +21,7 @@ from wch.domain.moment import EPOCH
 from wch.domain.outgoing import Outgoing
 from wch.domain.placement import PLACEMENT
 from wch.domain.saga import Saga
+from wch.domain.shop_error import ShopUnavailableError
 
 MOST = 1_000
 """So many of a thread's latest messages are played again."""

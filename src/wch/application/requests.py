@@ -1,11 +1,11 @@
 """Requests that may be sent again: one effect for each Idempotency-Key, and the same answer."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import attrs
 
+from wch.application.around import StoreAround
 from wch.application.digests import Digests
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.claim import API_TTL, Scope
@@ -89,8 +89,7 @@ class Requests:
             StillRunningError: this process is still at a request with this key.
             KeyReusedForAnotherError: the key belongs to another request.
         """
-        name = f"api:{request.caller}:{request.key}"
-        digests = self.digests.all(name)
+        digests = self.digests.all(name_of(request.caller, request.key))
         if digests[0] in self._running:
             raise StillRunningError(code="still_running")
         self._running.add(digests[0])
@@ -113,23 +112,28 @@ class Requests:
     def _earlier(self, uow: UnitOfWork, digests: tuple[str, ...], request: Request) -> Effect | None:
         now = self.clock.now()
         for digest in digests:
-            for scope in uow.claims.scopes(digest, now=now):
-                if not scope.startswith(f"{Scope.API}:"):
+            for claim in uow.claims.of(digest):
+                if claim.is_expired(now=now) or not claim.scope.startswith(f"{Scope.API}:"):
                     continue
-                _, fingerprint, status, kind, row = scope.split(":", 4)
+                _, fingerprint, status, kind, row = claim.scope.split(":", 4)
                 if fingerprint != request.fingerprint[:BODY_DIGITS]:
                     raise KeyReusedForAnotherError
                 return Effect(status=int(status), kind=kind, id=row)
         return None
 
 
-class _Once:
+def name_of(caller: str, key: str) -> str:
+    """What is claimed for an Idempotency-Key of this caller."""
+    return f"{Scope.API}:{caller}:{key}"
+
+
+class _Once(StoreAround):
     """A store whose first transaction writes the claim of a request beside its effects."""
 
     def __init__(
         self, database: Database, clock: Clock, digest: str, fingerprint: str, made: Callable[[Any], Effect]
     ) -> None:
-        self._database = database
+        self.database = database
         self._clock = clock
         self._digest = digest
         self._fingerprint = fingerprint[:BODY_DIGITS]
@@ -139,7 +143,7 @@ class _Once:
     async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
         """As the store beneath; AnsweredMeanwhileError when the key is taken by now."""
         if self._written:
-            return await self._database.transact(work)
+            return await self.database.transact(work)
 
         def claimed(uow: UnitOfWork) -> R:
             now = self._clock.now()
@@ -151,17 +155,9 @@ class _Once:
             uow.claims.claim(self._digest, scope, now=now, expires_at=now + API_TTL)
             return result
 
-        result = await self._database.transact(claimed)
+        result = await self.database.transact(claimed)
         self._written = True
         return result
-
-    async def read(self, work: Callable[[UnitOfWork], R]) -> R:
-        """As the store beneath."""
-        return await self._database.read(work)
-
-    async def clock_offset(self) -> timedelta:
-        """As the store beneath."""
-        return await self._database.clock_offset()
 
     async def aclose(self) -> None:
         """The store beneath is closed by whoever opened it."""

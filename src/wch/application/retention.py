@@ -8,10 +8,16 @@ from typing import Any, ClassVar
 import attrs
 
 from wch.application.emptying import PAGE, emptied_message
+from wch.application.erasures import Erasures
+from wch.application.kept_figures import keep_figures
 from wch.application.merges import MERGE, UNDONE_WITHIN
-from wch.application.ports import Clock, Database, Held, Ids, UnitOfWork
+from wch.application.ports import Clock, Database, Held, Ids, MediaStore, UnitOfWork
+from wch.domain.attachment import kept_names
+from wch.domain.conversation import ConversationStatus
+from wch.domain.customer import CustomerProfile
 from wch.domain.document import document
 from wch.domain.erasure import ERASURE, code_only, emptied_saga, erasure_number, is_erased
+from wch.domain.errors import NotFoundError
 from wch.domain.moment import iso, of_iso
 
 RAN = "retention"
@@ -43,6 +49,7 @@ class Kept:
     dead_letter: int = 30
     sync: int = 30
     audit: int = 730
+    profile: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +61,8 @@ class Retention:
     database: Database
     clock: Clock
     ids: Ids
+    store: MediaStore
+    erasures: Erasures
     kept: Kept
 
     async def work(self) -> int:
@@ -72,8 +81,30 @@ class Retention:
         now = self.clock.now()
         done: dict[str, int] = {}
         for name, table, left in self._classes(now):
-            done[name] = await self._walk(table, left, dry_run=dry_run)
+            done[name] = await self._walk(name, table, left, dry_run=dry_run)
+        if self.kept.profile:
+            done["profiles"] = await self._silent(now - timedelta(days=self.kept.profile), dry_run=dry_run)
         return done
+
+    async def _silent(self, end: datetime, *, dry_run: bool) -> int:
+        """Customers whom nobody has approached or heard of for so long are erased, each by an erasure of its own."""
+        done = after = 0
+        while True:
+            start = after
+            page = await self.database.read(lambda uow: uow.customers.listed(after=start, limit=PAGE))  # noqa: B023 - awaited here
+            silent = await self.database.read(lambda uow: [one.phone for one in page if _is_silent(uow, one, end)])  # noqa: B023 - awaited here
+            for phone in silent:
+                try:
+                    await (self.erasures.rehearse(phone) if dry_run else self._erase(phone))
+                except NotFoundError:
+                    continue  # two customers answer to this number: a person has to look
+                done += 1
+            if len(page) < PAGE:
+                return done
+            after = page[-1].id
+
+    async def _erase(self, phone: str) -> None:
+        await self.erasures.ask(phone, reason="silent for longer than customers are kept", by=RAN)
 
     def _is_due(self, uow: UnitOfWork, now: datetime) -> bool:
         ran = uow.options.get(RAN, lock=True)
@@ -111,7 +142,7 @@ class Retention:
         error = {"error_message": code_only(row["error_message"])} if "error_message" in row else {}
         return {column: erasure_number(self.ids.token()), **error}
 
-    async def _walk(self, table: str, left: Left, *, dry_run: bool) -> int:
+    async def _walk(self, name: str, table: str, left: Left, *, dry_run: bool) -> int:
         done = 0
         after: tuple[Any, ...] | None = None
         while True:
@@ -120,6 +151,8 @@ class Retention:
             )
             over = [held for held in page if left(held.values) != {}]
             if over and not dry_run:
+                # Files first: when the words are gone nobody knows their names.
+                await self.store.forget(_files_of(over) if name == "message_content" else ())
                 done += await self.database.transact(lambda uow, over=over: self._let_go(uow, over, left))  # type: ignore[misc]  # bound early
             else:
                 done += len(over)
@@ -137,8 +170,26 @@ class Retention:
             if changes is None:
                 done += uow.holdings.drop(held)
             elif changes:
+                if held.table in _CONTACTS:
+                    keep_figures(uow, held)
                 done += uow.holdings.rewrite(held, changes)
         return done
+
+
+def _is_silent(uow: UnitOfWork, profile: CustomerProfile, end: datetime) -> bool:
+    """Whether nothing was heard of somebody since then, and no row says that they were approached or are served."""
+    if (profile.last_interaction_at or profile.created_at) > end or profile.updated_at > end:
+        return False
+    thread = uow.conversations.latest_of(profile.phone)
+    if thread is not None and thread.status is not ConversationStatus.RESOLVED:
+        return False
+    return not any(uow.holdings.of(table, (profile.phone,), limit=1) for table in ("carts", *_CONTACTS))
+
+
+def _files_of(over: list[Held]) -> list[str]:
+    """The files of messages whose words go."""
+    contents = (held.values["content"] for held in over)
+    return [name for content in contents if isinstance(content, Mapping) for name in kept_names(content)]
 
 
 def _before(left: Callable[[Mapping[str, Any], datetime], Change], end: datetime, row: Mapping[str, Any]) -> Change:

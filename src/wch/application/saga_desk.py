@@ -1,15 +1,17 @@
 """The saga desk: what an operator sees of a saga, and may do with one that is parked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
+from wch.application.order_facts import of_placement
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.document import JsonObject
 from wch.domain.errors import NotFoundError
+from wch.domain.placement import PLACEMENT
 from wch.domain.saga import Saga, SagaState
 
 
@@ -19,6 +21,7 @@ class SagaDesk:
 
     database: Database
     clock: Clock
+    tell: Callable[[object], None]
 
     async def listed(
         self,
@@ -59,7 +62,7 @@ class SagaDesk:
             ConflictError: it is not parked, or the action is not open for it; the second of two hears this.
         """
 
-        def work(uow: UnitOfWork) -> Saga:
+        def work(uow: UnitOfWork) -> tuple[Saga, Saga]:
             now = self.clock.now()
             saga = uow.sagas.get(saga_id, lock=True)
             if saga is None:
@@ -76,9 +79,12 @@ class SagaDesk:
             uow.audit.add(
                 AuditEntry(at=now, actor=by, action=f"saga.{action}", object=f"saga:{saga_id}", reason=reason)
             )
-            return resumed
+            return saga, resumed
 
-        return await self.database.transact(work)
+        before, after = await self.database.transact(work)
+        for fact in of_placement(before, after) if after.saga_type == PLACEMENT else ():
+            self.tell(fact)
+        return after
 
     def _letter_answered(self, uow: UnitOfWork, saga_id: str, *, by: str, now: datetime) -> None:
         """The dead letter that called the operator is answered by this."""

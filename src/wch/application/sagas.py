@@ -2,19 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 import attrs
 
-from wch.application.ports import Clock, Database, Ids, UnitOfWork
-from wch.domain.catalogue import ShopUnavailableError
+from wch.application.draws import unused
+from wch.application.facts import LeaseLost, StepEnded
+from wch.application.ports import Clock, Database, Ids, Tracer, UnitOfWork
 from wch.domain.dead_letter import DeadLetter, Hook
 from wch.domain.document import JsonObject
 from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
+from wch.domain.lease import Leasing
 from wch.domain.payment import PaymentUnavailableError
 from wch.domain.saga import Ev, Saga, SagaState
+from wch.domain.shop_error import ShopUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +48,10 @@ class Waiting(WchError):  # noqa: N818 - not a fault: the step says when to look
 
 
 class StepRefusedError(WchError):
-    """The step will not work, for the reason in `code`."""
+    """The step will not work, for the reason in `code`; `noted` is what the end must know of it, in `context.noted`."""
 
     code: str
+    noted: JsonObject | None = None
 
 
 class StepParkedError(WchError):
@@ -93,6 +97,7 @@ class Definition:
         lock: takes the rows that come before a saga's in the order of locks.
         undone: what is written with the last undoing, such as telling the customer.
         open_to_operator: what a person may do when it is parked past the pivot.
+        facts: what observers hear when it has moved from one of its states to another.
     """
 
     saga_type: str
@@ -101,6 +106,7 @@ class Definition:
     lock: Callable[[UnitOfWork, Saga, datetime], None]
     undone: Then
     open_to_operator: Callable[[Saga], tuple[str, ...]] = lambda _saga: PAST_PIVOT
+    facts: Callable[[Saga, Saga], Iterable[object]] = lambda _before, _after: ()
 
 
 @attrs.frozen(kw_only=True)
@@ -114,6 +120,9 @@ class SagaRunner:
     ids: Ids
     definitions: Mapping[str, Definition]
     failpoints: Callable[[str], None]
+    leasing: Leasing
+    tracer: Tracer
+    tell: Callable[[object], None]
     most_at_once: int
 
     async def work(self) -> int:
@@ -126,43 +135,60 @@ class SagaRunner:
         now = self.clock.now()
         taken = []
         for saga in uow.sagas.take_due(now, limit=self.most_at_once):
-            leased = saga.leased(self.ids.token(), now=now)
-            uow.sagas.save(leased)
-            taken.append(leased)
+            leased = saga.leased(unused(self.ids.token, saga.has_had), now=now, term=self.leasing.term)
+            taken.append(_kept(uow, self._with_intent(leased, now)))
         return tuple(taken)
+
+    def _with_intent(self, saga: Saga, now: datetime) -> Saga:
+        """The saga with the intent of its next call, which is then no commit of its own."""
+        definition = self._definition_of(saga)
+        if definition is None or saga.state is not SagaState.RUNNING:
+            return saga
+        try:
+            step = _next(definition, saga)
+        except Exception:  # noqa: BLE001 - it fails where it is carried on: it must not stop the others here
+            return saga
+        return saga if step is None or step.call is None else saga.started(step.name, now=now, term=self.leasing.term)
 
     async def _carry(self, saga: Saga) -> None:
         """Step after step, until it ends, waits, is parked, or somebody else has it."""
         self.failpoints("saga.taken")
-        definition = self.definitions.get(saga.saga_type)
+        definition = self._definition_of(saga)
         following: Saga | None = saga
         try:
-            if definition is None or saga.context.get("version") != definition.version:
+            if definition is None:
                 await self._write(saga, lambda uow, held, now: self._park(uow, held, "unknown_version", None, (), now))
                 return
             while following is not None and following.is_open:
-                if following.state is SagaState.RUNNING:
-                    following = await self._forward(definition, following)
-                else:
-                    following = await self._back(definition, following)
+                following = await self._on(definition, following)
         except LeaseLostError:
             log.warning("saga lease lost", extra={"saga_id": saga.saga_id})
+            self.tell(LeaseLost(work=self.kind))
+
+    async def _on(self, definition: Definition, saga: Saga) -> Saga | None:
+        """One step forward or back."""
+        is_forward = saga.state is SagaState.RUNNING
+        step = _next(definition, saga) if is_forward else None
+        name = next(saga.to_undo(), "end") if not is_forward else "end" if step is None else step.name
+        with self.tracer.span("saga step", saga=saga.saga_type, step=name, way="forward" if is_forward else "back"):
+            return await (self._forward(definition, saga) if is_forward else self._back(definition, saga))
 
     async def _forward(self, definition: Definition, saga: Saga) -> Saga | None:
         """Do the next step; None when there is nothing more to do now."""
-        steps = definition.steps(saga)
-        step = next((one for one in steps if not saga.is_done(one.name)), None)
-        if step is None:
-            await self._write(saga, lambda uow, held, now: _kept(uow, held.completed(now=now)))
-            return None
-        if step.apply is not None:
+        step = _next(definition, saga)
+        if step is not None and step.apply is not None:
             return await self._apply(definition, saga, step)
-        begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now)))
+        if step is None or not saga.is_begun(step.name):
+            # Its intent is written with what came before it, unless somebody turned the saga in between.
+            return await self._write(saga, lambda uow, held, now: _kept(uow, self._onwards(definition, held, now)))
+        begun = saga
         self.failpoints("saga.started")
+        since = self.clock.boot()
         try:
             async with asyncio.timeout(step.limit.total_seconds()):
                 result = await _call_of(step)(begun)
         except Waiting as waiting:
+            self._tell_of(saga, step, "waiting", since)
             until, because, after = waiting.until, waiting.because, waiting.then
             await self._write(
                 begun,
@@ -173,35 +199,41 @@ class SagaRunner:
             )
             return None
         except Exception as error:  # noqa: BLE001 - whatever a step raises decides what follows
+            self._tell_of(saga, step, "failed", since)
             return await self._failed(definition, begun, step, error)
+        self._tell_of(saga, step, "done", since)
         self.failpoints("saga.after_call")
         done = await self._write(
             begun,
-            lambda uow, held, now: _kept(uow, _after(step.then, uow, held.done(step.name, result, now=now), now)),
+            lambda uow, held, now: _kept(
+                uow, self._onwards(definition, _after(step.then, uow, held.done(step.name, result, now=now), now), now)
+            ),
             lock=None if step.then is None else definition.lock,
         )
         self.failpoints("saga.done")
         return done
 
     async def _apply(self, definition: Definition, saga: Saga, step: Step) -> Saga | None:
-        """A step that is one transaction: its effects, its log and, if it is the last, the end, together."""
+        """A step that is one transaction: its effects, its log and what follows in it, together."""
 
         def change(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
-            begun = held.started(step.name, now=now)
+            begun = held.started(step.name, now=now, term=self.leasing.term)
             result = step.apply(uow, begun, now) if step.apply is not None else {}
-            done = begun.done(step.name, result, now=now)
-            if all(done.is_done(one.name) for one in definition.steps(done)):
-                done = done.completed(now=now)
-            return _kept(uow, done)
+            return _kept(uow, self._onwards(definition, begun.done(step.name, result, now=now), now))
 
+        since = self.clock.boot()
         try:
             done = await self._write(saga, change, lock=definition.lock)
         except (LeaseLostError, StoreUnavailableError):
             # Nothing was written, and it says nothing about the step: whoever takes it next tries again.
             raise
         except Exception as error:  # noqa: BLE001 - as above
-            begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now)))
+            self._tell_of(saga, step, "failed", since)
+            begun = await self._write(
+                saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now, term=self.leasing.term))
+            )
             return await self._failed(definition, begun, step, error)
+        self._tell_of(saga, step, "done", since)
         self.failpoints("saga.closed")
         return done
 
@@ -239,7 +271,8 @@ class SagaRunner:
 
         def turn(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
             refused = held.refused(step.name, code, now=now)
-            return _kept(uow, refused.turned_back(now=now, reason=code))
+            noted = error.noted if isinstance(error, StepRefusedError) else None
+            return _kept(uow, refused.turned_back(now=now, reason=code, noted=noted))
 
         return await self._write(saga, turn)
 
@@ -254,16 +287,25 @@ class SagaRunner:
         step = next((one for one in definition.steps(saga) if one.name == name), None)
         if step is None or step.undo is None:
             return await self._write(saga, lambda uow, held, now: _kept(uow, held.undone(name, now=now)))
-        begun = await self._write(saga, lambda uow, held, now: _kept(uow, held.undoing(name, now=now)))
+        begun = await self._write(
+            saga, lambda uow, held, now: _kept(uow, held.undoing(name, now=now, term=self.leasing.term))
+        )
+        since = self.clock.boot()
         try:
             self.failpoints("saga.undo_call")
             async with asyncio.timeout(step.limit.total_seconds()):
                 result = await step.undo(begun)
         except Exception as error:  # noqa: BLE001 - as above
+            self._tell_of(saga, step, "undo_failed", since)
             return await self._undo_failed(begun, step, error)
+        self._tell_of(saga, step, "undone", since)
+        self.failpoints("saga.after_undo")
         done = await self._write(begun, lambda uow, held, now: _kept(uow, held.undone(name, now=now, result=result)))
         self.failpoints("saga.undone")
         return done
+
+    def _tell_of(self, saga: Saga, step: Step, result: str, since: float) -> None:
+        self.tell(StepEnded(saga_type=saga.saga_type, step=step.name, result=result, seconds=self.clock.boot() - since))
 
     async def _undo_failed(self, saga: Saga, step: Step, error: Exception) -> Saga | None:
         """Undoing did not work: again later, and parked after the last try."""
@@ -301,6 +343,20 @@ class SagaRunner:
         )
         return _kept(uow, saga.parked(reason, step, offered, now=now))
 
+    def _definition_of(self, saga: Saga) -> Definition | None:
+        """Its type's, if it is of the version that the saga was begun under."""
+        definition = self.definitions.get(saga.saga_type)
+        return definition if definition is not None and saga.context.get("version") == definition.version else None
+
+    def _onwards(self, definition: Definition, saga: Saga, now: datetime) -> Saga:
+        """The saga with what is written together with its last outcome: the intent of the next call, or its end."""
+        if saga.state is not SagaState.RUNNING:
+            return saga
+        step = _next(definition, saga)
+        if step is None:
+            return saga.completed(now=now)
+        return saga if step.apply is not None else saga.started(step.name, now=now, term=self.leasing.term)
+
     def _past_pivot(self, definition: Definition, saga: Saga) -> bool:
         return any(step.pivot and saga.is_done(step.name) for step in definition.steps(saga))
 
@@ -318,15 +374,19 @@ class SagaRunner:
         """
         token = saga.token or ""
 
-        def work(uow: UnitOfWork) -> Saga:
+        def work(uow: UnitOfWork) -> tuple[Saga, Saga]:
             if lock is not None:
                 lock(uow, saga, self.clock.now())
             current = uow.sagas.get(saga.saga_id, lock=True)
             if current is None:
                 raise LeaseLostError(saga_id=saga.saga_id)
-            return change(uow, current.held_by(token), self.clock.now())
+            return current, change(uow, current.held_by(token), self.clock.now())
 
-        return await self.database.transact(work)
+        before, after = await self.database.transact(work)
+        definition = self.definitions.get(after.saga_type)
+        for fact in () if definition is None else definition.facts(before, after):
+            self.tell(fact)
+        return after
 
 
 def signal(uow: UnitOfWork, saga_id: str, kind: str, facts: JsonObject, *, now: datetime) -> bool:
@@ -336,6 +396,11 @@ def signal(uow: UnitOfWork, saga_id: str, kind: str, facts: JsonObject, *, now: 
         return False
     uow.sagas.save(saga.signalled(kind, facts, now=now, leased=saga.lease_is_live(now=now)))
     return True
+
+
+def _next(definition: Definition, saga: Saga) -> Step | None:
+    """The first step that is not done."""
+    return next((one for one in definition.steps(saga) if not saga.is_done(one.name)), None)
 
 
 def _kept(uow: UnitOfWork, saga: Saga) -> Saga:

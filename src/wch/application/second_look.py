@@ -8,14 +8,16 @@ import attrs
 
 from wch.application.campaigns import campaign_of, plan_of, progress_of
 from wch.application.fanning_out import Targeting
+from wch.application.following import notice_of
+from wch.application.noticing import Noticing
 from wch.application.ports import Candidate, UnitOfWork
+from wch.application.reengaging import Reengaging, contact_id_of
 from wch.application.reminding import Reminding, contact_of
-from wch.application.stored_templates import stored
+from wch.application.stored_templates import still_usable
 from wch.domain.campaign import CampaignState, Progress
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended
 from wch.domain.message import Class, Message
-from wch.domain.message_template import Rendering
 from wch.domain.verdict import Kind, Verdict, decide
 
 PAUSED_RESTS = timedelta(seconds=60)
@@ -43,6 +45,8 @@ class SecondLook:
 
     targeting: Targeting
     reminding: Reminding
+    noticing: Noticing
+    reengaging: Reengaging
 
     def progress(self, uow: UnitOfWork, candidate: Candidate) -> Progress | None:
         """The state of the candidate's campaign, locked before anything else is; None when it is of none."""
@@ -55,9 +59,14 @@ class SecondLook:
     ) -> Look | None:
         """What is to become of this message now; None where nothing is asked again."""
         if progress is None:
-            if contact_of(row) is None:
+            if row.class_ is Class.NOTICE:
+                return self._notice(uow, row, profile, now=now)
+            if contact_of(row) is not None:
+                verdict = self.reminding.again(uow, row, profile, now=now)
+            elif contact_id_of(row) is not None:
+                verdict = self.reengaging.again(uow, row, profile, now=now)
+            else:
                 return None
-            verdict = self.reminding.again(uow, row, profile, now=now)
             decisive = verdict.decisive
             return _looked(row, verdict, "" if decisive is None else decisive.rule, now=now)
         if progress.state is CampaignState.CANCELLED:
@@ -65,21 +74,30 @@ class SecondLook:
         if progress.state is CampaignState.PAUSED:
             return Look(content=row.content, not_before=now + PAUSED_RESTS)
         plan = plan_of(uow, campaign_of(uow, row) or 0)
-        template: Any = row.content["body"].get("template", {})
-        known = stored(uow, str(template.get("name")), str(template.get("language", {}).get("code")))
-        usable = known is not None and known.may_be_sent
         origin: Any = row.content["origin"]
         facts = self.targeting.facts(
             uow,
             plan,
             profile,
-            Rendering(template=None) if usable else None,
+            still_usable(uow, row),
             now=now,
             ends_at=progress.ends_at,
             leaving_out=int(str(origin["ref"]).partition(":")[2]),
         )
-        verdict = decide(Kind.BROADCAST, facts, now=now)
+        # Where all sending is stopped the outbox tries one row a minute: that is not held here too.
+        verdict = decide(Kind.BROADCAST, attrs.evolve(facts, stopped=None), now=now)
         decisive = verdict.decisive
+        return _looked(row, verdict, "" if decisive is None else decisive.because, now=now)
+
+    def _notice(self, uow: UnitOfWork, row: Message, profile: CustomerProfile, *, now: datetime) -> Look | None:
+        """An order notice may be covered, over or refused by now; what a placement has to say is not asked about."""
+        notice = uow.notifications.get(notice_of(row) or 0)
+        if notice is None:
+            return None
+        verdict = self.noticing.again(uow, row, notice, profile, now=now)
+        decisive = verdict.decisive
+        if decisive is not None and decisive.rule == "life":
+            return None  # the outbox itself lets it expire
         return _looked(row, verdict, "" if decisive is None else decisive.because, now=now)
 
 

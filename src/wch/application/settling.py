@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import attrs
 
 from wch.application.failpoints import Failpoints
+from wch.application.following import sent_again
 from wch.application.outcomes import end, lock_customer, work_of
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import amended
 from wch.domain.errors import LeaseLostError, UndecodableError
-from wch.domain.lease import BACK_OFF, TERM, Work
+from wch.domain.lease import Leasing, Work
 from wch.domain.message import FOREIGN, Class, Message, MessageStatus
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,12 @@ class Settling:
     database: Database
     clock: Clock
     failpoints: Failpoints
+    leasing: Leasing
 
     async def sweep(self) -> int:
         """Leases that ran out are in doubt; what was long enough in doubt is settled."""
         now = self.clock.now()
-        done = await self._each(MessageStatus.SENDING, now - TERM, self._lost)
+        done = await self._each(MessageStatus.SENDING, now - self.leasing.term, self._lost)
         done += await self._each(MessageStatus.UNCONFIRMED, now - SETTLED_WITHIN, self._settle)
         self.failpoints("outbound.swept")
         return done
@@ -42,7 +44,7 @@ class Settling:
 
         def work(uow: UnitOfWork) -> None:
             now = self.clock.now()
-            if seen.attempts > len(BACK_OFF):
+            if self.leasing.is_used_up(seen.attempts):
                 self._lay_aside(uow, seen)
             else:
                 uow.messages.move(seen, seen.taken(MessageStatus.PENDING, now=now))
@@ -99,12 +101,13 @@ class Settling:
             uow.messages.save(attrs.evolve(row, content=amended(row.content, final=True)))
         elif row.content.get("resent"):
             end(uow, row.failed("unconfirmed_twice", now=now), now=now, reason=Reason.UNCONFIRMED_TWICE)
-        elif row.retry_count > len(BACK_OFF):
+        elif self.leasing.is_used_up(row.retry_count):
             end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
         else:
             # The attempts stay, so that a sender that wakes up late cannot pass for the next one.
             again = attrs.evolve(row, content=amended(row.content, resent=1))
             uow.messages.save(again.waiting_again("no echo came", now=now))
+            sent_again(uow, row, "no echo came", now=now)
         return 1
 
     def _lay_aside(self, uow: UnitOfWork, seen: Work) -> None:

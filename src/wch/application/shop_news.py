@@ -9,6 +9,7 @@ from enum import StrEnum
 import attrs
 
 from wch.application.bell import Bell
+from wch.application.claims import is_first
 from wch.application.digests import Digests
 from wch.application.ports import Clock, Database, ShopWebhooks, UnitOfWork
 from wch.domain.claim import Scope
@@ -99,8 +100,4 @@ class ShopNews:
 
     def _first(self, uow: UnitOfWork, text: str) -> bool:
         """Whether nobody claimed this before, under any of the secret keys; it is claimed now."""
-        now = self.clock.now()
-        present, *former = self.digests.all(text)
-        if any(uow.claims.is_claimed(key, Scope.WOOCOMMERCE, now=now) for key in former):
-            return False
-        return uow.claims.claim(present, Scope.WOOCOMMERCE, now=now, expires_at=now + HINT_TTL)
+        return is_first(uow, self.digests, text, Scope.WOOCOMMERCE, now=self.clock.now(), lives=HINT_TTL)

@@ -43,8 +43,11 @@ class Speaker:
     def number_of(self, conversation: Conversation) -> str:
         """The number that this customer writes to, else the first of the hub's."""
         known = conversation.context.get("number")
-        if isinstance(known, str):
-            return known
+        return known if isinstance(known, str) else self.first
+
+    @property
+    def first(self) -> str:
+        """The hub's first number."""
         return next((number for number in self.numbers if number != "*"), "")
 
     def say(
@@ -61,6 +64,8 @@ class Speaker:
         quotes: str | None = None,
         lives: timedelta | None = REPLY_LIVES,
         fallback: JsonObject | None = None,
+        file: JsonObject | None = None,
+        plain: Outgoing | None = None,
     ) -> tuple[Conversation, Message]:
         """Write one message that waits to leave, and count it in its thread.
 
@@ -76,6 +81,8 @@ class Speaker:
             quotes: the WhatsApp id of the message that it visibly answers.
             lives: how long it may wait to leave; None for ever.
             fallback: the template that goes out instead when the window is closed.
+            file: where the hub keeps the file that is sent, for one more upload.
+            plain: what goes out instead when WhatsApp refuses the template and the window is open.
 
         Returns:
             The thread, counted but not yet saved, and the row.
@@ -95,6 +102,8 @@ class Speaker:
                 now=now,
                 expires_at=None if lives is None else iso(now + lives),
                 fallback=fallback,
+                file=file,
+                plain=None if plain is None else self.codec.encode(plain),
             )
         )
         return conversation.counted(now=now), row

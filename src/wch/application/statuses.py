@@ -1,13 +1,14 @@
 """Statuses: what became of what was sent, in whatever order it is told."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import attrs
 
+from wch.application.causes import caused, ref_of
 from wch.application.consequences import follow
+from wch.application.following import follow_message
 from wch.application.ports import UnitOfWork
 from wch.application.tombstones import Tombstones
 from wch.domain.broadcast import SKIPS, RecipientStatus
@@ -16,7 +17,6 @@ from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError
 from wch.domain.inbound import StatusUpdate
 from wch.domain.message import FOREIGN, PROVIDER_STATUSES, RANK, Direction, Message, MessageStatus
-from wch.domain.notification import NotificationStatus
 from wch.domain.send_failure import classify
 
 _CALLBACK = re.compile(r"wch1\.([0-9a-z]{1,32})\.([0-9]{1,18})\.([0-9]{1,9})\Z")
@@ -159,9 +159,9 @@ def learn_id(uow: UnitOfWork, row: Message, wa_message_id: str, *, now: datetime
 
 def propagate(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
     """The cause of a message goes the message's way: the recipient, the notice."""
-    ref = _ref(row)
+    ref = ref_of(row)
     kind, _, number = ref.partition(":")
-    if kind == "reminder" and row.status is MessageStatus.FAILED:
+    if kind in {"reminder", "reengagement"} and row.status is MessageStatus.FAILED:
         _unsend(uow, row, ref)
         return
     if not number.isdigit():
@@ -176,38 +176,17 @@ def propagate(uow: UnitOfWork, row: Message, *, now: datetime) -> None:
                 RecipientStatus(row.status.value), wa_message_id=row.wa_message_id, at=row.sent_at or now
             )
             uow.recipients.save(moved)
-    elif kind == "notification":
-        notice = uow.notifications.get(int(number), lock=True)
-        if notice is not None and row.status.value in set(NotificationStatus) - {"pending"}:
-            followed = notice.followed(
-                NotificationStatus(row.status.value),
-                now=now,
-                wa_message_id=row.wa_message_id,
-                sent_at=row.sent_at,
-                delivered_at=row.delivered_at,
-                read_at=row.read_at,
-                error=row.error_message,
-            )
-            uow.notifications.save(followed)
+    else:
+        follow_message(uow, row, now=now)
 
 
 def _unsend(uow: UnitOfWork, row: Message, ref: str) -> None:
-    """A reminder that failed is no contact, unless another one of its cart left or may leave."""
-    contact = ref.rpartition(":")[0]
-    thread = () if row.conversation_id is None else uow.messages.thread(row.conversation_id, limit=200)
-    others = (
-        one
-        for one in thread
-        if one.id != row.id and one.status is not MessageStatus.FAILED and _ref(one).rpartition(":")[0] == contact
-    )
-    number = contact.partition(":")[2]
-    if not number.isdigit() or any(others):
+    """What failed is no contact, unless another reminder of its cart left or may leave."""
+    cause = ":".join(ref.split(":")[:2])
+    number = cause.partition(":")[2]
+    held = uow.reengagements.get(int(number), lock=True) if number.isdigit() else None
+    if held is None or held.sent_at is None or held.converted:
         return
-    held = uow.reengagements.get(int(number), lock=True)
-    if held is not None and held.sent_at is not None and not held.converted:
+    rows = caused(uow, held.customer_phone, cause, since=held.created_at)
+    if all(one.id == row.id or one.status is MessageStatus.FAILED for one in rows):
         uow.reengagements.save(held.unsent())
-
-
-def _ref(row: Message) -> str:
-    origin: Any = row.content.get("origin")
-    return str(origin.get("ref", "")) if isinstance(origin, Mapping) else ""

@@ -1,10 +1,20 @@
 """Stored templates: which of them fits a customer, and what its gaps are filled with."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from wch.application.ports import UnitOfWork
 from wch.domain.customer import CustomerProfile
-from wch.domain.message_template import MessageTemplate, option_of
+from wch.domain.message import Message
+from wch.domain.message_template import MessageTemplate, Rendering, option_of
+
+SYNCED = "templates.synced"
+"""The option that says when the account's templates were last fetched, or that it was tried."""
+
+
+def was_synced(uow: UnitOfWork) -> bool:
+    """Whether the account's templates were ever fetched whole: only then is one that is not stored not there."""
+    return "at" in (uow.options.get(SYNCED) or {})
 
 
 def stored(uow: UnitOfWork, name: str, language: str) -> MessageTemplate | None:
@@ -13,6 +23,13 @@ def stored(uow: UnitOfWork, name: str, language: str) -> MessageTemplate | None:
     if value is None:
         return None
     return MessageTemplate.of_json({"name": name, "language": language, **value})
+
+
+def still_usable(uow: UnitOfWork, row: Message) -> Rendering | None:
+    """That the template which a message was written with may still go; its words were frozen then. None: it may not."""
+    template: Any = row.content["body"].get("template", {})
+    known = stored(uow, str(template.get("name")), str(template.get("language", {}).get("code")))
+    return Rendering(template=None) if known is not None and known.may_be_sent else None
 
 
 def languages_of(uow: UnitOfWork, name: str) -> Mapping[str, MessageTemplate]:

@@ -1,7 +1,7 @@
 """Templates: fetched from the account, listed, shown as a customer would get them, and checked against their uses."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -11,44 +11,26 @@ from wch.application.alarms import alarm
 from wch.application.campaigns import all_of
 from wch.application.known_templates import WANTED
 from wch.application.ports import Clock, Database, TemplateSource, UnitOfWork
-from wch.application.stored_templates import fitting, languages_of, stored, values_of
+from wch.application.stored_templates import SYNCED, fitting, languages_of, stored, values_of
+from wch.application.template_findings import Lint, Saying, drift
+from wch.domain.audit import AuditEntry
 from wch.domain.campaign import CampaignState, Plan
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import NotFoundError
 from wch.domain.message_template import PREFIX, MessageTemplate, Rendering, TemplatesUnavailableError, option_of
 from wch.domain.moment import iso, of_iso
+from wch.domain.notification import LONGEST_TEMPLATE_NAME
 
 log = logging.getLogger(__name__)
 
-SYNCED = "templates.synced"
 AGAIN_AFTER = timedelta(minutes=1)
 """How soon an account that did not answer is asked again."""
 
-LONGEST_NOTICE_NAME = 100
 MOST_PAGES = 100
 LONGEST: Mapping[str, int] = {"HEADER": 60, "BODY": 1024, "FOOTER": 60}
 SAMPLE = {"customer_name": "Ana", "first_name": "Ana"}
 CAMPAIGNS = ("reminder", "back_in_stock", "price_drop", "loyalty_reward", "new_arrivals", "we_miss_you")
 """Uses whose templates are marketing; every other use is an order notice."""
-
-
-@attrs.frozen(kw_only=True)
-class Lint:
-    """One thing that is wrong with a template.
-
-    Attributes:
-        use: who sends it.
-        level: `error`, or `warning` for what is only unwise.
-        what: what is wrong.
-        way_out: what to do about it.
-    """
-
-    use: str
-    template: str
-    language: str
-    level: str
-    what: str
-    way_out: str
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +44,7 @@ class Templates:
         variables: what each use fills a template's body with, in order, where that is known.
         every: how often they are fetched.
         language: the shop's.
+        written: what the shop has written down of its templates; asked for when they are checked.
     """
 
     kind: ClassVar[str] = "templates"
@@ -74,6 +57,7 @@ class Templates:
     variables: Mapping[str, Sequence[str]]
     every: timedelta
     language: str
+    written: Callable[[], Sequence[JsonObject]]
 
     async def work(self) -> int:
         """Fetch them once a day, and when WhatsApp told of a change; where it cannot be done, again later."""
@@ -104,8 +88,11 @@ class Templates:
         synced = uow.options.get(SYNCED, lock=True) or document()
         uow.options.put(SYNCED, document(**{**synced, "tried_at": iso(now - self.every + AGAIN_AFTER)}))
 
-    async def sync(self) -> JsonObject:
+    async def sync(self, *, by: str | None = None) -> JsonObject:
         """Fetch all pages; one that is missing from a whole fetch is DELETED, one that breaks off changes what it saw.
+
+        Args:
+            by: who asked for it, for the audit log; None when it was due.
 
         Raises:
             TemplatesUnavailableError: there is no account to ask, or it did not answer.
@@ -123,7 +110,7 @@ class Templates:
             after = page.next
             if after is None:
                 break
-        gone = await self.database.transact(lambda uow: self._missing(uow, seen))
+        gone = await self.database.transact(lambda uow: self._missing(uow, seen, by))
         return {"seen": len(seen), "changed": changed, "deleted": gone}
 
     def _keep(self, uow: UnitOfWork, page: Sequence[JsonObject], seen: set[str]) -> int:
@@ -143,7 +130,7 @@ class Templates:
             seen.add(option)
         return changed
 
-    def _missing(self, uow: UnitOfWork, seen: set[str]) -> int:
+    def _missing(self, uow: UnitOfWork, seen: set[str], by: str | None) -> int:
         gone = 0
         after = PREFIX
         while page := uow.options.named(PREFIX, after=after, limit=200):
@@ -154,6 +141,8 @@ class Templates:
                     gone += 1
         now = self.clock.now()
         uow.options.put(SYNCED, document(at=iso(now), tried_at=iso(now), seen=len(seen)))
+        if by is not None:
+            uow.audit.add(AuditEntry(at=now, actor=by, action="template.sync"))
         return gone
 
     async def listed(self) -> Sequence[MessageTemplate]:
@@ -204,24 +193,27 @@ class Templates:
             for campaign in all_of(uow):
                 if campaign.progress.state in {CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.PAUSED}:
                     found += self._lint_plan(uow, campaign.plan)
-            return found
+            return [*found, *drift(uow, written)]
 
+        written = self.written()
         return await self.database.read(look)
 
     def _lint_use(self, uow: UnitOfWork, use: str, name: str) -> list[Lint]:
         known = languages_of(uow, name)
-        say = _Saying(use=use, template=name)
+        say = Saying(use=use, template=name)
         is_campaign = use.startswith(CAMPAIGNS)
-        if len(name) > LONGEST_NOTICE_NAME and not is_campaign:
-            say.error("*", f"the name has {len(name)} characters", f"notices keep {LONGEST_NOTICE_NAME}: rename it")
+        if len(name) > LONGEST_TEMPLATE_NAME and not is_campaign:
+            say.error("*", f"the name has {len(name)} characters", f"notices keep {LONGEST_TEMPLATE_NAME}: rename it")
         if not known:
             say.error("*", "it is not known", "have it approved, then run `wch templates sync`")
+        elif fitting(known, self.language, self.language) is None and any(one.may_be_sent for one in known.values()):
+            say.error(self.language, "no approved form fits the shop's language", "have one approved in it")
         for language, template in sorted(known.items()):
             self._lint_one(say, language, template, is_campaign=is_campaign)
             wanted = self.variables.get(use)
             if wanted is not None:
                 gaps = template.gaps("BODY")
-                fits = set(gaps) <= set(wanted) if template.parameter_format == "NAMED" else len(gaps) == len(wanted)
+                fits = set(gaps) <= set(wanted) if template.parameter_format == "NAMED" else len(gaps) <= len(wanted)
                 if not fits:
                     say.error(
                         language,
@@ -233,7 +225,7 @@ class Templates:
     def _lint_plan(self, uow: UnitOfWork, plan: Plan) -> list[Lint]:
         name = str(plan.template["name"])
         known = languages_of(uow, name)
-        say = _Saying(use=f"campaign:{plan.id}", template=name)
+        say = Saying(use=f"campaign:{plan.id}", template=name)
         if fitting(known, self.language, self.language) is None:
             say.error(self.language, "no approved form fits the shop's language", "have one approved, or plan another")
         hashes: Mapping[str, str] = plan.template.get("hashes", {})
@@ -249,7 +241,7 @@ class Templates:
                 say.warning(language, f"{', '.join(bare)} has no fallback", "customers without a value are skipped")
         return say.found
 
-    def _lint_one(self, say: "_Saying", language: str, template: MessageTemplate, *, is_campaign: bool) -> None:
+    def _lint_one(self, say: "Saying", language: str, template: MessageTemplate, *, is_campaign: bool) -> None:
         """What is asked of every template."""
         if not template.may_be_sent:
             why = f": {template.reason}" if template.reason else ""
@@ -262,26 +254,6 @@ class Templates:
             text = str(template.component(kind).get("text", ""))
             if len(text) > most:
                 say.error(language, f"its {kind.lower()} has {len(text)} characters", f"WhatsApp takes {most}")
-
-
-class _Saying:
-    """Findings about one use."""
-
-    def __init__(self, *, use: str, template: str) -> None:
-        self.use = use
-        self.template = template
-        self.found: list[Lint] = []
-
-    def error(self, language: str, what: str, way_out: str) -> None:
-        self._add(language, "error", what, way_out)
-
-    def warning(self, language: str, what: str, way_out: str) -> None:
-        self._add(language, "warning", what, way_out)
-
-    def _add(self, language: str, level: str, what: str, way_out: str) -> None:
-        self.found.append(
-            Lint(use=self.use, template=self.template, language=language, level=level, what=what, way_out=way_out)
-        )
 
 
 def _has_a_way_out(template: MessageTemplate) -> bool:

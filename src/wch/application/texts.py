@@ -176,6 +176,14 @@ class Texts:
         return f"{_ISOLATE}{value}{_ISOLATE_END}"
 
 
+def spoken(language: str) -> str:
+    """The language that we have texts in for this one: itself, another form of it (`pt_PT`: `pt_BR`), else English."""
+    if language in LANGUAGES:
+        return language
+    base = language.replace("-", "_").partition("_")[0]
+    return next((one for one in LANGUAGES if one.partition("_")[0] == base), LANGUAGES[0])
+
+
 def _is_foreign(value: str) -> bool:
     """Whether a run would turn an Arabic sentence round: Latin letters, or digits joined by signs."""
     kinds = {unicodedata.bidirectional(sign) for sign in value}
@@ -213,6 +221,7 @@ def choose_language(
     current: str | None,
     customer: str,
     default: str,
+    served: Collection[str] = LANGUAGES,
 ) -> str:
     """The language to answer in.
 
@@ -223,11 +232,14 @@ def choose_language(
         current: the language of the conversation so far.
         customer: the customer's key, whose country speaks before any word matched.
         default: the hub's own language.
+        served: those that the shop speaks; no other is answered in.
     """
-    known = current if current in LANGUAGES else None
-    home = language_of_number(customer) or (default if default in LANGUAGES else LANGUAGES[0])
-    if chosen in LANGUAGES and chosen is not None:
+    known = current if current in served else None
+    area = language_of_number(customer)
+    home = area if area is not None and area in served else (default if default in LANGUAGES else LANGUAGES[0])
+    if chosen in served and chosen is not None:
         return chosen
+    matched = [language for language in matched if language in served]
     if not matched or known in matched:
         return known or home
     if len(matched) == 1:

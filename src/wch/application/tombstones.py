@@ -31,6 +31,10 @@ class Tombstones:
         if profile is not None and (profile.is_out or profile.notification_opt_out):
             uow.options.put(OUT + digest, document(marketing=profile.is_out, notices=profile.notification_opt_out))
 
+    def names(self, key: str) -> Iterable[str]:
+        """The options in which something about this key may stand."""
+        return [prefix + digest for digest in self.digests.all(key) for prefix in (ERASED, OUT)]
+
     def of(self, uow: UnitOfWork, key: str) -> JsonObject | None:
         """The tombstone of this key, under whichever secret key it was made."""
         return self._first(uow, ERASED, key)

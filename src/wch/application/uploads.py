@@ -39,25 +39,36 @@ class Line:
     source: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Upload:
-    """A list that was read.
+    """A list that may be read: line by line, so that no list is ever held as one.
 
     Attributes:
-        bad: numbers of lines that name nobody; they are listed, never stored.
+        body: the file.
+        bad: numbers of lines that name nobody, as far as it was read; they are listed, never stored.
         erased: numbers of lines whose people were erased; known once it was written.
         country: of numbers without one.
     """
 
-    lines: tuple[Line, ...]
-    bad: tuple[int, ...]
+    body: bytes = attrs.field(repr=False)
     country: str
-    erased: tuple[int, ...] = ()
+    bad: list[int] = attrs.field(factory=list)
+    erased: list[int] = attrs.field(factory=list)
 
     def pages(self, size: int) -> Iterator[Sequence[Line]]:
-        """So many lines at a time."""
-        for start in range(0, len(self.lines), size):
-            yield self.lines[start : start + size]
+        """So many lines at a time, each read when it is asked for."""
+        page: list[Line] = []
+        for number, row in enumerate(_rows(self.body), start=2):
+            line = _line(number, row, self.country)
+            if line is None:
+                self.bad.append(number)
+                continue
+            page.append(line)
+            if len(page) == size:
+                yield page
+                page = []
+        if page:
+            yield page
 
     def into(
         self,
@@ -100,7 +111,7 @@ class Upload:
 
 
 def read_upload(body: bytes, *, country: str) -> Upload:
-    """Read a CSV with a header: `phone`, and if known `name`, `opted_in_at` and `source`.
+    """Look through a CSV with a header: `phone`, and if known `name`, `opted_in_at` and `source`.
 
     Raises:
         CampaignError: it is too large, not UTF-8, or has no column `phone`.
@@ -108,24 +119,23 @@ def read_upload(body: bytes, *, country: str) -> Upload:
     if len(body) > MOST_BYTES:
         raise CampaignError("The list is larger than 20 MB; split it.")
     try:
-        text = body.decode("utf-8-sig")
+        rows = _rows(body)
+        if "phone" not in (rows.fieldnames or ()):
+            raise CampaignError("The list needs a header with a column `phone`.")
+        count = sum(1 for _ in rows)
     except UnicodeDecodeError:
         raise CampaignError("The list is not UTF-8; save it so and upload it again.") from None
-    head = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
-    if "phone" not in (rows.fieldnames or ()):
-        raise CampaignError("The list needs a header with a column `phone`.")
-    lines: list[Line] = []
-    bad: list[int] = []
-    for number, row in enumerate(rows, start=2):
-        if number > MOST_LINES + 1:
-            raise CampaignError(f"The list has more than {MOST_LINES} lines; split it.")
-        line = _line(number, row, country)
-        if line is None:
-            bad.append(number)
-        else:
-            lines.append(line)
-    return Upload(lines=tuple(lines), bad=tuple(bad), country=country)
+    if count > MOST_LINES:
+        raise CampaignError(f"The list has more than {MOST_LINES} lines; split it.")
+    return Upload(body=body, country=country)
+
+
+def _rows(body: bytes) -> "csv.DictReader[str]":
+    """The lines behind the header, with commas or semicolons between, whichever the header has more of."""
+    text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline="")
+    head = text.readline()
+    text.seek(0)
+    return csv.DictReader(text, delimiter=";" if head.count(";") > head.count(",") else ",")
 
 
 def _line(number: int, row: dict[str, str | None], country: str) -> Line | None:

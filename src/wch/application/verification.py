@@ -61,24 +61,26 @@ class Verification:
 
     async def run(self) -> Mapping[str, Any]:
         """`{"ok", "checks": [{"name", "ok", "detail", "counts"}]}`."""
-        checks = await self.database.read(
-            lambda uow: [
-                self._conservation(uow),
-                self._words(uow),
+
+        def work(uow: UnitOfWork) -> list[dict[str, Any]]:
+            states = uow.census.states()
+            return [
+                self._conservation(states),
+                self._words(uow, states),
                 self._found("counters", uow.census.miscounted(), "every conversation counts its own messages"),
                 self._found("dangling", uow.census.dangling(), "every row points to something that is there"),
                 self._carts(uow),
                 self._placements(uow),
             ]
-        )
+
+        checks = await self.database.read(work)
         return {"ok": all(check["ok"] for check in checks), "checks": checks}
 
-    def _conservation(self, uow: UnitOfWork) -> dict[str, Any]:
+    def _conservation(self, states: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
         """Accepted = done + waiting + leased + dead-lettered, for every message there ever was.
 
         The other kinds of work are counted beside it, under `<table>.<where>`.
         """
-        states = uow.census.states()
         counts: dict[str, int] = {}
         lost: list[str] = []
         for table, stands in STANDS.items():
@@ -93,11 +95,11 @@ class Verification:
         detail = "; ".join(lost) or "accepted = done + waiting + leased + dead"
         return {"name": "conservation", "ok": not lost, "detail": detail, "counts": counts}
 
-    def _words(self, uow: UnitOfWork) -> dict[str, Any]:
+    def _words(self, uow: UnitOfWork, states: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
         """Every state is a word that somebody reads."""
         findings = list(uow.census.unknown_words())
         known = {f"inbound:{word}" for word in INBOUND} | {f"outbound:{word}" for word in OUTBOUND}
-        for table, words in uow.census.states().items():
+        for table, words in states.items():
             expected = known if table == "messages" else set(WORDS.get(table, ()))
             findings += [
                 Finding(table=table, row="-", what=f"{rows} rows say {word}")

@@ -27,7 +27,7 @@ class Watching:
         return await self.database.read(work)
 
 
-def _seen(uow: UnitOfWork, topic: str) -> object:
+def _seen(uow: UnitOfWork, topic: str) -> object:  # noqa: PLR0911 - a list of topics
     kind, _, key = topic.partition(":")
     if kind == "inbox" and not key:
         return [
@@ -44,6 +44,9 @@ def _seen(uow: UnitOfWork, topic: str) -> object:
     if kind == "saga" and key:
         saga = uow.sagas.get(key)
         return None if saga is None else (saga.state, len(saga.log))
+    if kind == "campaign" and key.isdecimal() and len(key) < len(str(2**63)):
+        progress = uow.options.get(f"campaign.{key}.state")
+        return None if progress is None else (progress.get("rev"), sorted(uow.recipients.counts(int(key)).items()))
     if kind == "breakers" and not key:
         return [(one.service, one.state, one.failures) for one in uow.breakers.listed()]
     return None

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import attrs
 
 from wch.application.bell import Bell
 from wch.application.faults import fault
-from wch.application.ports import Clock, Database, Ids
+from wch.application.ports import Clock, Database, Ids, UnitOfWork
 from wch.domain.document import document
 from wch.domain.errors import NotFoundError, StoreUnavailableError
-from wch.domain.moment import iso
+from wch.domain.moment import iso, of_iso
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,21 @@ LISTENING = frozenset({"inbound", "outbound", "sagas", "notifications"})
 """The kinds of work that somebody may wait for: they are looked at when the bell rings, the others in turn."""
 
 HEARTBEAT_SECONDS = 20.0
+ALIVE_WITHIN = timedelta(seconds=60)
+"""Three heartbeats: a worker that was not heard for so long is not counted on."""
+
 MOST_PASSES = 10_000
 """After so many passes draining gives up: something makes work faster than it is done."""
+
+
+def alive(uow: UnitOfWork, now: datetime, *, within: timedelta = ALIVE_WITHIN) -> list[str]:
+    """The workers that were heard of late, over all processes on the database."""
+    found = []
+    for name, beat in uow.options.named(HEARTBEAT):
+        at = beat.get("at")
+        if isinstance(at, str) and of_iso(at) >= now - within:
+            found.append(name)
+    return found
 
 
 class Duty(Protocol):

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import attrs
 
+from wch.domain.audit import LONGEST_ROLE, Actor
 from wch.domain.document import JsonObject, document
 from wch.domain.errors import WchError
 from wch.domain.moment import iso, of_iso, utc_seconds
@@ -82,9 +83,10 @@ class ApiKey:
     used_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
 
     @property
-    def actor(self) -> str:
-        """How the audit log calls it."""
-        return f"key:{self.prefix}"
+    def actor(self) -> Actor:
+        """How the audit log calls it: its role is its scopes, or how many where they are too long for a word."""
+        scopes = " ".join(self.scopes)
+        return Actor(f"key:{self.prefix}", scopes if len(scopes) <= LONGEST_ROLE else f"{len(self.scopes)} scopes")
 
     def opens(self, *, now: datetime) -> bool:
         """Whether it is neither revoked nor over."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.outgoing import MediaKind, MessageLimitError
 
@@ -42,6 +43,13 @@ class AttachmentError(WchError):
     """A file could not be fetched or sent; `code` says why."""
 
     code: str
+
+
+def kept_names(content: JsonObject) -> tuple[str, ...]:
+    """The names under which the media store has files of a message with this content: received and sent ones."""
+    parts = (content.get("media"), content.get("file"))
+    found = (part.get("kept") for part in parts if isinstance(part, Mapping))
+    return tuple(name for name in found if isinstance(name, str) and name)
 
 
 @attrs.frozen(kw_only=True)

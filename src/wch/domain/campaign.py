@@ -149,6 +149,11 @@ class Progress:
     in_minute: int = 0
     log: tuple[JsonObject, ...] = ()
 
+    def state_at(self, moment: datetime) -> CampaignState:
+        """The state at an earlier moment, by the log."""
+        later = [entry for entry in self.log if "from" in entry and str(entry["at"]) > iso(moment)]
+        return CampaignState(later[0]["from"]) if later else self.state
+
     @classmethod
     def of_json(cls, value: JsonObject) -> Self:
         """What `to_json` wrote."""

@@ -316,10 +316,8 @@ class Cart:
             raise TransitionError(cart_id=self.id, status=self.status)
         return attrs.evolve(self, status=CartStatus.EXPIRED)
 
-    def ordered(self, order_id: int, revenue: Decimal, *, now: datetime) -> Self:
-        """The order is placed: recovered if a reminder went out for this name, else the next cart begins."""
-        if not self.was_reminded:
-            return self.renewed(now=now)
+    def recovered_by(self, order_id: int, revenue: Decimal, *, now: datetime) -> Self:
+        """A reminder brought this order."""
         return attrs.evolve(
             self,
             status=CartStatus.RECOVERED,
@@ -328,6 +326,17 @@ class Cart:
             recovered_revenue=min(revenue.quantize(_CENT, rounding=ROUND_HALF_UP), MOST_TOTAL),
             recovered_at=now,
             updated_at=max(self.updated_at, now),
+        )
+
+    def unrecovered(self) -> Self:
+        """The order stopped counting: the cart has ended, and its lines can be had back."""
+        return attrs.evolve(
+            self,
+            status=CartStatus.EXPIRED,
+            recovered=False,
+            recovered_order_id=None,
+            recovered_revenue=None,
+            recovered_at=None,
         )
 
 

@@ -85,6 +85,14 @@ class CircuitBreaker:
         probing = attrs.evolve(self, state=BreakerState.HALF_OPEN, updated_at=stamp)
         return probing, Permit(service=self.service, probe=stamp)
 
+    def shut_until(self, rule: BreakerRule, *, now: datetime) -> datetime | None:
+        """When the next probe may go; None when a call may be made now."""
+        if self.ask(rule, now=now)[1] is not None:
+            return None
+        if self.state is BreakerState.OPEN and self.opened_at is not None:
+            return self.opened_at + rule.timeout
+        return self.updated_at + rule.probe_lease
+
     def succeeded(self, permit: Permit, rule: BreakerRule, *, now: datetime) -> Self:
         """The call went well, or was refused for a reason that is not the service's fault."""
         if self.state is BreakerState.CLOSED:

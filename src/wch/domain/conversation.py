@@ -62,6 +62,7 @@ class Event(StrEnum):
     PAID = "paid"
     PAYMENT_FAILED = "payment_failed"
     ORDER_FAILED = "order_failed"
+    TOTAL_DIFFERS = "total_differs"
     PAYMENT_EXPIRED = "payment_expired"
     INACTIVE = "inactive"
     HANDOFF = "handoff"
@@ -123,6 +124,7 @@ def _table() -> Mapping[tuple[State, Event], Targets]:  # noqa: C901 - a table, 
         table[State.AWAITING_PAYMENT, event] = (State.CHECKOUT_PAYMENT,)
     for event in (Event.CANCEL, Event.ORDER_FAILED, Event.PAYMENT_EXPIRED):
         table[State.AWAITING_PAYMENT, event] = (State.CART_MANAGEMENT,)
+    table[State.AWAITING_PAYMENT, Event.TOTAL_DIFFERS] = (State.CHECKOUT_REVIEW,)
     table[State.AWAITING_PAYMENT, Event.HANDOFF] = (State.AWAITING_HUMAN,)
     table[State.AWAITING_PAYMENT, Event.RESOLVE] = (State.IDLE,)
     back = (*sorted(SHOPPING), State.AWAITING_PAYMENT, *steps)
@@ -138,6 +140,7 @@ SAGA_RESULTS = (
     Event.PAID,
     Event.PAYMENT_FAILED,
     Event.ORDER_FAILED,
+    Event.TOTAL_DIFFERS,
     Event.PAYMENT_EXPIRED,
 )
 """What a placement reports; in a person's hands it moves only the state to return to."""

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
@@ -15,6 +15,9 @@ MOST_SAVED_ADDRESSES = 10
 MOST_CONSENT_ENTRIES = 50
 MOST_TAGS = 50
 LONGEST_TAG = 50
+LOOKED_UP_EVERY = timedelta(days=30)
+"""How long the shop is not asked again whose number this is, unless an order tells of somebody new."""
+LONGEST_EMAIL = 255
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +27,7 @@ class CustomerProfile:
     Attributes:
         phone: the key: digits as WhatsApp gave them, or a surrogate beginning with `u`.
         wc_customer_id: the customer in the shop, when exactly one fits.
-        preferences: language, identity, consent log, holds, order figures, notes.
+        preferences: language, identity, consent log, holds, order figures, notes, what the shop said of the number.
         total_spent: a report figure, rounded to two places.
         opt_in_marketing: whether campaigns may be sent.
         notification_opt_out: whether order notices are refused too.
@@ -94,16 +97,20 @@ class CustomerProfile:
         return of_iso(told) if isinstance(told, str) else None
 
     def taken_over(self, *, now: datetime) -> Self:
-        """The number has another id and nobody said why: what was opted in lapses, what was opted out stays."""
+        """The number has another id and nobody said why: what was opted in lapses, what was opted out stays.
+
+        The shop's customer is not theirs until a person says that it is the same owner.
+        """
         identity = {**self.preferences.get("identity", {}), "new_owner_at": iso(now)}
         if not self.opt_in_marketing:
-            return self._preferring(now=now, identity=identity)
+            return attrs.evolve(self._preferring(now=now, identity=identity, shop=None), wc_customer_id=None)
         consent: Mapping[str, Any] = self.preferences.get("consent", {})
         entry = {"at": iso(now), "source": "new_owner", "purpose": "marketing", "from": consent.get("state")}
         lapsed = {name: fact for name, fact in consent.items() if name not in {"state", "in_before_block"}}
         lapsed["log"] = _logged(consent, entry)
         return attrs.evolve(
-            self._preferring(now=now, identity=identity, consent=lapsed),
+            self._preferring(now=now, identity=identity, consent=lapsed, shop=None),
+            wc_customer_id=None,
             opt_in_marketing=False,
             marketing_opted_at=None,
         )
@@ -112,6 +119,58 @@ class CustomerProfile:
         """A person knows that it is the same customer: addresses and orders are shown again."""
         identity = {name: fact for name, fact in self.preferences.get("identity", {}).items() if name != "new_owner_at"}
         return self._preferring(now=now, identity=identity)
+
+    @property
+    def shop_candidates(self) -> tuple[int, ...]:
+        """Shop customers with this number of whom nobody has said yet who it is; a person has to choose."""
+        return () if self.wc_customer_id is not None else tuple(self._shop.get("candidates", ()))
+
+    def may_be_linked(self, customer_id: int) -> bool:
+        """Whether this shop customer may be linked without a person: nobody is yet, and no person took this one away."""
+        is_free = self.wc_customer_id is None and self.new_owner_since is None
+        return is_free and customer_id not in self._shop.get("unlinked", ())
+
+    def shop_look_due(self, *, now: datetime) -> bool:
+        """Whether the shop is to be asked again whose number this is."""
+        if self.wc_customer_id is not None or self.new_owner_since is not None:
+            return False
+        looked_at = self._shop.get("looked_at")
+        return not isinstance(looked_at, str) or now >= of_iso(looked_at) + LOOKED_UP_EVERY
+
+    def looked_up(self, found: Mapping[int, str | None], *, now: datetime) -> Self:
+        """The shop said who has this number: exactly one is linked, of several a person has to choose.
+
+        Args:
+            found: the shop's customers and their e-mail addresses.
+            now: the moment.
+        """
+        free = [number for number in found if self.may_be_linked(number)]
+        told = {**self._shop, "looked_at": iso(now), "candidates": free if len(found) > 1 else []}
+        looked = self._preferring(now=now, shop=told)
+        if len(found) == 1 and free:
+            looked = attrs.evolve(looked, wc_customer_id=free[0])
+        email = found.get(looked.wc_customer_id or 0)
+        is_one = email is not None and email.count("@") == 1 and len(email) <= LONGEST_EMAIL
+        return attrs.evolve(looked, email=email) if looked.email is None and is_one else looked
+
+    def linked(self, customer_id: int, *, by: str, now: datetime) -> Self:
+        """A person says which customer of the shop this is."""
+        unlinked = [one for one in self._shop.get("unlinked", ()) if one != customer_id]
+        told = {**self._shop, "by": by, "candidates": [], "unlinked": unlinked}
+        return attrs.evolve(self._preferring(now=now, shop=told), wc_customer_id=customer_id)
+
+    def unlinked(self, *, by: str, now: datetime) -> Self:
+        """A person says that it is not this customer of the shop, who is never linked by itself again."""
+        if self.wc_customer_id is None:
+            return self
+        unlinked = [*self._shop.get("unlinked", ()), self.wc_customer_id]
+        told = {**self._shop, "by": by, "unlinked": sorted(set(unlinked))}
+        return attrs.evolve(self._preferring(now=now, shop=told), wc_customer_id=None)
+
+    @property
+    def _shop(self) -> Mapping[str, Any]:
+        told: Mapping[str, Any] = self.preferences.get("shop") or {}
+        return told
 
     def speaking(self, language: str, *, now: datetime) -> Self:
         """The customer chose this language."""

@@ -66,7 +66,7 @@ _SAGA_KEEPS = frozenset(
 
 def erasure_number(token: str) -> str:
     """A key that leads to nobody, for rows that stay for their figures; made of 32 hex digits of chance."""
-    return f"e{base64.b32encode(bytes.fromhex(token)).decode().lower()[:19]}"
+    return f"e{base64.b32encode(bytes.fromhex(token)).decode().lower().rstrip('=')[-19:]}"
 
 
 def is_erased(key: str) -> bool:

@@ -56,6 +56,10 @@ class UndecodableError(WchError):
     """A stored value cannot be read; the row is left as it is."""
 
 
+class AccountUnavailableError(WchError):
+    """WhatsApp does not say now how token and numbers stand; what is known of them stays."""
+
+
 class StoreUnavailableError(WchError):
     """The store did not answer in time; nothing is known to be written, asking again is safe."""
 
@@ -66,6 +70,10 @@ class StoreMisusedError(WchError):
 
 class SchemaError(WchError):
     """The database's schema is missing, unknown or newer than this program."""
+
+
+class SourceError(WchError):
+    """What is to be imported cannot be read."""
 
 
 class SettingsError(WchError):

@@ -194,3 +194,10 @@ class Delivery:
     """All events of one signed body, in the order of its arrays."""
 
     events: tuple[InboundEvent, ...]
+
+
+def person_of(event: InboundEvent) -> str | None:
+    """The key of the customer whom an event names, before anybody is looked up."""
+    if isinstance(event, InboundMessage | PreferenceChange):
+        return event.sender
+    return event.recipient if isinstance(event, StatusUpdate | Echo) else None

@@ -13,17 +13,40 @@ from wch.domain.moment import SECOND, utc_seconds
 TERM = timedelta(seconds=60)
 """How long a take is good for without being renewed."""
 
-RENEWED_EVERY = timedelta(seconds=20)
-"""How often a holder that is still at it renews."""
-
-GIVEN_UP_AFTER = timedelta(seconds=40)
-"""When a holder that could not renew stops by itself, well before others may take over."""
-
-CALL_WITHIN = timedelta(seconds=30)
-"""How old a take may be when the outside call is made; an older one is not called for."""
-
 BACK_OFF = (5, 30, 180, 900, 3600)
 """Seconds before the next attempt, by the attempts already made."""
+
+
+@attrs.frozen(kw_only=True)
+class Leasing:
+    """How long work is held and how it is tried again, as the settings say.
+
+    Attributes:
+        term: how long a take is good for without being renewed.
+        waits: seconds before each further attempt; one that is tried after the last of them has used up its attempts.
+    """
+
+    term: timedelta = TERM
+    waits: tuple[int, ...] = BACK_OFF
+
+    @property
+    def renewed_every(self) -> timedelta:
+        """How often a holder that is still at it renews."""
+        return self.term / 3
+
+    @property
+    def given_up_after(self) -> timedelta:
+        """When a holder that could not renew stops by itself, well before others may take over."""
+        return self.term * 2 / 3
+
+    @property
+    def call_within(self) -> timedelta:
+        """How old a take may be when the outside call is made; an older one is not called for."""
+        return self.term / 2
+
+    def is_used_up(self, attempts: int) -> bool:
+        """Whether so many takes were the last: one more than there are back-offs."""
+        return attempts > len(self.waits)
 
 
 def stamp_taken(now: datetime, stamp: datetime | None) -> datetime:
@@ -77,9 +100,9 @@ class Work:
             stamp=stamp_moved(now, self.stamp),
         )
 
-    def ran_out(self, *, now: datetime) -> bool:
+    def ran_out(self, *, now: datetime, term: timedelta = TERM) -> bool:
         """Whether the term of this take is over."""
-        return self.stamp is None or self.stamp + TERM <= now
+        return self.stamp is None or self.stamp + term <= now
 
     def is_due(self, *, now: datetime, waits: tuple[int, ...] = BACK_OFF) -> bool:
         """Whether the back-off after the attempts made is over."""

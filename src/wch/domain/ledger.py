@@ -40,13 +40,20 @@ class Capture:
 
 @attrs.frozen(kw_only=True)
 class RefundEntry:
-    """Money that goes back; `n` names its saga, `key` is the request's, so that asking twice is one refund."""
+    """Money that goes back; `n` names its saga, `key` is the request's, so that asking twice is one refund.
+
+    Attributes:
+        elsewhere: whether it went back another way, so that the gateway knows nothing of it.
+        at: when it had gone back.
+    """
 
     n: int
     key: str
     amount: Money
     state: RefundWord = RefundWord.PENDING
     payment_id: str | None = None
+    elsewhere: bool = False
+    at: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +90,8 @@ class Ledger:
                     amount=money_from_json(one["amount"]),
                     state=RefundWord(one["state"]),
                     payment_id=one.get("payment_id"),
+                    elsewhere=bool(one.get("elsewhere")),
+                    at=one.get("at"),
                 )
                 for one in money.get("refunds", ())
             ),
@@ -114,7 +123,7 @@ class Ledger:
         came = next((one.amount for one in self.captured if one.payment_id == payment_id), None)
         if came is None:
             raise NotFoundError(kind="payment", id=payment_id)
-        for refund in self._alive():
+        for refund in self.alive:
             if refund.payment_id == payment_id:
                 came -= refund.amount
         return came
@@ -123,8 +132,10 @@ class Ledger:
         """The refund that was asked for under this key."""
         return next((one for one in self.refunds if one.key == key), None)
 
-    def with_refund(self, key: str, amount: Money, *, payment_id: str | None) -> tuple[Self, RefundEntry]:
-        """A refund begins, once for its key; without a payment it is given by hand.
+    def with_refund(
+        self, key: str, amount: Money, *, payment_id: str | None, elsewhere: bool = False
+    ) -> tuple[Self, RefundEntry]:
+        """A refund begins, once for its key; without a payment it is given by hand, `elsewhere` it was given already.
 
         Raises:
             RefundRefusalError: more than is left, another currency, or nothing.
@@ -138,12 +149,20 @@ class Ledger:
             raise RefundRefusalError(code="not_positive")
         if amount > (self.by_hand if payment_id is None else self.left(payment_id)):
             raise RefundRefusalError(code="too_much")
-        entry = RefundEntry(n=len(self.refunds) + 1, key=key, amount=amount, payment_id=payment_id)
+        n = len(self.refunds) + 1
+        entry = RefundEntry(n=n, key=key, amount=amount, payment_id=payment_id, elsewhere=elsewhere)
         return attrs.evolve(self, refunds=(*self.refunds, entry)), entry
 
-    def moved(self, n: int, state: RefundWord) -> Self:
-        """A refund ended."""
-        refunds = tuple(attrs.evolve(one, state=state) if one.n == n else one for one in self.refunds)
+    def back_with(self, n: int) -> Money:
+        """What the gateway must have given back on the payment of this refund if it did, with all others that live."""
+        (payment_id,) = (one.payment_id for one in self.refunds if one.n == n)
+        given = (one.amount for one in self.alive if one.payment_id == payment_id and not one.elsewhere)
+        return Money.total(given, self.due.currency)
+
+    def moved(self, n: int, state: RefundWord, *, now: datetime) -> Self:
+        """A refund ended; the moment is kept of one that went back."""
+        at = iso(now) if state is RefundWord.DONE else None
+        refunds = tuple(attrs.evolve(one, state=state, at=at) if one.n == n else one for one in self.refunds)
         return attrs.evolve(self, refunds=refunds)
 
     @property
@@ -152,13 +171,15 @@ class Ledger:
         ids = [one.payment_id for one in self.captured]
         return len(set(ids)) == len(ids) and all(self.left(one).amount >= 0 for one in ids)
 
-    def _alive(self) -> tuple[RefundEntry, ...]:
+    @property
+    def alive(self) -> tuple[RefundEntry, ...]:
+        """The refunds that have not failed."""
         return tuple(one for one in self.refunds if one.state is not RefundWord.FAILED)
 
     @property
     def by_hand(self) -> Money:
         """What may still be given back of an order that was paid at the door."""
         left = self.due
-        for refund in self._alive():
+        for refund in self.alive:
             left -= refund.amount
         return left

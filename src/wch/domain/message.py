@@ -68,6 +68,9 @@ PRIORITY: Mapping[Class, int] = {Class.REPLY: 0, Class.NOTICE: 1, Class.CAMPAIGN
 FOREIGN = "foreign"
 """The type of a placeholder: a status came before anything that it could be about."""
 
+HISTORY = "history"
+"""By whom, in its origin, a message is that was said elsewhere: kept for people to read, it counts nowhere."""
+
 _TIMES: Mapping[MessageStatus, str] = {
     MessageStatus.SENT: "sent_at",
     MessageStatus.DELIVERED: "delivered_at",
@@ -187,9 +190,7 @@ class Message:
     @property
     def counts(self) -> bool:
         """Whether it is one of its conversation's `message_count`."""
-        origin: Any = self.content.get("origin")
-        by = origin.get("by") if isinstance(origin, Mapping) else None
-        return self.type != FOREIGN and by != "history"
+        return self.type != FOREIGN and not is_history(self.content)
 
     def handled(self, account: JsonObject, *, now: datetime) -> Self:
         """An inbound message whose answer, or reason for silence, is written with this."""
@@ -314,3 +315,9 @@ def _moment(word: object) -> datetime | None:
         return of_iso(word)
     except ValueError:
         return None
+
+
+def is_history(content: JsonObject) -> bool:
+    """Whether the content is that of a message said elsewhere."""
+    origin: Any = content.get("origin")
+    return isinstance(origin, Mapping) and origin.get("by") == HISTORY

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -12,6 +13,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def whole(moment: datetime) -> datetime:
     """The same moment in UTC, cut to the second it lies in."""
     return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of this IANA name."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 def of_unix(seconds: int) -> datetime:

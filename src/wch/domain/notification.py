@@ -1,5 +1,6 @@
 """An order notice: what one customer is told once about one order."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -7,7 +8,7 @@ from typing import Self
 import attrs
 
 from wch.domain.errors import TransitionError
-from wch.domain.lease import back_off
+from wch.domain.lease import BACK_OFF, back_off
 from wch.domain.moment import utc_seconds
 
 CONFIRMED = "order_confirmed"
@@ -18,6 +19,40 @@ STATUS_PREFIX = "status_"
 
 DELAY = timedelta(seconds=30)
 """How long a notice waits, so that a status that is taken back at once is never told."""
+
+COVERED_FOR = timedelta(minutes=10)
+"""A status that came so soon after the confirmation was told with it."""
+
+TOLD_ONCE_IN = timedelta(hours=24)
+"""A status that an order comes back to is told again after this time."""
+
+LONGEST_TEMPLATE_NAME = 100
+
+_DAY = timedelta(hours=24)
+_LIVES: Mapping[str, timedelta] = {
+    CONFIRMED: timedelta(hours=12),
+    SHIPPED: timedelta(hours=48),
+    DELIVERED: timedelta(hours=48),
+    REFUNDED: timedelta(hours=48),
+}
+_TOLD_AS_COVERED = frozenset({f"{STATUS_PREFIX}processing", f"{STATUS_PREFIX}pending"})
+
+
+def kind_of(notification_type: str) -> str:
+    """The type without its number: `shipped_2` is `shipped`."""
+    stem, _, number = notification_type.rpartition("_")
+    return stem if number.isdigit() and stem in {SHIPPED, REFUNDED} else notification_type
+
+
+def number_of(notification_type: str) -> int:
+    """Which parcel or refund a type is about: 1 for `shipped`, 2 for `shipped_2`."""
+    kind = kind_of(notification_type)
+    return 1 if kind == notification_type else int(notification_type.rpartition("_")[2])
+
+
+def numbered(kind: str, number: int) -> str:
+    """The type of the n-th parcel or refund."""
+    return kind if number == 1 else f"{kind}_{number}"
 
 
 class NotificationStatus(StrEnum):
@@ -42,6 +77,16 @@ RANK = {
     NotificationStatus.DELIVERED: 3,
     NotificationStatus.READ: 4,
 }
+
+
+_TOLD = frozenset(
+    {
+        NotificationStatus.SENT,
+        NotificationStatus.DELIVERED,
+        NotificationStatus.READ,
+        NotificationStatus.UNCONFIRMED,
+    }
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +114,35 @@ class Notification:
     created_at: datetime = attrs.field(validator=utc_seconds)
     updated_at: datetime = attrs.field(validator=utc_seconds)
 
+    @property
+    def kind(self) -> str:
+        """Its type without a number."""
+        return kind_of(self.notification_type)
+
+    @property
+    def number(self) -> int:
+        """Which parcel or refund it is about."""
+        return number_of(self.notification_type)
+
+    @property
+    def dies_at(self) -> datetime:
+        """When it is stale: 12 h for a confirmation, a day for a status, two for the rest."""
+        return self.created_at + _LIVES.get(self.kind, _DAY)
+
+    @property
+    def waits_for_morning(self) -> bool:
+        """Whether quiet hours hold it; a confirmation is wanted at once."""
+        return self.kind != CONFIRMED
+
+    def is_superseded(self, status: str) -> bool:
+        """Whether it tells a status that the order has left; parcels, refunds and arrivals stay true."""
+        return self.kind.startswith(STATUS_PREFIX) and self.kind.removeprefix(STATUS_PREFIX) != status
+
+    def is_covered_by(self, confirmation: "Notification") -> bool:
+        """Whether the confirmation, if it was told, has said this already."""
+        is_told = confirmation.status not in {NotificationStatus.SKIPPED, NotificationStatus.FAILED}
+        return is_told and self.kind in _TOLD_AS_COVERED and self.created_at - confirmation.created_at < COVERED_FOR
+
     def queued(self, *, template_name: str | None, now: datetime) -> Self:
         """Its message row is written in the same transaction."""
         self._must_be_pending()
@@ -79,22 +153,74 @@ class Notification:
         self._must_be_pending()
         return attrs.evolve(self, updated_at=until)
 
-    def retried(self, error: str, *, now: datetime) -> Self:
-        """It could not be prepared, or its message failed in a way that may pass; it waits and counts."""
-        if self.status not in {NotificationStatus.PENDING, NotificationStatus.QUEUED, NotificationStatus.FAILED}:
-            raise TransitionError(notification_id=self.id, status=self.status)
+    def retried(self, error: str, *, now: datetime, waits: tuple[int, ...] = BACK_OFF) -> Self:
+        """It could not be prepared; it waits and counts."""
+        self._must_be_pending()
         attempts = self.retry_count + 1
         return attrs.evolve(
             self,
             status=NotificationStatus.PENDING,
             retry_count=attempts,
             error_message=error,
-            updated_at=(now + back_off(attempts, self.id)).replace(microsecond=0),
+            updated_at=(now + back_off(attempts, self.id, waits)).replace(microsecond=0),
+        )
+
+    def resent(self, error: str | None, *, now: datetime) -> Self:
+        """Its message goes once more, as the same row or a new one: what became of the last one counts no longer."""
+        if self.status in {NotificationStatus.PENDING, NotificationStatus.SKIPPED}:
+            return self
+        return attrs.evolve(
+            self,
+            status=NotificationStatus.QUEUED,
+            retry_count=self.retry_count + 1,
+            error_message=error,
+            updated_at=max(self.updated_at, now),
+        )
+
+    def anew(self, *, now: datetime) -> Self:
+        """A person lets what was given up be prepared again, with no attempt made.
+
+        Raises:
+            TransitionError: it has not failed.
+        """
+        if self.status is not NotificationStatus.FAILED:
+            raise TransitionError(notification_id=self.id, status=self.status)
+        return attrs.evolve(self, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its message left for the customer, as far as anybody knows."""
+        return self.status in _TOLD
+
+    def once_more(self, *, now: datetime) -> Self:
+        """A person has the same told again: a row of its own, so that the first keeps what became of it.
+
+        Raises:
+            TransitionError: it was not told yet, or was given up.
+        """
+        if not self.is_told:
+            raise TransitionError(notification_id=self.id, status=self.status)
+        return type(self)(
+            order_id=self.order_id,
+            notification_type=self.notification_type,
+            customer_phone=self.customer_phone,
+            created_at=now,
+            updated_at=now,
         )
 
     def skipped(self, reason: str, *, now: datetime) -> Self:
         """Not told, for this reason: superseded, covered, optout, blocked, expired, disabled."""
         self._must_be_pending()
+        return attrs.evolve(self, status=NotificationStatus.SKIPPED, error_message=reason, updated_at=now)
+
+    def called_off(self, reason: str, *, now: datetime) -> Self:
+        """Its message was not sent after all, for one of the same reasons.
+
+        Raises:
+            TransitionError: it is not queued.
+        """
+        if self.status is not NotificationStatus.QUEUED:
+            raise TransitionError(notification_id=self.id, status=self.status)
         return attrs.evolve(self, status=NotificationStatus.SKIPPED, error_message=reason, updated_at=now)
 
     def failed(self, error: str, *, now: datetime) -> Self:

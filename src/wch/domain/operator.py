@@ -10,6 +10,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.audit import Actor
 from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import iso, of_iso, utc_seconds
@@ -87,6 +88,11 @@ class Operator:
     is_disabled: bool = False
     created_at: datetime = attrs.field(validator=utc_seconds)
     signed_in_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+
+    @property
+    def actor(self) -> Actor:
+        """How the audit log names them."""
+        return Actor(self.name, self.role.value)
 
     def may(self, right: Right) -> bool:
         """Whether the role has this right, and the person still has the role."""

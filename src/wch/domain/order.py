@@ -7,9 +7,10 @@ from enum import StrEnum
 import attrs
 
 from wch.domain.address import Address, address_to_json
-from wch.domain.catalogue import Buyer, Line, fingerprint, positive_id
+from wch.domain.catalogue import positive_id
 from wch.domain.moment import utc_seconds
 from wch.domain.money import Money, money_to_json
+from wch.domain.quote import Buyer, Line, fingerprint
 
 
 class OrderStatus(StrEnum):
@@ -65,11 +66,13 @@ class Order:
         number: as people say it.
         key: the idempotency key that made it, which leads back to its saga; None for a web order.
         status: where it stands.
+        own_status: the shop's own word, where it is none of ours, such as `ready-for-pickup`.
         currency: of all its amounts.
         total: what is asked for it.
         lines: what was bought.
         shipping: what the delivery costs.
         phone: who ordered.
+        customer_id: the shop's customer; None for a guest.
         paid_at: when the money came; None while it did not.
         refunded: what went back so far.
         tracking: its parcels.
@@ -86,11 +89,18 @@ class Order:
     lines: tuple[OrderLine, ...]
     shipping: Money
     phone: str
+    customer_id: int | None = None
     paid_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     refunded: Money
     tracking: tuple[Tracking, ...] = ()
+    own_status: str | None = None
     created_at: datetime = attrs.field(validator=utc_seconds)
     updated_at: datetime = attrs.field(validator=utc_seconds)
+
+    @property
+    def status_word(self) -> str:
+        """Where it stands, in the shop's own word where it has one that we do not know."""
+        return self.own_status or self.status.value
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +118,7 @@ class OrderDraft:
         note: the customer's words to the shop.
         language: of the customer.
         expected_total: what was shown; another total refuses the order.
+        differs: what an order of the shop's differed by from its quote before; part of what was shown.
     """
 
     customer: Buyer
@@ -120,6 +131,7 @@ class OrderDraft:
     note: str = ""
     language: str = "en"
     expected_total: Money
+    differs: Money | None = None
 
     def fingerprint(self) -> str:
         """The same for the same draft, however it came: tells a repeated call from a key used twice."""
@@ -138,6 +150,7 @@ class OrderDraft:
                 "note": self.note,
                 "language": self.language,
                 "expected_total": money_to_json(self.expected_total),
+                **({} if self.differs is None else {"differs": money_to_json(self.differs)}),
             }
         )
 
@@ -150,9 +163,13 @@ class Reservation:
     until: datetime = attrs.field(validator=utc_seconds)
 
 
+MOST_CUSTOMERS = 10
+"""So many customers with one number are told at most: from two on a person has to choose."""
+
+
 @attrs.frozen(kw_only=True)
 class ShopCustomer:
-    """A customer whom the shop knows."""
+    """A customer whom the shop knows by a number of its own."""
 
     id: int = attrs.field(validator=positive_id)
     name: str

@@ -1,7 +1,7 @@
 """What a customer has bought: one entry for each order, and figures that are always counted anew from them."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,7 @@ import attrs
 
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended
-from wch.domain.moment import iso
+from wch.domain.moment import iso, of_iso
 
 MOST_SPENT = Decimal("99999999.99")
 """What the column holds; the exact text stands beside it."""
@@ -35,6 +35,8 @@ class OrderSeen:
     Attributes:
         modified: when the shop last changed it; None: told from memory, so any entry that is there knows more.
         categories: of its products.
+        products: what was bought, products and variants by their numbers.
+        placement: the saga that placed it; None for an order that was made elsewhere.
     """
 
     id: int
@@ -45,6 +47,8 @@ class OrderSeen:
     refunded: Decimal = Decimal(0)
     currency: str
     categories: tuple[int, ...] = ()
+    products: tuple[int, ...] = ()
+    placement: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +59,8 @@ class Counting:
         home: the shop's currency; other orders count, but not as spending.
         statuses: an order counts while it is in one of these.
         silver: from which net spending a customer is called so; gold and platinum alike.
+        recovery_window: an order within is brought by the last reminder of its cart.
+        reengagement_window: an order within is credited to such a contact.
     """
 
     home: str
@@ -62,6 +68,8 @@ class Counting:
     silver: Decimal = Decimal(100)
     gold: Decimal = Decimal(500)
     platinum: Decimal = Decimal(1000)
+    recovery_window: timedelta = timedelta(days=7)
+    reengagement_window: timedelta = timedelta(days=30)
 
     def noted(self, profile: CustomerProfile, seen: OrderSeen, *, now: datetime) -> CustomerProfile:
         """The profile knowing this order; an event older than what is known changes nothing."""
@@ -78,6 +86,7 @@ class Counting:
             "refunded": str(seen.refunded),
             "currency": seen.currency,
             "categories": list(seen.categories) or (known or {}).get("categories", []),
+            "products": list(seen.products) or (known or {}).get("products", []),
         }
         if entry == known:
             return profile
@@ -85,8 +94,8 @@ class Counting:
 
     def counted(self, profile: CustomerProfile, orders: Mapping[str, Any], *, now: datetime) -> CustomerProfile:
         """The profile with these entries, and every figure counted anew from them."""
-        counting = [one for one in orders.values() if self._counts(one)]
-        spent = sum((_net(one) for one in counting if one["currency"] == self.home), Decimal(0))
+        counting = [one for one in orders.values() if self.counts(one)]
+        spent = sum((net_of(one) for one in counting if one["currency"] == self.home), Decimal(0))
         categories: dict[str, str] = {}
         for one in sorted(counting, key=lambda each: each["at"]):
             categories |= dict.fromkeys(map(str, one.get("categories", ())), one["at"][:10])
@@ -113,7 +122,8 @@ class Counting:
         steps = ((self.platinum, Segment.PLATINUM), (self.gold, Segment.GOLD), (self.silver, Segment.SILVER))
         return next((segment for least, segment in steps if spent >= least), Segment.BRONZE)
 
-    def _counts(self, entry: Mapping[str, Any]) -> bool:
+    def counts(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an order is one of those that figures are made of."""
         taken_back = Decimal(entry["refunded"]) >= Decimal(entry["total"]) > 0
         return entry["status"] in self.statuses and not taken_back
 
@@ -138,5 +148,12 @@ def known_orders(profile: CustomerProfile) -> Mapping[str, Any]:
     return entries if isinstance(entries, Mapping) else {}
 
 
-def _net(entry: Mapping[str, Any]) -> Decimal:
+def last_order_at(profile: CustomerProfile) -> datetime | None:
+    """When the latest order that counts was made; None without any."""
+    told = profile.preferences.get("stats", {}).get("last_order_at")
+    return of_iso(told) if isinstance(told, str) else None
+
+
+def net_of(entry: Mapping[str, Any]) -> Decimal:
+    """What is left of an order's total when what went back is taken off."""
     return max(Decimal(entry["total"]) - Decimal(entry["refunded"]), Decimal(0))

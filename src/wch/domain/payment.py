@@ -8,10 +8,12 @@ from typing import Self
 
 import attrs
 
+from wch.domain.address import Address
 from wch.domain.document import JsonObject
 from wch.domain.errors import WchError
 from wch.domain.moment import of_unix, unix, utc_seconds
 from wch.domain.money import Money
+from wch.domain.quote import Buyer
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _REFERENCE = re.compile(r"wch-([0-9a-z]{1,13})-([0-9a-z]{1,7})\Z")
@@ -75,12 +77,13 @@ class CancelOutcome(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """What a gateway says of one refund."""
+    """What a gateway says of one refund; `unclear` where it does not know refunds by our key."""
 
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    UNCLEAR = "unclear"
 
 
 class NotOfferedReason(StrEnum):
@@ -104,12 +107,27 @@ class OrderFacts:
         country: of the delivery, two letters; None when nothing ships.
         needs_shipping: whether any line ships.
         email: the buyer's, if one is known.
+        number_country: where the buyer's number is from, two letters; None when it cannot be told.
     """
 
     total: Money
     country: str | None
     needs_shipping: bool
     email: str | None = None
+    number_country: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Payer(Buyer):
+    """Who pays: the buyer, with what a gateway inside WhatsApp must know besides.
+
+    Attributes:
+        writes_to: the phone number id that answers them.
+        ships_to: where the goods go; None when nothing ships.
+    """
+
+    writes_to: str = ""
+    ships_to: Address | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -161,6 +179,7 @@ class PaymentState:
         amount: what was captured, or is asked for while nothing is.
         payment_id: names the capture; one id counts once.
         refunded: what went back so far.
+        refunding: what is on its way back, where the gateway tells the two apart.
         at: when the state began, by the gateway's clock.
     """
 
@@ -168,6 +187,7 @@ class PaymentState:
     amount: Money | None = None
     payment_id: str | None = None
     refunded: Money | None = None
+    refunding: Money | None = None
     at: datetime | None = attrs.field(default=None, validator=utc_seconds)
 
 

@@ -22,3 +22,19 @@ class ProductView:
     def covers(self, moment: datetime) -> bool:
         """Whether looking again at this moment is still the same view."""
         return moment < self.viewed_at + COUNTED_ONCE_IN
+
+
+@attrs.frozen(kw_only=True)
+class ViewTally:
+    """How often a product was looked at.
+
+    Attributes:
+        views: looks, those within an hour by one customer counted once.
+        customers: by how many people.
+        last_at: the latest of them.
+    """
+
+    product_id: int
+    views: int
+    customers: int
+    last_at: datetime

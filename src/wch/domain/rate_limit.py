@@ -99,7 +99,8 @@ class RateLimit:
 
     def admit(self, parts: Iterable[RateLimitWindow], *, now: datetime) -> Admission:
         """Whether one more may go on, given every part from `oldest` on, without an upper bound."""
-        counted = [part for part in parts if part.window_start >= self.oldest(now) and part.request_count]
+        oldest = self.oldest(now)
+        counted = [part for part in parts if part.window_start >= oldest and part.request_count]
         used = sum(part.request_count for part in counted)
         if used < self.most:
             return Admission(admitted=True, remaining=self.most - used - 1, retry_after=timedelta(0))

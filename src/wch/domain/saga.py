@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Self
 
 import attrs
@@ -92,9 +93,30 @@ class Saga:
         """The token of the last lease."""
         return next((entry.get("token") for entry in reversed(self.log) if entry["ev"] == Ev.LEASE), None)
 
+    def has_had(self, token: str) -> bool:
+        """Whether a lease of it had this token: a second one of the same would let the first holder write."""
+        return any(entry["ev"] == Ev.LEASE and entry.get("token") == token for entry in self.log)
+
+    @property
+    def customer(self) -> str | None:
+        """The key of the customer whom it is about."""
+        phone = self.context.get("customer", {}).get("phone")
+        return phone if isinstance(phone, str) else None
+
     def key(self, step: str, *, undo: bool = False) -> str:
         """The idempotency key of a step: stable over retries and restarts."""
         return f"{self.saga_id}:{step}:undo" if undo else f"{self.saga_id}:{step}"
+
+    def of_customer(self, phone: str, *, token: str, now: datetime) -> Self:
+        """The same saga of a customer whose key is another one now.
+
+        Whoever carries it on knows the old key: they lose it, and the next one begins where it stands.
+        """
+        context = {**self.context, "customer": {**self.context["customer"], "phone": phone}}
+        renamed = attrs.evolve(self, context=context)
+        if not self.lease_is_live(now=now):
+            return renamed
+        return renamed.leased(token, now=now, term=timedelta(0))
 
     def held_by(self, token: str) -> Self:
         """This saga, if the lease is still ours.
@@ -116,9 +138,8 @@ class Saga:
 
     def done(self, step: str, result: JsonObject | None, *, now: datetime) -> Self:
         """The outcome, committed after the call."""
-        logged = self._logged(Ev.DONE, step, now=now, next_look=self.updated_at, key=self.key(step))
-        results = {**self.results, step: dict(result or {})}
-        return attrs.evolve(logged, context={**self.context, "results": results})
+        context = self._with_result(step, result)
+        return self._logged(Ev.DONE, step, now=now, next_look=self.updated_at, context=context, key=self.key(step))
 
     def waiting(self, step: str, until: datetime, *, now: datetime, because: str) -> Self:
         """Nothing to do before this moment, or before a signal comes."""
@@ -133,17 +154,21 @@ class Saga:
         """The step will not work."""
         return self._logged(Ev.REFUSED, step, now=now, next_look=self.updated_at, error=error)
 
-    def turned_back(self, *, now: datetime, reason: str) -> Self:
+    def turned_back(self, *, now: datetime, reason: str, noted: JsonObject | None = None) -> Self:
         """Undo from here on, the step in doubt included.
+
+        Args:
+            now: the present.
+            reason: the word of what failed.
+            noted: what the end must know of it beside the word.
 
         Raises:
             TransitionError: it is not running.
         """
         if self.state is not SagaState.RUNNING:
             raise TransitionError(saga_id=self.saga_id, state=self.state)
-        return attrs.evolve(
-            self, state=SagaState.COMPENSATING, context={**self.context, "failure": reason}, updated_at=now
-        )
+        context = {**self.context, "failure": reason, **({} if noted is None else {"noted": noted})}
+        return attrs.evolve(self, state=SagaState.COMPENSATING, context=context, updated_at=now)
 
     def undoing(self, step: str, *, now: datetime, term: timedelta = TERM) -> Self:
         """The intent to undo, committed before the call."""
@@ -151,11 +176,9 @@ class Saga:
 
     def undone(self, step: str, *, now: datetime, result: JsonObject | None = None) -> Self:
         """The step's effect is gone; what undoing answered is kept under `<step>:undo`."""
-        logged = self._logged(Ev.UNDONE, step, now=now, next_look=self.updated_at, key=self.key(step, undo=True))
-        if not result:
-            return logged
-        results = {**self.results, f"{step}:undo": dict(result)}
-        return attrs.evolve(logged, context={**self.context, "results": results})
+        key = self.key(step, undo=True)
+        context = self._with_result(f"{step}:undo", result) if result else self.context
+        return self._logged(Ev.UNDONE, step, now=now, next_look=self.updated_at, context=context, key=key)
 
     def completed(self, *, now: datetime) -> Self:
         """Everything is done."""
@@ -205,7 +228,17 @@ class Saga:
 
     def is_done(self, step: str) -> bool:
         """Whether the step's outcome is in the log."""
-        return any(entry["ev"] == Ev.DONE and entry["step"] == step for entry in self.log)
+        return step in self._done
+
+    @cached_property
+    def _done(self) -> frozenset[str]:
+        """The steps whose outcome is in the log; asked for again and again."""
+        return frozenset(entry["step"] for entry in self.log if entry["ev"] == Ev.DONE)
+
+    def is_begun(self, step: str) -> bool:
+        """Whether the step's intent is the latest that was written, signals aside: its call may be made."""
+        last = next((entry for entry in reversed(self.log) if entry["ev"] != Ev.SIGNAL), None)
+        return last is not None and last["ev"] == Ev.START and last["step"] == step
 
     def tries(self, step: str, ev: Ev = Ev.START) -> int:
         """How often the step was begun, since an operator last let the saga go on."""
@@ -238,6 +271,23 @@ class Saga:
         found = next((entry for entry in reversed(self.log) if entry["ev"] == Ev.WAIT and entry["step"] == step), None)
         return None if found is None else of_iso(found["until"])
 
-    def _logged(self, ev: Ev, step: str | None, *, now: datetime, next_look: datetime, **more: Any) -> Self:
+    def _with_result(self, name: str, result: JsonObject | None) -> JsonObject:
+        return {**self.context, "results": {**self.results, name: dict(result or {})}}
+
+    def _logged(
+        self,
+        ev: Ev,
+        step: str | None,
+        *,
+        now: datetime,
+        next_look: datetime,
+        context: JsonObject | None = None,
+        **more: Any,
+    ) -> Self:
         entry = {"n": len(self.log) + 1, "ev": ev.value, "step": step, "at": iso(now), **more}
-        return attrs.evolve(self, log=(*self.log, entry), updated_at=next_look)
+        return attrs.evolve(
+            self,
+            context=self.context if context is None else context,
+            log=(*self.log, entry),
+            updated_at=next_look,
+        )

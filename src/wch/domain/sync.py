@@ -23,11 +23,12 @@ class SyncStatus(StrEnum):
 
 
 class EntityType(StrEnum):
-    """What is brought in step."""
+    """What is brought in step; a customer's id is that of the profile, every other one the shop's."""
 
     PRODUCT = "product"
     ORDER = "order"
     INVENTORY = "inventory"
+    CUSTOMER = "customer"
 
 
 class SyncAction(StrEnum):
@@ -44,7 +45,8 @@ class SyncTask:
 
     Attributes:
         attempts: takes since it was last armed.
-        error_message: the latest error, or `again` while a running row must be done once more.
+        error_message: the latest error, `again` while a running row must be done once more, or the result of a
+            completed one where nothing came of it, such as `erased`.
         processed_at: the stamp of the lease, then the moment it ended.
     """
 
@@ -71,14 +73,14 @@ class SyncTask:
             return attrs.evolve(self, error_message=AGAIN)
         return attrs.evolve(self, status=SyncStatus.PENDING, attempts=0, error_message=None, created_at=now)
 
-    def completed(self, *, now: datetime) -> Self:
-        """Done; a marked row waits once more instead."""
+    def completed(self, *, now: datetime, result: str | None = None) -> Self:
+        """Done, with a word for what came of it where that is nothing; a marked row waits once more instead."""
         again = self.error_message == AGAIN
         return attrs.evolve(
             self,
             status=SyncStatus.PENDING if again else SyncStatus.COMPLETED,
             attempts=0 if again else self.attempts,
-            error_message=None,
+            error_message=None if again else result,
             processed_at=stamp_moved(now, self.processed_at),
         )
 

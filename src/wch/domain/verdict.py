@@ -122,6 +122,7 @@ class Facts:
         out_of_notices: whether they refuse everything.
         needs_opt_in: whether silence is no consent here.
         subject: what became of the cause: its answer and the word for it.
+        subject_until: where the cause holds for a while only, when that is over.
         person: whether a person has the conversation.
         cooldown_until: WhatsApp held marketing back.
         held_back_here: whether it did so for this very campaign, for good.
@@ -137,6 +138,7 @@ class Facts:
         gaps: variables without a value.
         dies_at: when it has nothing to say any more.
         paced_until: when there is room for it.
+        paced_by: what there is no room in: `breaker`, `number`, `pair`, `tier`, or `not_before` of the message itself.
     """
 
     off: str | None = None
@@ -149,6 +151,7 @@ class Facts:
     out_of_notices: bool = False
     needs_opt_in: bool = True
     subject: tuple[Says, str] = (Says.ALLOW, "")
+    subject_until: datetime | None = None
     person: bool = False
     cooldown_until: datetime | None = None
     held_back_here: bool = False
@@ -164,6 +167,7 @@ class Facts:
     gaps: tuple[str, ...] = ()
     dies_at: datetime | None = None
     paced_until: datetime | None = None
+    paced_by: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -185,9 +189,14 @@ class Answer:
     facts: Mapping[str, Any] = attrs.field(factory=dict)
 
     def to_json(self) -> JsonObject:
-        """As traces and explanations have it."""
+        """As explanations have it."""
         told = {"rule": self.rule, "verdict": self.says.value, "because": self.because, "facts": dict(self.facts)}
         return told if self.until is None else {**told, "until": iso(self.until)}
+
+    def brief(self) -> JsonObject:
+        """As traces have it: a row holds two of them in 2 KiB, so what says nothing is left out."""
+        told = self.to_json()
+        return {name: value for name, value in told.items() if value not in ("", {})}
 
 
 @attrs.frozen(kw_only=True)
@@ -201,6 +210,10 @@ class Verdict:
         """`send`, `hold` or `refuse`."""
         says = {answer.says for answer in self.answers}
         return "refuse" if Says.REFUSE in says else ("hold" if Says.HOLD in says else "send")
+
+    def answer(self, rule: str) -> Answer:
+        """What one rule says."""
+        return next(one for one in self.answers if one.rule == rule)
 
     @property
     def decisive(self) -> Answer | None:
@@ -234,7 +247,7 @@ class Verdict:
             "outcome": self.outcome,
             "reason": self.reason,
             "until": None if self.until is None else iso(self.until),
-            "rules": [answer.to_json() for answer in self.answers],
+            "rules": [answer.brief() for answer in self.answers],
         }
 
 
@@ -289,7 +302,7 @@ def _consent(kind: Kind, facts: Facts, _now: datetime) -> Told:
 
 def _subject(_kind: Kind, facts: Facts, _now: datetime) -> Told:
     says, because = facts.subject
-    return says, because, None, {}
+    return says, because, facts.subject_until if says is Says.HOLD else None, {}
 
 
 def _person(kind: Kind, facts: Facts, _now: datetime) -> Told:
@@ -316,12 +329,49 @@ def _cap(kind: Kind, facts: Facts, now: datetime) -> Told:
     if kind is Kind.NOTICE:
         return _FINE
     for span, most in ((WEEK, facts.cap_week), (MONTH, facts.cap_month)):
-        counted = sorted((at or now) for at in facts.contacts if at is None or at > now - span)
+        counted = _counted(facts, span, now)
         if len(counted) >= most:
             room = counted[len(counted) - most] + span if most else None
             told = {"contacts": len(counted), "days": span.days}
             return _refused("cap", **told, **({} if room is None else {"room_at": iso(room)}))
     return _FINE
+
+
+def _counted(facts: Facts, span: timedelta, now: datetime) -> list[datetime]:
+    """When the contacts of this span were, the earliest first; what is on its way is one of now."""
+    return sorted((at or now) for at in facts.contacts if at is None or at > now - span)
+
+
+@attrs.frozen(kw_only=True)
+class Room:
+    """How often a customer may still be approached, by the caps alone.
+
+    Attributes:
+        week: so many more in 7 days.
+        month: so many more in 30 days.
+        again_at: from when on there is room; None: there is some now, or the caps leave none ever.
+    """
+
+    week: int
+    month: int
+    again_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        """How many may go now."""
+        return min(self.week, self.month)
+
+
+def room_for(facts: Facts, *, now: datetime) -> Room:
+    """What the caps leave, counted as the rule `cap` counts."""
+    left, waits = [], []
+    for span, most in ((WEEK, facts.cap_week), (MONTH, facts.cap_month)):
+        counted = _counted(facts, span, now)
+        left.append(max(0, most - len(counted)))
+        if len(counted) >= most > 0:
+            waits.append(counted[len(counted) - most] + span)
+    never = not (facts.cap_week and facts.cap_month)
+    return Room(week=left[0], month=left[1], again_at=max(waits, default=None) if not never else None)
 
 
 def _quiet(_kind: Kind, facts: Facts, now: datetime) -> Told:
@@ -349,7 +399,7 @@ def _life(_kind: Kind, facts: Facts, now: datetime) -> Told:
 
 def _pace(_kind: Kind, facts: Facts, now: datetime) -> Told:
     until = facts.paced_until
-    return _held("pace", until) if until is not None and now < until else _FINE
+    return _held(facts.paced_by, until) if until is not None and now < until else _FINE
 
 
 RULES: Mapping[str, Callable[[Kind, Facts, datetime], Told]] = {

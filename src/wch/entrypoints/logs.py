@@ -8,10 +8,18 @@ from typing import Any, TextIO
 
 import structlog
 
+from wch.settings import Settings
+
 _EVENT_LENGTH = 2_000
 _FRAMES = 12
 
 _Event = MutableMapping[str, Any]
+
+
+def begin_logs(settings: Settings) -> None:
+    """Write the logs of a process that stays, as its settings say; as JSON too where no terminal is there to look at."""
+    as_json = settings.log.format == "json" or not sys.stderr.isatty()
+    configure_logs(level=settings.log.level, as_json=as_json)
 
 
 def configure_logs(*, level: str, as_json: bool, stream: TextIO | None = None) -> None:

@@ -89,6 +89,9 @@ DEFAULT = "default"
 SANDBOX = "sandbox"
 SANDBOX_NUMBER = "100000000000001"
 SANDBOX_PAYER = "customer@example.com"
+SANDBOX_ROOT = "http://127.0.0.1/sandbox"
+"""Where the sandbox will be, until its port is known."""
+
 _STAND_INS = ("stripe", "razorpay", "mercadopago")
 _SERVING = ("whatsapp.app_secret", "whatsapp.verify_token", "whatsapp.access_token", "whatsapp.phone_number_id")
 _SENDING = ("whatsapp.access_token", "whatsapp.phone_number_id")
@@ -97,6 +100,7 @@ _GATEWAYS: Mapping[WayToPay, tuple[str, ...]] = MappingProxyType(
         WayToPay.STRIPE: ("stripe.secret_key", "stripe.webhook_secret"),
         WayToPay.RAZORPAY: ("razorpay.key_id", "razorpay.key_secret", "razorpay.webhook_secret"),
         WayToPay.MERCADOPAGO: ("mercadopago.access_token", "mercadopago.webhook_secret"),
+        WayToPay.WHATSAPP_PAY: ("whatsapp.payment_configuration",),
     }
 )
 
@@ -116,6 +120,7 @@ class Given(TypedDict, total=False):
     language: str
     log_format: str | LogFormat
     log_level: str | LogLevel
+    media_folder: str
     phone_number_id: str | Iterable[str]
     profile: str | Profile
     secret_key: str | Iterable[str]
@@ -320,7 +325,7 @@ class Settings:
     def for_sandbox(self, *, graph_url: str | None = None, gateways_url: str | None = None) -> "Settings":
         """The same with what the sandbox needs: profile dev, and a made-up value for each secret that is not set.
 
-        The gateways are those of the sandbox unless an address was given for one.
+        The gateways, and a WooCommerce shop, are those of the sandbox unless an address was given for one.
 
         Raises:
             SettingsError: profile prod was asked for; the sandbox would let anybody in.
@@ -338,9 +343,12 @@ class Settings:
         if graph_url is not None:
             changes.setdefault("whatsapp", {})["graph_url"] = graph_url
             made_up["whatsapp.graph_url"] = SANDBOX
-        for name in _STAND_INS if gateways_url is not None else ():
-            if f"{name}.url" not in self.origins:
-                changes.setdefault(name, {})["url"] = f"{gateways_url}/{name}"
+        simulated = (*_STAND_INS, *(["woocommerce"] if self.shop.kind is ShopKind.WOOCOMMERCE else []))
+        for name in simulated:
+            if gateways_url is None and name != "woocommerce":
+                continue
+            if self.origins.get(f"{name}.url", SANDBOX) == SANDBOX:
+                changes.setdefault(name, {})["url"] = f"{gateways_url or SANDBOX_ROOT}/{name}"
                 made_up[f"{name}.url"] = SANDBOX
         if gateways_url is not None and not self.mercadopago.payer_email:
             changes.setdefault("mercadopago", {})["payer_email"] = SANDBOX_PAYER
@@ -421,6 +429,8 @@ def _changed(sections: Mapping[str, Any], known: Mapping[str, str]) -> dict[str,
 def _stand_in(entry: Entry) -> Any:
     if entry.name == "whatsapp.phone_number_id":
         return (SANDBOX_NUMBER,)
+    if entry.name == "whatsapp.payment_configuration":
+        return SANDBOX
     if not entry.kind.is_secret:
         return None
     word = f"sandbox-{entry.alias.replace('_', '-')}"

@@ -31,11 +31,31 @@ class WayToPay(StrEnum):
     WHATSAPP_PAY = "whatsapp_pay"
 
 
+class PaymentProvider(StrEnum):
+    """Who takes the money of payments inside WhatsApp."""
+
+    RAZORPAY = "razorpay"
+    PAYU = "payu"
+    BILLDESK = "billdesk"
+    ZAAKPAY = "zaakpay"
+    UPI = "upi"
+
+
 class WaitingStatus(StrEnum):
     """The shop's status of an order that waits for its payment."""
 
     ON_HOLD = "on-hold"
     PENDING = "pending"
+
+
+class PixKey(StrEnum):
+    """What a Pix key can be; `evp` is one that the bank made up."""
+
+    CPF = "cpf"
+    CNPJ = "cnpj"
+    EMAIL = "email"
+    PHONE = "phone"
+    EVP = "evp"
 
 
 class CatalogueId(StrEnum):
@@ -126,6 +146,6 @@ def wrong_carrier(carriers: Mapping[str, Any]) -> str | None:
 def wrong_template(names: Mapping[str, Any]) -> str | None:
     """What is wrong with a table of templates, if anything."""
     for use, name in names.items():
-        if not (isinstance(name, str) and 1 <= len(name) <= 100):  # noqa: PLR2004 -- the column's length
-            return f"the template of {use!r} does not fit: give a name of 1 to 100 characters"
+        if not (isinstance(name, str) and 1 <= len(name) <= 512):  # noqa: PLR2004 -- WhatsApp's own limit
+            return f"the template of {use!r} does not fit: give a name of 1 to 512 characters"
     return None

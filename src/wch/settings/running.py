@@ -1,12 +1,13 @@
 """The settings of what keeps the hub going: business, store, account, limits, health."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from wch.settings.choices import LogFormat, LogLevel, Profile
+from wch.settings.choices import LogFormat, LogLevel, PaymentProvider, Profile
 from wch.settings.declaring import ADDRESS, SECRET, SECRETS, setting, switch, trip, window
-from wch.settings.kinds import DatabaseUrl, Numbers, OneOf, Text, Trip, Whole, Window, Words
+from wch.settings.kinds import DatabaseUrl, Json, Numbers, OneOf, Text, Trip, Whole, Window, Words
 
 _LANGUAGE = r"[a-z]{2,3}(_[A-Z]{2})?"
 _COUNTRY = "[A-Z]{2}"
@@ -42,6 +43,9 @@ class General:
         Words(_LANGUAGE, "en,pt_BR"), ("en", "es", "pt_BR", "ar", "hi"), "the languages that are spoken"
     )
     business_name: str = setting(Text(), "", "said to customers; the shop's own when empty")
+    public_url: str = setting(
+        ADDRESS, "", "where the world reaches the hub, such as https://hub.example.com", env="WCH_PUBLIC_URL"
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -98,6 +102,16 @@ class Whatsapp:
     timeout_seconds: int = setting(Whole(1, 300), 30, "how long a call may take")
     number_rate: int = setting(Whole(1, 1000), 80, "messages a second that a number may send")
     import_history: bool = switch("keep the history that a phone app hands over")
+    media_folder: str = setting(
+        Text(), "", "where files are kept; empty: beside a SQLite file, else in memory", env="WCH_MEDIA_FOLDER"
+    )
+    payment_configuration: str = setting(Text(), "", "WhatsApp Pay: the configuration's name in WhatsApp Manager")
+    payment_provider: PaymentProvider = setting(
+        OneOf(PaymentProvider), PaymentProvider.RAZORPAY, "WhatsApp Pay: who takes the money there"
+    )
+    importer: Mapping[str, Any] = setting(
+        Json(), {}, "WhatsApp Pay: country_of_origin, importer_name, importer_address of goods in no catalogue"
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ import attrs
 from wch.settings.choices import (
     CARRIERS,
     CatalogueId,
+    PixKey,
     Preference,
     Scope,
     ShopKind,
@@ -29,7 +30,7 @@ class Conversation:
     """How it is spoken."""
 
     bot_enabled: bool = switch("the dialogue answers; else people alone", on=True)
-    gather_seconds: int = setting(Whole(0, 60), 0, "how long more words of the customer are waited for")
+    gather_seconds: int = setting(Whole(0, 5), 0, "how long more words of the customer are waited for")
     reopen_hours: int = setting(Whole(0, 720), 24, "a resolved conversation is opened again within")
     resolve_hours: int = setting(Whole(1, 8760), 24, "a silent conversation is resolved after")
     handback_hours: int = setting(Whole(1, 720), 24, "a person's silence hands back to the dialogue after")
@@ -47,6 +48,9 @@ class Assistant:
     """The language model, if there is one."""
 
     enabled: bool = switch("ask a model what was not understood")
+    url: str = setting(ADDRESS, "", "where the model is asked: its address without /chat/completions")
+    key: str = setting(SECRET, "", "the key that the model's address wants")
+    model: str = setting(Text(), "", "what the model is called there")
     calls_per_hour: int = setting(Whole(0, 1000), 10, "calls per customer")
     monthly_budget: Decimal = setting(MONEY, NONE, "most that a month may cost")
     input_price: Decimal = setting(MONEY, NONE, "a million words in")
@@ -139,6 +143,8 @@ class Mercadopago:
     webhook_secret: tuple[str, ...] = setting(SECRETS, (), "its notices are signed with it")
     url: str = setting(ADDRESS, "https://api.mercadopago.com", "where its API is")
     payer_email: str = setting(Text(r"([^@\s]+@[^@\s]+)?", "an e-mail address"), "", "for customers who gave none")
+    chat_key: str = setting(Text(), "", "the shop's Pix key: with it the code is copied by a tap on the order")
+    chat_key_type: PixKey = setting(OneOf(PixKey), PixKey.EVP, "what that key is")
 
 
 @attrs.frozen(kw_only=True)

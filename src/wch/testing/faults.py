@@ -2,22 +2,45 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import attrs
 
-from wch.application.ports import Database, Payments, Shop, UnitOfWork, WhatsApp
-from wch.domain.catalogue import ShopUnavailableError
+from wch.application.around import StoreAround
+from wch.application.ports import (
+    Catalogue,
+    Clock,
+    Database,
+    Ids,
+    MediaFiles,
+    MediaStore,
+    Model,
+    Payments,
+    Shop,
+    TemplateSource,
+    UnitOfWork,
+    WhatsApp,
+)
+from wch.domain.attachment import AttachmentError
+from wch.domain.catalogue_item import CatalogueError
+from wch.domain.completion import ModelUnavailableError
 from wch.domain.errors import StoreUnavailableError
+from wch.domain.message_template import TemplatesUnavailableError
 from wch.domain.payment import PaymentUnavailableError
+from wch.domain.send_failure import FailureClass
 from wch.domain.send_result import Ambiguous, NotMade
+from wch.domain.shop_error import ShopUnavailableError
 
 R = TypeVar("R")
 
 MOST_REDOS = 50
+
+SECONDS_PER_DRIFT = timedelta(seconds=10)
+"""A clock that runs fast gains a second in so many."""
 
 
 class Fault(StrEnum):
@@ -37,6 +60,18 @@ class Fault(StrEnum):
 
     CRASH_AFTER = "crash_after"
     """The process is gone right after it."""
+
+    JUMP = "jump"
+    """Of a clock: from now on it is ahead."""
+
+    STEP = "step"
+    """Of a clock: from now on it is behind; what it said already it does not take back."""
+
+    DRIFT = "drift"
+    """Of a clock: from now on it runs fast."""
+
+    REPEAT = "repeat"
+    """Of ids: what was drawn the last time is drawn again."""
 
 
 class CrashedError(BaseException):
@@ -96,11 +131,13 @@ class Faults:
         plan: decides.
         die: ends the process; never returns.
         dawdle: lets time pass.
+        clock_off: how far a clock is wrong at most; beyond two seconds `wch doctor` warns.
     """
 
     plan: Plan
     die: Callable[[], Awaitable[NoReturn]] = _crash
     dawdle: Callable[[], Awaitable[None]] = _now
+    clock_off: timedelta = timedelta(seconds=2)
 
     async def around(
         self, place: str, call: Callable[[], Awaitable[R]], *, failed: Callable[[], R], lost: Callable[[], R]
@@ -134,6 +171,84 @@ class Faults:
         """The same ways to pay, each at times unavailable."""
         return cast("Payments", _FaultyPayments(inner, self))
 
+    def catalogue(self, inner: Catalogue) -> Catalogue:
+        """The same catalogue, whose answers may not come."""
+        return cast(
+            "Catalogue",
+            _FaultyPort(inner, "catalogue", self, lambda: CatalogueError(FailureClass.RETRY, "no answer")),
+        )
+
+    def media_files(self, inner: MediaFiles) -> MediaFiles:
+        """The same files at WhatsApp, at times unavailable."""
+        return cast("MediaFiles", _FaultyPort(inner, "files", self, lambda: AttachmentError(code="unavailable")))
+
+    def media_store(self, inner: MediaStore) -> MediaStore:
+        """The same files of ours, at times without room, unreadable, or not to be deleted."""
+        return cast("MediaStore", _FaultyMediaStore(inner, self))
+
+    def model(self, inner: Model) -> Model:
+        """The same language model, at times without an answer."""
+        return cast("Model", _FaultyPort(inner, "model", self, ModelUnavailableError))
+
+    def templates(self, inner: TemplateSource) -> TemplateSource:
+        """The same account's templates, which cannot always be fetched."""
+        return cast("TemplateSource", _FaultyPort(inner, "templates", self, TemplatesUnavailableError))
+
+    def clock(self, inner: Clock) -> Clock:
+        """The same clock, which jumps, is set back and runs fast; it still never goes back in its own eyes."""
+        return _FaultyClock(inner, self)
+
+    def ids(self, inner: Ids) -> Ids:
+        """The same chance, which at times gives what it gave before."""
+        return _FaultyIds(inner, self.plan)
+
+
+class _FaultyClock:
+    """The wall clock is wrong; the boot clock and the fraction of a second are not what people set."""
+
+    def __init__(self, inner: Clock, faults: Faults) -> None:
+        self._inner = inner
+        self._faults = faults
+        self._off = timedelta()
+        self._fast_since: datetime | None = None
+        self._latest: datetime | None = None
+
+    def now(self) -> datetime:
+        true, most = self._inner.now(), self._faults.clock_off
+        fault = self._faults.plan("clock.now")
+        if fault in {Fault.JUMP, Fault.STEP, Fault.DRIFT}:
+            self._off = {Fault.JUMP: most, Fault.STEP: -most}.get(fault, timedelta())
+            self._fast_since = true if fault is Fault.DRIFT else None
+        off = self._off
+        if self._fast_since is not None:
+            off = min(most, timedelta(seconds=(true - self._fast_since) // SECONDS_PER_DRIFT))
+        self._latest = true + off if self._latest is None else max(self._latest, true + off)
+        return self._latest
+
+    def fraction(self) -> float:
+        return self._inner.fraction()
+
+    def boot(self) -> float:
+        return self._inner.boot()
+
+
+class _FaultyIds:
+    def __init__(self, inner: Ids, plan: Plan) -> None:
+        self._inner = inner
+        self._plan = plan
+        self._token = ""
+        self._number = 0
+
+    def token(self) -> str:
+        if not self._token or self._plan("ids.token") is not Fault.REPEAT:
+            self._token = self._inner.token()
+        return self._token
+
+    def number(self) -> int:
+        if not self._number or self._plan("ids.number") is not Fault.REPEAT:
+            self._number = self._inner.number()
+        return self._number
+
 
 class _FaultyPort:
     """Every asynchronous operation of a port, by its name."""
@@ -157,6 +272,30 @@ class _FaultyPort:
             return await self._faults.around(place, lambda: method(*arguments, **named), failed=refused, lost=refused)
 
         return call
+
+
+class _FaultyMediaStore:
+    def __init__(self, inner: MediaStore, faults: Faults) -> None:
+        self._inner = inner
+        self._faults = faults
+
+    async def put(self, name: str, data: bytes) -> None:
+        refused = partial(_refused_by_the_disk, "unkept")
+        await self._faults.around("store.put", lambda: self._inner.put(name, data), failed=refused, lost=refused)
+
+    async def get(self, name: str) -> bytes | None:
+        return await self._faults.around(
+            "store.get", lambda: self._inner.get(name), failed=lambda: None, lost=lambda: None
+        )
+
+    async def forget(self, names: Iterable[str]) -> int:
+        refused = partial(_refused_by_the_disk, "unforgotten")
+        kept = tuple(names)
+        return await self._faults.around("store.forget", lambda: self._inner.forget(kept), failed=refused, lost=refused)
+
+
+def _refused_by_the_disk(code: str) -> NoReturn:
+    raise AttachmentError(code=code)
 
 
 class _FaultyPayments:
@@ -197,25 +336,25 @@ class _BusyError(Exception):
     """A statement found its row busy: the whole work is rolled back and run again."""
 
 
-class _FaultyDatabase:
+class _FaultyDatabase(StoreAround):
     """A store that is away, busy, or does not say what became of a COMMIT."""
 
     def __init__(self, inner: Database, faults: Faults, *, statements: bool) -> None:
-        self._inner = inner
+        self.database = inner
         self._faults = faults
         self._statements = statements
 
     async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
         return await self._faults.around(
             "database.transact",
-            lambda: self._redone(self._inner.transact, work),
+            lambda: self._redone(self.database.transact, work),
             failed=_unavailable,
             lost=_unavailable,
         )
 
     async def read(self, work: Callable[[UnitOfWork], R]) -> R:
         return await self._faults.around(
-            "database.read", lambda: self._redone(self._inner.read, work), failed=_unavailable, lost=_unavailable
+            "database.read", lambda: self._redone(self.database.read, work), failed=_unavailable, lost=_unavailable
         )
 
     async def _redone(
@@ -229,15 +368,6 @@ class _FaultyDatabase:
             except _BusyError:
                 continue
         raise StoreUnavailableError
-
-    async def forget(self) -> bool:
-        return await self._inner.forget()
-
-    async def clock_offset(self) -> timedelta:
-        return await self._inner.clock_offset()
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 def _unavailable() -> NoReturn:

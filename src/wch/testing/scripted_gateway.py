@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 
 from wch.application.ports import Clock
-from wch.domain.catalogue import Buyer
 from wch.domain.money import Money
 from wch.domain.order import Order
 from wch.domain.payment import (
@@ -18,6 +17,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentEvent,
     PaymentState,
     PaymentStatus,
@@ -46,6 +46,7 @@ class ScriptedGateway:
     Attributes:
         calls: every call's operation and key, in order.
         refund_status: what a refund is told to be.
+        opens_code: the code that customers pay with; None gives them a link.
     """
 
     clock: Clock
@@ -54,6 +55,7 @@ class ScriptedGateway:
     book: dict[str, Booked] = attrs.field(factory=dict)
     calls: list[tuple[str, str]] = attrs.field(factory=list)
     refund_status: RefundStatus = RefundStatus.DONE
+    opens_code: str | None = None
     _script: dict[str, deque[str]] = attrs.field(factory=dict)
     _keys: dict[str, str] = attrs.field(factory=dict)
 
@@ -98,7 +100,7 @@ class ScriptedGateway:
         order: Order,  # noqa: ARG002 - the port's argument
         amount: Money,
         deadline: datetime,
-        customer: Buyer,  # noqa: ARG002 - the port's argument
+        customer: Payer,  # noqa: ARG002 - the port's argument
         language: str,  # noqa: ARG002 - the port's argument
     ) -> Opened:
         """One payment for each key."""
@@ -109,6 +111,8 @@ class ScriptedGateway:
         if lost:
             raise PaymentUnavailableError
         provider_id = self._keys[key]
+        if self.opens_code is not None:
+            return Opened(provider_id=provider_id, code=self.opens_code, expires_at=deadline)
         return Opened(provider_id=provider_id, link=f"https://pay.example/{provider_id}", expires_at=deadline)
 
     async def look_up(self, *, reference: str, provider_id: str | None) -> PaymentState:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Self, TypeVar
 
 import attrs
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from wch.adapters.local_shop import LocalShop, samples
 from wch.adapters.local_shop.catalogue_rows import ProductRow, apply
@@ -20,28 +20,12 @@ from wch.adapters.local_shop.till import Till
 from wch.adapters.sql.database import SqlDatabase
 from wch.application.ports import Clock, Shop
 from wch.domain.address import Address
-from wch.domain.catalogue import (
-    Buyer,
-    Category,
-    Changes,
-    Coupon,
-    CouponSpec,
-    CouponVerdict,
-    Line,
-    LineCheck,
-    Page,
-    Product,
-    ProductCard,
-    Quote,
-    Sellable,
-    ShippingMethod,
-    ShopFacts,
-    ShopRefusedError,
-    ShopUnavailableError,
-    Variant,
-)
+from wch.domain.catalogue import Arrival, Category, Changes, Page, Product, ProductCard, Sellable, ShopFacts, Variant
+from wch.domain.coupon import Coupon, CouponRemoval, CouponSpec, CouponVerdict
 from wch.domain.money import Money
 from wch.domain.order import Order, OrderDraft, Reservation, ShopCustomer
+from wch.domain.quote import Buyer, Line, LineCheck, Quote, ShippingMethod
+from wch.domain.shop_error import ShopRefusedError, ShopUnavailableError
 from wch.testing.doubles import SequentialIds
 
 R = TypeVar("R")
@@ -64,6 +48,10 @@ class Goods:
         needs_shipping: whether it has to be brought to the buyer.
         active: whether it is sold.
         max: the most that one order may hold.
+        description: plain text.
+        images: addresses, the main one first.
+        url: its page in the shop.
+        brand: its maker.
     """
 
     sku: str
@@ -78,6 +66,10 @@ class Goods:
     needs_shipping: bool = True
     active: bool = True
     max: int | None = None
+    description: str = ""
+    images: tuple[str, ...] = ()
+    url: str = ""
+    brand: str = ""
 
 
 async def put_on_shelf(shop: LocalShop, goods: Sequence[Goods]) -> None:
@@ -92,6 +84,17 @@ async def put_on_shelf(shop: LocalShop, goods: Sequence[Goods]) -> None:
             till.change(update(table).where(table.c.sku == each.sku).values(max_quantity=each.max))
 
     await shop.work(put, write=True)
+
+
+async def put_customer(shop: LocalShop, phone: str, *, name: str = "Ada Lovelace", email: str | None = None) -> int:
+    """Somebody who is known to a shop of the built-in kind; the shop's number for them."""
+
+    def put(till: Till) -> int:
+        values = {"phone": phone, "name": name, "email": email, "created_at": till.now}
+        made = till.connection.execute(insert(till.tables.customers).values(**values)).inserted_primary_key
+        return int(made[0]) if made else 0
+
+    return await shop.work(put, write=True)
 
 
 def _row(line: int, goods: Goods, currency: str) -> ProductRow:
@@ -113,6 +116,10 @@ def _row(line: int, goods: Goods, currency: str) -> ProductRow:
             "attributes": dict(goods.attributes),
             "needs_shipping": goods.needs_shipping,
             "active": goods.active,
+            "description": goods.description,
+            "image_urls": goods.images,
+            "url": goods.url,
+            "brand": goods.brand,
         },
     )
 
@@ -267,6 +274,10 @@ class ScriptedShop:
         """The variants of a product that are sold, sold-out ones included, at most 100 a page."""
         return await self._call("variants", self.shop.variants, product_id=product_id, cursor=cursor, limit=limit)
 
+    async def arrivals(self, *, since: datetime, limit: int = 100) -> Sequence[Arrival]:
+        """Products that can be bought and were published after `since`, the newest first, at most 100."""
+        return await self._call("arrivals", self.shop.arrivals, since=since, limit=limit)
+
     async def resolve(self, *, retailer_ids: Sequence[str]) -> Mapping[str, Sellable]:
         """What up to 100 catalogue ids stand for: a variant's number, a product's number, an article number."""
         return await self._call("resolve", self.shop.resolve, retailer_ids=retailer_ids)
@@ -313,7 +324,7 @@ class ScriptedShop:
         """Make a coupon; the same key gives the same coupon."""
         return await self._call("create_coupon", self.shop.create_coupon, key=key, spec=spec)
 
-    async def remove_coupon(self, *, key: str) -> None:
+    async def remove_coupon(self, *, key: str) -> CouponRemoval:
         """Take back what `create_coupon` made under this key; one that was used stays, none is no error."""
         return await self._call("remove_coupon", self.shop.remove_coupon, key=key)
 
@@ -379,9 +390,9 @@ class ScriptedShop:
             restock=restock,
         )
 
-    async def customer_by_phone(self, *, phones: Sequence[str]) -> ShopCustomer | None:
-        """The customer with one of these numbers."""
-        return await self._call("customer_by_phone", self.shop.customer_by_phone, phones=phones)
+    async def customers_by_phone(self, *, phones: Sequence[str]) -> tuple[ShopCustomer, ...]:
+        """Every customer with one of these numbers, by id."""
+        return await self._call("customers_by_phone", self.shop.customers_by_phone, phones=phones)
 
     async def orders_of(
         self, *, phones: Sequence[str], customer_id: int | None = None, cursor: str | None = None, limit: int = 10
@@ -392,5 +403,5 @@ class ScriptedShop:
         )
 
     async def changed_since(self, *, cursor: str | None = None, limit: int = 100) -> Changes:
-        """What changed after the cursor (None: from the beginning): at least once, never a gap."""
+        """What changed after the cursor: at least once, never a gap."""
         return await self._call("changed_since", self.shop.changed_since, cursor=cursor, limit=limit)

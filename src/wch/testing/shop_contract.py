@@ -20,23 +20,12 @@ import pytest
 
 from wch.application.ports import Shop
 from wch.domain.address import Address
-from wch.domain.catalogue import (
-    LARGEST_ID,
-    Buyer,
-    ChangeKind,
-    CouponReason,
-    CouponSpec,
-    KeyReusedError,
-    Line,
-    OutOfStockError,
-    Quote,
-    ShopNotFoundError,
-    ShopRefusedError,
-    Verdict,
-    total_of,
-)
+from wch.domain.catalogue import LARGEST_ID, ChangeKind
+from wch.domain.coupon import CouponReason, CouponRemoval, CouponSpec
 from wch.domain.money import Money
 from wch.domain.order import Order, OrderDraft, OrderStatus
+from wch.domain.quote import Buyer, Line, Quote, Verdict, total_of
+from wch.domain.shop_error import KeyReusedError, OutOfStockError, ShopNotFoundError, ShopRefusedError
 from wch.testing.doubles import FrozenClock
 from wch.testing.scripted_shop import Goods
 
@@ -61,6 +50,10 @@ class Shelf(Protocol):
 
     async def put(self, shop: Shop, *goods: Goods) -> None:
         """Sell these too, or change them, by their article number."""
+        ...
+
+    async def customer(self, shop: Shop, phone: str, *, email: str) -> int:
+        """Ada Lovelace is known to the shop under this number, with an account if it has such; the shop's id for her."""
         ...
 
 
@@ -105,7 +98,9 @@ async def free(shop: Shop, sku: str) -> int | None:
 
 
 class ShopContract:
-    """The suite; `shelf` is the adapter's."""
+    """The suite; `shelf` is the adapter's, and `waiting` the status of its orders that wait for their money."""
+
+    waiting = OrderStatus.PENDING
 
     async def test_a_walk_shows_what_stays_exactly_once(self, shelf: Shelf) -> None:
         """Rows come and go between two pages; those that were there all the time are neither lost nor doubled."""
@@ -312,7 +307,7 @@ class ShopContract:
         assert {order.id for order in orders} == {again.id}
         assert (again.key, again.status, again.total) == (
             "order-1-1-create_order",
-            OrderStatus.PENDING,
+            self.waiting,
             draft.expected_total,
         )
         with pytest.raises(KeyReusedError):
@@ -463,17 +458,35 @@ class ShopContract:
         stranger = await shop.check_coupon(code=coupon.code, lines=lines, customer=Buyer(phones=("1",)))
         assert stranger.reason is CouponReason.EMAIL
         order = await shop.create_order(key="k-create_order", draft=await drafted(shop, lines, coupon=coupon.code))
-        await shop.remove_coupon(key="c1")
+        assert await shop.remove_coupon(key="c1") is CouponRemoval.USED
         used = await shop.check_coupon(code=coupon.code, lines=lines, customer=BUYER)
         assert (order.total, used.reason) == (Money(Decimal("22.90"), "EUR"), CouponReason.USED_UP)
         other = await shop.create_coupon(key="c2", spec=spec)
-        for _ in range(2):
-            await shop.remove_coupon(key="c2")
+        assert await shop.remove_coupon(key="c2") is CouponRemoval.REMOVED
+        assert await shop.remove_coupon(key="c2") is CouponRemoval.UNKNOWN
         gone = await shop.check_coupon(code=other.code, lines=lines, customer=BUYER)
         assert gone.reason is CouponReason.UNKNOWN
         shelf.clock.advance(timedelta(days=7))
         late = await shop.check_coupon(code=coupon.code, lines=lines, customer=BUYER)
         assert late.reason is CouponReason.EXPIRED
+
+    async def test_what_is_new_is_told_the_newest_first(self, shelf: Shelf) -> None:
+        """Published after the moment; a product that only changed is not new."""
+        shop = await shelf.open(attrs.evolve(LAMP, categories=("Home",)))
+        opened = shelf.clock.now()
+        shelf.clock.advance(timedelta(hours=1))
+        await shelf.put(shop, MUG)
+        shelf.clock.advance(timedelta(hours=1))
+        await shelf.put(shop, attrs.evolve(LAMP, categories=("Home",), name="Lamp, dimmed"))
+        await shelf.put(shop, attrs.evolve(MUG, sku="BOWL", name="Bowl", categories=("Home",)))
+
+        found = await shop.arrivals(since=opened)
+
+        assert [one.name for one in found] == ["Bowl", "Mug"]
+        assert found[0].published_at == shelf.clock.now()
+        assert [one.name for one in await shop.arrivals(since=opened, limit=1)] == ["Bowl"]
+        lamp = await shop.product(product_id=(await line_of(shop, "LAMP")).product_id)
+        assert found[0].categories == tuple(category.id for category in lamp.categories)
 
     async def test_the_feed_of_changes_skips_nothing(self, shelf: Shelf) -> None:
         """Everything that changes after a cursor is told after it, also when many write at once."""
@@ -527,10 +540,46 @@ class ShopContract:
                 break
 
         assert seen == [order.id for order in reversed(mine)]
-        known = await shop.customer_by_phone(phones=("0", *BUYER.phones))
-        assert known is not None
-        assert (known.name, known.addresses) == (BUYER.name, (HOME,))
-        assert await shop.customer_by_phone(phones=("0",)) is None
+
+    async def test_all_customers_with_a_number_are_told(self, shelf: Shelf) -> None:
+        """One, several by id, or none: whoever links must see that there are two, and never gets a pick."""
+        shop = await shelf.open(MUG)
+        first = await shelf.customer(shop, "5215512345678", email="ada@example.org")
+        second = await shelf.customer(shop, "525512345678", email="lady@example.org")
+        await shelf.customer(shop, "5215599999999", email="other@example.org")
+
+        one = await shop.customers_by_phone(phones=("525512345678",))
+        both = await shop.customers_by_phone(phones=("525512345678", "5215512345678", "0"))
+
+        assert [(each.id, each.name, each.email) for each in one] == [(second, "Ada Lovelace", "lady@example.org")]
+        assert [each.id for each in both] == sorted((first, second))
+        assert await shop.customers_by_phone(phones=("0",)) == ()
+        assert await shop.customers_by_phone(phones=()) == ()
+
+    async def test_an_order_is_its_customers(self, shelf: Shelf) -> None:
+        """It carries the shop's customer, is among the orders of that one whatever its number."""
+        shop = await shelf.open(MUG)
+        number = await shelf.customer(shop, BUYER.phones[0], email="ada@example.org")
+        draft = await drafted(shop, [await line_of(shop, "MUG")])
+        elsewhere = attrs.evolve(BUYER, phones=("4915199999999",), customer_id=number)
+
+        order = await shop.create_order(key="a-create_order", draft=attrs.evolve(draft, customer=elsewhere))
+
+        assert order.customer_id == number
+        assert (await shop.order(order_id=order.id)).customer_id == number
+        assert order in (await shop.orders_of(phones=("0",), customer_id=number)).items
+
+    async def test_a_customer_who_is_gone_holds_up_no_order(self, shelf: Shelf) -> None:
+        """The account was deleted since it was linked: the order is made all the same, and once."""
+        shop = await shelf.open(MUG)
+        draft = await drafted(shop, [await line_of(shop, "MUG")])
+        gone = attrs.evolve(draft, customer=attrs.evolve(BUYER, customer_id=987_654))
+
+        order = await shop.create_order(key="a-create_order", draft=gone)
+
+        assert order.customer_id != 987_654
+        assert (await shop.create_order(key="a-create_order", draft=gone)).id == order.id
+        assert len((await shop.orders_of(phones=BUYER.phones)).items) == 1
 
     async def test_a_cancelled_task_leaves_nothing_half_done(self, shelf: Shelf) -> None:
         """A caller that goes away leaves either all of its reservation or none of it."""

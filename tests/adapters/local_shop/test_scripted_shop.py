@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from wch.domain.catalogue import Buyer, ShopRefusedError, ShopUnavailableError
 from wch.domain.order import OrderDraft
+from wch.domain.quote import Buyer
+from wch.domain.shop_error import ShopRefusedError, ShopUnavailableError
 from wch.testing.doubles import NOON, FrozenClock
 from wch.testing.scripted_shop import Goods, LostAnswer, Refused, ScriptedShop, Slow, Unavailable
 from wch.testing.shop_contract import line_of

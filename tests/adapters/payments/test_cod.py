@@ -8,7 +8,6 @@ import pytest
 
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
 from wch.application.ports import Gateway, Payments
-from wch.domain.catalogue import Buyer
 from wch.domain.errors import NotFoundError
 from wch.domain.money import Money
 from wch.domain.order import Order, OrderStatus
@@ -19,6 +18,7 @@ from wch.domain.payment import (
     NotOfferedReason,
     Offer,
     OrderFacts,
+    Payer,
     PaymentRefusedError,
     PaymentStatus,
     RefundStatus,
@@ -75,7 +75,7 @@ async def test_there_is_nothing_to_open_or_to_send_back() -> None:
             order=ORDER,
             amount=Money(40, "EUR"),
             deadline=NOON,
-            customer=Buyer(phones=("1",)),
+            customer=Payer(phones=("1",)),
             language="en",
         )
     assert (await gateway.look_up(reference="r", provider_id=None)).state is PaymentStatus.UNKNOWN

@@ -186,7 +186,7 @@ def test_faults_are_listed_with_what_is_left_and_cleared() -> None:
     faults.clear()
 
     assert [(one["fault"], one["calls"]) for one in listed] == [("error", 2), ("slow", 1)]
-    assert set(listed[0]) == {"fault", "calls", "code", "seconds", "asynchronous"}
+    assert set(listed[0]) == {"fault", "calls", "share", "code", "seconds", "asynchronous"}
     assert not faults.listed()
 
 
@@ -201,3 +201,23 @@ def test_figures_that_make_no_sense_are_refused(calls: int, seconds: float) -> N
     """A fault that never acts, or never ends, helps nobody."""
     with pytest.raises(FaultRefusedError):
         Faults().order("slow", calls=calls, seconds=seconds)
+
+
+@pytest.mark.parametrize(("share", "struck"), [(1.0, 20), (0.5, 10), (0.25, 5), (0.3, 6), (0.05, 1)])
+def test_a_share_of_the_calls_goes_wrong(share: float, struck: int) -> None:
+    """Exactly that many of them, evenly, and the fault is over after its calls."""
+    faults = Faults()
+    faults.order("error", calls=20, share=share)
+
+    taken = [faults.take(FaultKind.ERROR) is not None for _ in range(21)]
+
+    assert sum(taken) == struck
+    assert not taken[20]
+    assert faults.listed() == []
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
+def test_no_other_share_is_taken(share: float) -> None:
+    """More than nothing, at most all."""
+    with pytest.raises(FaultRefusedError, match="share"):
+        Faults().order("error", share=share)

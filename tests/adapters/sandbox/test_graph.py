@@ -11,6 +11,7 @@ import pytest
 
 from tests.adapters.sandbox.world import MARIA, NUMBER, body_of, code_of, world
 from wch.adapters.sandbox.refusals import GraphRefusalError, check
+from wch.adapters.sandbox.templates import TemplateBook
 from wch.adapters.whatsapp.client import outcome
 from wch.domain.send_result import Accepted, Refused
 from wch.testing import NOON
@@ -251,6 +252,7 @@ async def test_a_file_is_taken_and_given_back() -> None:
         ("/v24.0/200000000000002/subscribed_apps", "data"),
         ("/v24.0/200000000000002", "name"),
         (f"/v24.0/{NUMBER}", "display_phone_number"),
+        ("/v24.0/debug_token", "data"),
     ],
 )
 async def test_what_doctors_ask_is_answered(path: str, key: str) -> None:
@@ -301,7 +303,7 @@ def test_recorded_sends_are_within_the_limits(corpus: Path) -> None:
         if not isinstance(body, Mapping) or not body.get("to") or body.get("type") == "template":
             continue
         try:
-            check({**body, "to": "+16505551234"}, ())
+            check({**body, "to": "+16505551234"}, TemplateBook(()))
         except GraphRefusalError as refusal:
             refused[file.name] = refusal.details
 

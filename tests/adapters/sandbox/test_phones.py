@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.sandbox.world import MARIA, NUMBER, World, world
-from wch.adapters.sandbox.sandbox import SayingRefusedError
+from wch.adapters.sandbox.sayings import SayingRefusedError
 from wch.adapters.whatsapp.codec import CloudApiCodec
 from wch.domain.errors import NotFoundError
 from wch.domain.inbound import InboundMessage, StatusUpdate

@@ -88,6 +88,21 @@ def test_a_servers_passing_errors_are_redone(code: int) -> None:
     assert faults.may_redo(_server_error(code))
 
 
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (1213, "deadlock"),
+        (1205, "lock_wait"),
+        (1020, "record_changed"),
+        (2013, "connection_lost"),
+        (2003, "away"),
+    ],
+)
+def test_what_stopped_a_transaction_has_a_word(code: int, word: str) -> None:
+    """It is counted by that word, for whoever watches."""
+    assert faults.word_of(_server_error(code)) == word
+
+
 @pytest.mark.parametrize("code", [1054, 1146, 1290, 1045, 1049, 1114])
 def test_a_servers_lasting_errors_are_not(code: int) -> None:
     """Trying again would only keep the caller waiting."""
@@ -191,7 +206,7 @@ async def test_a_busy_file_is_tried_until_it_is_through(tmp_path: Path, opened: 
 
     kept = await database.transact(lambda uow: uow.conversations.add(_thread()))
 
-    assert database.redone == 3
+    assert database.redone() == {"busy": 3}
     assert await database.read(_rows) == 1
     assert await database.read(lambda uow: uow.conversations.get(kept.id)) == kept
 
@@ -260,7 +275,7 @@ async def test_two_that_lock_crosswise_both_come_through(server: SqlDatabase) ->
 
     counts = await server.read(lambda uow: [row.message_count for row in uow.conversations.listed()])
     assert counts == [2, 2]
-    assert server.redone >= 1
+    assert server.redone().keys() == {"deadlock"}
 
 
 @pytest.mark.mariadb
@@ -446,6 +461,18 @@ async def test_the_mark_of_a_commit_is_no_claim_of_anybodys(server: SqlDatabase)
     assert (await server.read(lambda uow: uow.census.states()))["webhook_idempotency"] == {}
 
 
+async def test_those_in_a_hurry_are_counted_with_the_others(tmp_path: Path, opened: Opened) -> None:
+    """The ingress has a deadline of its own; what stops it is seen all the same."""
+    failing = _Failing("transact.work")
+    database = opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT, failpoint=failing)
+    await schema.upgrade(database)
+    failing.errors = [_file_error(sqlite3.SQLITE_BUSY)]
+
+    await database.within(timedelta(seconds=8)).transact(lambda uow: uow.conversations.add(_thread()))
+
+    assert database.redone() == {"busy": 1}
+
+
 async def test_a_file_whose_commit_fails_open_is_redone_and_otherwise_not(tmp_path: Path, opened: Opened) -> None:
     """While the transaction is still open nothing was committed; when it is not, nobody knows."""
     path = tmp_path / "hub.db"
@@ -458,13 +485,13 @@ async def test_a_file_whose_commit_fails_open_is_redone_and_otherwise_not(tmp_pa
             connection = uow.options._rows.session.connection  # type: ignore[attr-defined]  # noqa: SLF001 - the wire
             execute = connection.exec_driver_sql
 
-            def fail_once(statement: str) -> Any:
+            def fail_once(statement: str, *values: Any) -> Any:
                 sent.append(statement)
                 if statement == "COMMIT" and len([one for one in sent if one == "COMMIT"]) == 1:
                     if ends:
                         execute("COMMIT")
                     raise _file_error(sqlite3.SQLITE_BUSY)
-                return execute(statement)
+                return execute(statement, *values)
 
             connection.exec_driver_sql = fail_once
 
@@ -472,11 +499,11 @@ async def test_a_file_whose_commit_fails_open_is_redone_and_otherwise_not(tmp_pa
 
     database = opened(f"sqlite:///{path}", prefix=KEPT)
     await database.transact(spoil(ends=False))
-    assert (await database.read(_rows), database.redone) == (1, 1)
+    assert (await database.read(_rows), database.redone()) == (1, {"busy": 1})
     sent.clear()
     with pytest.raises(StoreUnavailableError):
         await database.transact(spoil(ends=True))
-    assert (await database.read(_rows), database.redone) == (2, 1)
+    assert (await database.read(_rows), database.redone()) == (2, {"busy": 1})
 
 
 # --- callers that leave
@@ -598,7 +625,7 @@ async def test_a_value_above_a_packet_is_refused_before_it_is_sent(server: SqlDa
         await server.transact(lambda uow: uow.options.put("large", {"v": 1, "text": "x" * largest}))
     await server.transact(lambda uow: uow.options.put("large", {"v": 1, "text": '"' * (largest // 5)}))
 
-    assert server.redone == 0
+    assert server.redone() == {}
     assert await server.transact(lambda uow: uow.options.remove("large"))
 
 
@@ -677,4 +704,25 @@ async def test_who_reads_to_write_takes_the_lock_first(tmp_path: Path, opened: O
     await asyncio.gather(*(database.transact(count) for database in (here, there) * 20))
 
     assert await file.read(lambda uow: uow.options.get("count")) == document(n=40)
-    assert (here.redone, there.redone) == (0, 0)
+    assert (here.redone(), there.redone()) == ({}, {})
+
+
+async def test_a_driver_that_hangs_is_not_waited_for(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is only silent holds its thread for half a minute; a provider hears of it long before."""
+    monkeypatch.setattr("wch.adapters.sql.database.engines.LOCK_WAIT_SECONDS", 0)
+    database = opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT, deadline=timedelta(milliseconds=20))
+    await schema.upgrade(opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT))
+    goes_on = threading.Event()
+
+    def hangs(uow: UnitOfWork) -> None:
+        goes_on.wait(10)
+        uow.options.put("late", document(n=1))
+
+    with pytest.raises(StoreUnavailableError):
+        await database.transact(hangs)
+
+    goes_on.set()
+    await database.settled()
+    assert await database.read(lambda uow: uow.options.get("late")) is not None, "and yet it came to its end"

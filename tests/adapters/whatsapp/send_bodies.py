@@ -15,6 +15,7 @@ from wch.domain.outgoing import (
     BodyParameter,
     Button,
     Buttons,
+    CallPermissionRequest,
     Carousel,
     CatalogButton,
     CatalogMessage,
@@ -25,6 +26,7 @@ from wch.domain.outgoing import (
     ContactName,
     ContactOrg,
     ContactPhone,
+    ContactRequest,
     Contacts,
     ContactUrl,
     CopyCodeButton,
@@ -46,9 +48,11 @@ from wch.domain.outgoing import (
     OrderDetails,
     OrderDetailsButton,
     OrderItem,
+    OrderState,
     OrderStatus,
     Outgoing,
     Owed,
+    Paid,
     ProductCard,
     ProductList,
     ProductMessage,
@@ -57,14 +61,18 @@ from wch.domain.outgoing import (
     ProductSection,
     QuickReplyButton,
     Reaction,
+    ReplyCard,
     Row,
     Section,
+    TapTarget,
     Template,
     TemplateButton,
     TemplateCard,
     Text,
     TextParameter,
     UrlButton,
+    VoiceCall,
+    VoiceCallButton,
 )
 
 Body = Mapping[str, Any]
@@ -197,6 +205,9 @@ def header(inner: Body | None) -> Header | None:
 
 def interactive(inner: Body) -> Outgoing:
     kind = inner["type"].lower()
+    if kind == "order_details" and kind in inner:
+        older = dict(inner[kind])
+        inner = {"type": kind, **older, "action": {"name": "review_and_pay", "parameters": older["action"]}}
     readers = {
         "button": buttons,
         "list": listed,
@@ -208,6 +219,9 @@ def interactive(inner: Body) -> Outgoing:
         "carousel": carousel,
         "location_request_message": location_request,
         "address_message": address,
+        "request_contact_info": contact_request,
+        "voice_call": voice_call,
+        "call_permission_request": call_permission,
         "order_details": order_details,
         "order_status": order_status,
     }
@@ -282,7 +296,8 @@ def product_list(action: Body, said: dict[str, Any]) -> Outgoing:
 
 
 def catalog(action: Body, said: dict[str, Any]) -> Outgoing:
-    return CatalogMessage(thumbnail_retailer_id=action["parameters"]["thumbnail_product_retailer_id"], **said)
+    parameters = action.get("parameters", {})
+    return CatalogMessage(thumbnail_retailer_id=parameters.get("thumbnail_product_retailer_id"), **said)
 
 
 def carousel(action: Body, said: dict[str, Any]) -> Outgoing:
@@ -290,20 +305,44 @@ def carousel(action: Body, said: dict[str, Any]) -> Outgoing:
     return Carousel(cards=tuple(cards), **said)  # type: ignore[arg-type] # of one kind, which Carousel checks
 
 
-def carousel_card(inner: Body) -> LinkCard | ProductCard:
+def carousel_card(inner: Body) -> LinkCard | ReplyCard | ProductCard:
     action = inner["action"]
     if inner["type"] == "product":
         return ProductCard(catalog_id=action["catalog_id"], retailer_id=action["product_retailer_id"])
     above = header(inner["header"])
     assert above is not None
     assert above.media is not None
+    if "buttons" in action:
+        replies = tuple(Button(**one["quick_reply"]) for one in action["buttons"])
+        return ReplyCard(media=above.media, body=inner.get("body", {}).get("text"), buttons=replies)
     parameters = action["parameters"]
     return LinkCard(
         media=above.media,
-        body=inner["body"]["text"],
+        body=inner.get("body", {}).get("text"),
         label=parameters["display_text"],
         url=parameters["url"],
     )
+
+
+def contact_request(action: Body, said: dict[str, Any]) -> Outgoing:
+    only(action, "name")
+    return ContactRequest(**said)
+
+
+def voice_call(action: Body, said: dict[str, Any]) -> Outgoing:
+    parameters = action.get("parameters", {})
+    only(parameters, "display_text", "ttl_minutes", "payload")
+    return VoiceCall(
+        label=parameters.get("display_text"),
+        ttl_minutes=parameters.get("ttl_minutes"),
+        payload=parameters.get("payload"),
+        **said,
+    )
+
+
+def call_permission(action: Body, said: dict[str, Any]) -> Outgoing:
+    only(action, "name")
+    return CallPermissionRequest(**said)
 
 
 def location_request(action: Body, said: dict[str, Any]) -> Outgoing:
@@ -321,9 +360,14 @@ def order_details(action: Body, said: dict[str, Any]) -> Outgoing:
 
 def order_status(action: Body, said: dict[str, Any]) -> Outgoing:
     parameters = action["parameters"]
-    order = parameters["order"]
+    only(parameters, "reference_id", "order", "payment")
+    order, payment = parameters["order"], parameters.get("payment")
     return OrderStatus(
-        reference_id=parameters["reference_id"], status=order["status"], description=order.get("description"), **said
+        reference_id=parameters["reference_id"],
+        status=order["status"],
+        description=order.get("description"),
+        payment=None if payment is None else Paid(status=payment["status"], at=payment.get("timestamp")),
+        **said,
     )
 
 
@@ -353,6 +397,7 @@ def owed(inner: Body) -> Owed:
         payment_type=inner.get("payment_type"),
         payment_configuration=inner.get("payment_configuration"),
         shipping_info=inner.get("shipping_info"),
+        beneficiaries=tuple(inner.get("beneficiaries", ())),
         catalog_id=order.get("catalog_id"),
         expiration=Expiration(**order["expiration"]) if "expiration" in order else None,
         status=order.get("status"),
@@ -382,6 +427,12 @@ def template(inner: Body) -> Outgoing:
         if kind == "limited_time_offer":
             milliseconds = component["parameters"][0]["limited_time_offer"]["expiration_time_ms"]
             filled_in["offer_ends_at"] = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+        elif kind == "tap_target_configuration":
+            pages = component["parameters"][0]["tap_target_configuration"]
+            filled_in["tap_targets"] = tuple(TapTarget(**page) for page in pages)
+        elif kind == "order_status":
+            told = component["parameters"][0]["order_status"]
+            filled_in["order"] = OrderState(reference_id=told["reference_id"], **told["order"])
         elif kind == "carousel":
             filled_in["cards"] = tuple(template_card(one) for one in component["cards"])
         else:
@@ -409,7 +460,8 @@ def fill(component: Body, kind: str, filled_in: dict[str, Any]) -> None:
     elif kind == "body":
         filled_in["body"] = tuple(body_parameter(one) for one in component["parameters"])
     elif kind == "button":
-        filled_in["buttons"] = (*filled_in["buttons"], template_button(component))
+        read = call_button if component["sub_type"].lower() == "voice_call" else template_button
+        filled_in["buttons"] = (*filled_in["buttons"], read(component))
     else:
         raise NotOursError(kind)
 
@@ -440,6 +492,11 @@ def body_parameter(inner: Body) -> BodyParameter:
     raise NotOursError(kind)
 
 
+def call_button(inner: Body) -> TemplateButton:
+    told = {one["type"]: one[one["type"]] for one in inner.get("parameters", ())}
+    return VoiceCallButton(index=int(inner["index"]) if "index" in inner else None, **told)
+
+
 def template_button(inner: Body) -> TemplateButton:  # noqa: PLR0911 - a table
     if "index" not in inner or len(inner["parameters"]) != 1:
         raise NotOursError(inner["sub_type"])
@@ -447,6 +504,8 @@ def template_button(inner: Body) -> TemplateButton:  # noqa: PLR0911 - a table
     match inner["sub_type"].lower(), parameter["type"]:
         case "quick_reply", "payload":
             return QuickReplyButton(index=index, payload=parameter["payload"])
+        case "quick_reply", "text":
+            return QuickReplyButton(index=index, text=parameter["text"])
         case "url", "text":
             preview = parameter.get("payment_link_preview")
             return UrlButton(index=index, text=parameter["text"], payment_link_preview=preview)

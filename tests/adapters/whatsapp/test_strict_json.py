@@ -172,3 +172,38 @@ def test_four_mebibytes_are_decided_at_once(body: bytes) -> None:
 def test_a_stored_decimal_is_never_rounded(text: str, stored: float | str) -> None:
     """A number where a double holds it exactly, else its text."""
     assert strict_json.storable({"a": [Decimal(text)]}) == {"a": [stored]}
+
+
+@given(
+    tree=TREES | st.lists(st.dictionaries(st.sampled_from(["a", ":", '"', 'a":', "\\", "b"]), st.text(max_size=3))),
+    is_ascii=st.booleans(),
+    blank=st.sampled_from(["", " ", "\n\t"]),
+    cut=st.none()
+    | st.tuples(st.floats(0, 1), st.sampled_from([b"", b'"', b":", b'"a":1,', b"1", b".5", b"\\ud83d", b"\xff"])),
+)
+def test_the_fast_reader_never_says_otherwise_than_the_strict_one(
+    tree: Any, *, is_ascii: bool, blank: str, cut: tuple[float, bytes] | None
+) -> None:
+    """Values, repairs and refusals are those of the reader that looks at every key and number itself."""
+    text = json.dumps(tree, ensure_ascii=is_ascii, separators=("," + blank, blank + ":"), default=float)
+    body = text.encode("utf-8", "surrogatepass")
+    if cut is not None:
+        place = int(cut[0] * len(body))
+        body = body[:place] + cut[1] + body[place:]
+
+    assert outcome(strict_json.read, body) == outcome(strict_json._read_strictly, body)  # noqa: SLF001 - the two are compared
+
+
+def outcome(read: Any, body: bytes) -> Any:
+    """The value with its types, or the word for the refusal."""
+    try:
+        document = read(body)
+    except StrictJsonError as error:
+        return error.reason
+    return repr(document.value), document.is_suspect
+
+
+@pytest.mark.parametrize("body", [b'{"a":1,"a":2}', b'{"a":1,"\\u0061":2}', b"[1.5]", b"[9223372036854775808]"])
+def test_the_fast_reader_leaves_alone_what_it_would_change(body: bytes) -> None:
+    """It keeps the last of two keys, and makes floats of decimals."""
+    assert strict_json._read_plain(body) is None  # noqa: SLF001 - which of the two reads is meant

@@ -10,13 +10,13 @@ from typing import Any
 import attrs
 
 from wch.adapters.payments import CashOnDelivery, SwitchedOnPayments
+from wch.application.dialogue.listing import Listing
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routing import Dialogue
 from wch.application.dialogue.scene import Answer, Scene
 from wch.application.dialogue.turn import LARGEST_CONTEXT
 from wch.domain.address import address_from_json
 from wch.domain.cart import Cart
-from wch.domain.catalogue import Buyer, Line
 from wch.domain.conversation import Conversation, Event
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import amended
@@ -26,6 +26,7 @@ from wch.domain.order import Order, OrderDraft
 from wch.domain.outgoing import Buttons, ListMessage, Outgoing, Text
 from wch.domain.phone import variants
 from wch.domain.placement import PLACEMENT
+from wch.domain.quote import Buyer, Line
 from wch.domain.saga import Saga
 from wch.testing import FrozenClock
 from wch.testing.scripted_shop import Goods, ScriptedShop
@@ -257,6 +258,7 @@ async def chatting(
     phone: str = SHEENA,
     name: str | None = "Sheena Nelson",
     cash: CashOnDelivery | None = None,
+    listing: Listing | None = None,
 ) -> AsyncIterator[Chat]:
     """A customer who has not written yet, in a shop of these goods."""
     clock = FrozenClock()
@@ -270,6 +272,7 @@ async def chatting(
                 shop=shop,
                 payments=SwitchedOnPayments((cash or CashOnDelivery(),)),
                 policy=policy or Policy(),
+                listing=listing,
             ),
             conversation=Conversation(id=1, customer_phone=phone, created_at=now, updated_at=now),
             profile=attrs.evolve(CustomerProfile.met(phone, now=now), name=name),

@@ -1,21 +1,38 @@
-"""Customers who do anything at all: every message ends with an answer or a reason, and no total is a surprise."""
+"""Customers who do anything at all: every message ends with an answer or a reason, and no total is a surprise.
+
+A machine of hypothesis plays the customer. `WCH_CONVERSATIONS=10000` lets it play so many conversations and print
+how long they took; without it there are as many as the profile says.
+"""
 
 import asyncio
+import os
 import re
+from contextlib import AsyncExitStack
 from decimal import Decimal
-from random import Random  # noqa: TID251 - the type of what hypothesis hands over
+from time import perf_counter
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.application.dialogue.chat import BAKER_STREET, Chat, chatting
 from tests.application.dialogue.test_routes import FORMS
 from tests.application.test_words import CELLS
+from wch.application.dialogue.scene import Answer
 from wch.domain.money import money_from_json
 from wch.testing.scripted_shop import Unavailable
 
-STEPS = 60
+CONVERSATIONS = int(os.environ.get("WCH_CONVERSATIONS", "0"))
+STEPS = 12
 PHRASES = [phrase for _, _, phrase in CELLS if not phrase.startswith("stop")]
 ADDRESSES = (
     BAKER_STREET,
@@ -25,6 +42,8 @@ ADDRESSES = (
     "Sheena N",
     "Calle 5, Madrid",
 )
+THINGS = ("add 1 desk lamp to cart", "add 2 umbrellas to cart", "add a shirt to cart", "add 1 blue lamp to cart")
+WORDS = [*PHRASES, *ADDRESSES, *THINGS, "yes", "no", "1", "2", "3", "checkout", "coupon SAVE10", "remove item 1"]
 ELSEWHERE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("location", {"latitude": "1.5", "longitude": "2", "address": BAKER_STREET}),
     ("image", {"media": {"id": "1"}}),
@@ -33,82 +52,153 @@ ELSEWHERE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("order", {"catalog_id": "c", "items": [{"retailer_id": "1", "quantity": 1, "price": "1.00", "currency": "USD"}]}),
     ("order", {"catalog_id": "c", "items": [{"retailer_id": "x", "quantity": "y"}], "text": "note"}),
     ("interactive", {"kind": "nfm_reply", "name": "address_message", "data": {"values": {"city": "London"}}}),
+    ("reaction", {"target": "wamid.1", "emoji": "👍"}),
+    ("button", {"payload": "Unsubscribe", "text": "Unsubscribe"}),
+    ("request_welcome", {}),
     ("hologram", {}),
 )
-FORWARD = ("confirm_order:", "use_address", "saved_address", "shipping_", "accept_prices", "checkout", "variant_")
+FORWARD = (
+    "confirm_order:",
+    "use_address",
+    "saved_address",
+    "shipping_",
+    "payment_",
+    "accept_prices",
+    "checkout",
+    "variant_",
+)
 CALLS = ("check", "quote", "search", "about", "orders_of", "shipping_methods", "product", "resolve")
 
 
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
-@given(st.randoms(use_true_random=False))
-def test_any_customer_gets_an_answer_or_a_reason(chance: Random) -> None:
+class Customer(RuleBasedStateMachine):
     """Taps on what is shown and on what never was, words of five languages, waits, a shop that fails now and then."""
-    asyncio.run(talk(chance))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.stack = AsyncExitStack()
+        self.before: Answer | None = None
+
+    def do(self, doing: Any) -> Any:
+        """One thing, to its end; what was shown before it stays known."""
+        self.before = self.chat.answers[-1] if self.chat.answers else None
+        return self.loop.run_until_complete(doing)
+
+    @initialize(name=st.sampled_from(["Sheena Nelson", None]), phone=st.sampled_from(["16505551234", "34600111222"]))
+    def comes(self, name: str | None, phone: str) -> None:
+        """Somebody new."""
+        self.chat: Chat = self.loop.run_until_complete(self.stack.enter_async_context(chatting(name=name, phone=phone)))
+
+    @rule()
+    def goes_on(self) -> None:
+        """What somebody who wants to buy does next."""
+        chat = self.chat
+        forward = [reply for reply in chat.ids if reply.startswith(FORWARD)]
+        if forward:
+            self.do(chat.tap(forward[0]))
+        elif chat.state == "checkout_address":
+            self.do(chat.write(BAKER_STREET))
+        else:
+            self.do(chat.write("checkout" if chat.lines else THINGS[0]))
+
+    @rule(steps=st.integers(2, 8))
+    def is_in_a_hurry(self, steps: int) -> None:
+        """Straight ahead, as most people are, up to the order."""
+        for _ in range(steps):
+            self.goes_on()
+            self.has_no_surprise()
+            if self.chat.answers[-1].placement is not None:
+                self.is_served()
+                return
+
+    @rule(word=st.sampled_from(WORDS))
+    def writes(self, word: str) -> None:
+        """Something that means something somewhere."""
+        self.do(self.chat.write(word))
+
+    @rule(text=st.text(max_size=200))
+    def writes_nonsense(self, text: str) -> None:
+        """Any signs at all."""
+        self.do(self.chat.write(text))
+
+    @rule(words=st.lists(st.sampled_from(WORDS), min_size=2, max_size=4))
+    def writes_in_pieces(self, words: list[str]) -> None:
+        """Several messages that wait together."""
+        self.do(self.chat.send_all(*(self.chat.message("text", text=word) for word in words)))
+
+    @precondition(lambda self: self.chat.ids)
+    @rule(place=st.integers(0, 9))
+    def taps(self, place: int) -> None:
+        """Something on the latest page."""
+        self.do(self.chat.tap(self.chat.ids[place % len(self.chat.ids)]))
+
+    @rule(reply=st.sampled_from(FORMS))
+    def taps_an_old_button(self, reply: str) -> None:
+        """Something that may never have been shown."""
+        self.do(self.chat.tap(reply))
+
+    @rule(what=st.sampled_from(ELSEWHERE))
+    def sends(self, what: tuple[str, dict[str, Any]]) -> None:
+        """No text at all."""
+        self.do(self.chat.send(what[0], **what[1]))
+
+    @rule(seconds=st.sampled_from([1, 30, 61, 301, 1000, 2000, 90_000]))
+    def waits(self, seconds: int) -> None:
+        """Time passes."""
+        self.chat.wait(seconds=seconds)
+
+    @rule(call=st.sampled_from(CALLS))
+    def finds_the_shop_away(self, call: str) -> None:
+        """The next call of this kind fails."""
+        self.chat.shop.script(call, Unavailable())
+
+    @precondition(lambda self: self.chat.saga is not None and self.chat.saga.is_open)
+    @rule()
+    def is_served(self) -> None:
+        """The order is made, for exactly what was shown."""
+        event("an order")
+        order = self.loop.run_until_complete(self.chat.place())
+        assert self.chat.saga is not None
+        assert order.total == money_from_json(self.chat.saga.context["money"]["due"])
+
+    @invariant()
+    def has_no_surprise(self) -> None:
+        """What a review shows is what a placement would charge; the cart's total is the worth of its lines."""
+        chat = self.chat
+        placement = chat.answers[-1].placement if chat.answers else None
+        if placement is not None and self.before is not chat.answers[-1]:
+            digits = re.sub(r"\D", "", str(money_from_json(placement.context["money"]["due"]).amount))
+            shown = _totals(self.before, digits) or _totals(chat.answers[-1], digits)
+            assert shown, "what is charged was never shown"
+        if chat.cart is not None:
+            assert chat.cart.total == sum((item.worth for item in chat.cart.items), Decimal(0))
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.stack.aclose())
+        self.loop.close()
 
 
-async def talk(chance: Random) -> Chat:
-    """One customer's afternoon."""
-    async with chatting(name=chance.choice(["Sheena Nelson", None])) as chat:
-        for _ in range(STEPS):
-            await _step(chat, chance)
-            _no_surprise(chat)
-            if chat.answers[-1].placement is not None and chance.random() < 0.7:
-                await chat.place()
-            if chat.state == "awaiting_human" and chance.random() < 0.3:
-                await chat.write("menu")
-        return chat
+def _totals(answer: Answer | None, digits: str) -> bool:
+    """Whether a total of these digits stands in an answer."""
+    says = () if answer is None else answer.says
+    lines = [line for say in says for line in getattr(say.message, "body", "").split("\n")]
+    found = [re.search(r"\*([^*]*\d[^*]*)\*\s*$", line) for line in lines]
+    return any(one and re.sub(r"\D", "", one[1]) == digits for one in found)
 
 
-async def _step(chat: Chat, chance: Random) -> None:
-    if chance.random() < 0.05:
-        chat.shop.script(chance.choice(CALLS), Unavailable())
-    chat.wait(seconds=chance.choice([1, 1, 5, 30, 30, 61, 301, 1000, 2000]))
-    kind = chance.random()
-    if kind < 0.4:
-        await _go_on(chat, chance)
-    elif kind < 0.6 and chat.ids:
-        await chat.tap(chance.choice(chat.ids))
-    elif kind < 0.66:
-        await chat.tap(chance.choice(FORMS))
-    elif kind < 0.88:
-        await chat.write(
-            chance.choice([*PHRASES, *ADDRESSES, "yes", "1", "2", "3", "add 1 blue lamp to cart", "checkout"])
-        )
-    elif kind < 0.92:
-        rows = [chat.message("text", text=chance.choice(PHRASES)) for _ in range(3)]
-        await chat.send_all(*rows)
-    else:
-        type_, content = chance.choice(ELSEWHERE)
-        await chat.send(type_, **content)
-
-
-async def _go_on(chat: Chat, chance: Random) -> None:
-    """What somebody who wants to buy does next."""
-    forward = [reply for reply in chat.ids if reply.startswith(FORWARD)]
-    if forward:
-        await chat.tap(forward[0])
-    elif chat.state == "checkout_address":
-        await chat.write(chance.choice(ADDRESSES))
-    elif chat.lines:
-        await chat.write("checkout")
-    else:
-        await chat.write(chance.choice(["add 1 desk lamp to cart", "add 2 umbrellas to cart", "add a shirt to cart"]))
-
-
-def _no_surprise(chat: Chat) -> None:
-    """What a review shows is what a placement would charge; the cart's total is the worth of its lines."""
-    placement = chat.answers[-1].placement
-    if placement is not None:
-        due = money_from_json(placement.context["money"]["due"])
-        shown = [
-            re.search(r"\*([^*]*\d[^*]*)\*\s*$", line) for answer in chat.answers[-2:-1] for line in _lines(answer)
-        ]
-        digits = re.sub(r"\D", "", f"{due.amount}")
-        assert any(found and re.sub(r"\D", "", found[1]) == digits for found in shown)
-    if chat.cart is not None:
-        assert chat.cart.total == sum((item.worth for item in chat.cart.items), Decimal(0))
-
-
-def _lines(answer: object) -> list[str]:
-    says = answer.says  # type: ignore[attr-defined]  # narrower than mypy can see
-    return [line for say in says for line in getattr(say.message, "body", "").split("\n")]
+@pytest.mark.timeout(0 if CONVERSATIONS else 300)
+def test_any_customer_gets_an_answer_or_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """No exception, no message without an answer or a reason, no total that was not shown."""
+    chosen = settings(
+        max_examples=CONVERSATIONS or settings().max_examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        derandomize=not CONVERSATIONS,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    began = perf_counter()
+    run_state_machine_as_test(Customer, settings=chosen)
+    if CONVERSATIONS:
+        with capsys.disabled():
+            print(f"\n{CONVERSATIONS} conversations in {perf_counter() - began:.0f} s")  # noqa: T201 - the figure is the report

@@ -386,3 +386,16 @@ def test_words_and_texts_at_their_edges() -> None:
     assert understand("coupon one two three four").intent is Intent.NONE
     assert understand("remove everything").intent is Intent.CLEAR_CART
     assert NUMBER.isdigit()
+
+
+async def test_only_the_languages_of_the_shop_are_offered_and_spoken() -> None:
+    """Neither a tap nor words lead into another."""
+    async with chatting(policy=Policy(languages=("en", "es"))) as chat:
+        await chat.write("language")
+        assert {"lang_en", "lang_es"} <= set(chat.ids)
+        assert "lang_ar" not in chat.ids
+
+        await chat.tap("lang_ar")
+        assert chat.conversation.context["language"] == "en"
+        await chat.write("hola")
+        assert chat.conversation.context["language"] == "es"

@@ -17,6 +17,8 @@ from wch.adapters.clock import SystemClock
 from wch.application.hub import Hub
 from wch.application.ports import UnitOfWork
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
+from wch.domain.document import document
+from wch.domain.moment import iso
 from wch.entrypoints.cli.commands import wch
 from wch.testing import FrozenClock, RecordingWhatsApp, SequentialIds
 
@@ -27,6 +29,7 @@ ENVIRONMENT = {
     "WCH_VERIFY_TOKEN": "a-token",
     "WCH_ACCESS_TOKEN": "an-access-token",
     "WCH_PHONE_NUMBER_ID": "*",
+    "WCH_GRAPH_URL": "http://127.0.0.1:9",
     "WCH_CURRENCY": "EUR",
     "WCH_COUNTRY": "ES",
 }
@@ -68,6 +71,18 @@ class Line:
                 await hub.database.transact(lambda uow: uow.customers.lock(phone, now=hub.clock.now()))
 
         asyncio.run(meet())
+
+    def worker_beats(self, name: str = "worker.one") -> None:
+        """A worker in some process showed a moment ago that it is alive."""
+
+        async def beat() -> None:
+            url = f"sqlite+aiosqlite:///{self.folder}/wch.db"
+            settings, _, _ = Settings.load({**ENVIRONMENT, "WCH_DATABASE_URL": url}, {}, None)
+            async with open_hub(settings) as hub:
+                now = hub.clock.now()
+                await hub.database.transact(lambda uow: uow.options.put(name, document(at=iso(now))))
+
+        asyncio.run(beat())
 
     def refused(self, *words: str, code: int = 1) -> str:
         """The sentence on standard error of a command that would not."""

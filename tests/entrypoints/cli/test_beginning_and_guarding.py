@@ -8,6 +8,7 @@ import pytest
 
 from tests.entrypoints.cli.conftest import Line
 from wch import Settings
+from wch.adapters.sql import soundness
 
 
 def test_the_written_settings_are_the_defaults(bare: Line) -> None:
@@ -30,6 +31,7 @@ def test_secrets_go_into_the_environment_alone(bare: Line) -> None:
 
     assert "app_secret" not in Path("wch.toml").read_text()
     assert "WCH_APP_SECRET=" in Path(".env").read_text()
+    assert "#WCH_PHONE_NUMBER_ID=" in Path(".env").read_text()
     assert stat.S_IMODE(Path(".env").stat().st_mode) == 0o600
 
 
@@ -71,6 +73,10 @@ def test_limits_are_reset_by_name_only(line: Line) -> None:
     assert line.json("limits", "reset", "--all")["forgotten"] >= 0
 
 
+def test_a_key_that_nothing_was_taken_under_is_said_so(line: Line) -> None:
+    assert "Nothing was taken" in line.refused("idempotency", "show", "evt_none")
+
+
 def test_living_claims_are_kept(line: Line) -> None:
     """A claim deleted too early would let a repeated delivery in."""
     before = line.json("stats")["tables"]["webhook_idempotency"]
@@ -95,3 +101,49 @@ def test_a_real_shops_clock_is_not_moved(line: Line, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WCH_PROFILE", "prod")
 
     assert "prod" in line.refused("clock", "advance", "6h")
+
+
+def test_a_caller_is_blocked_and_let_in_again(line: Line) -> None:
+    """Told as a digest, with the end; twice lifted is said."""
+    blocked = line.json("limits", "block", "--name", "auth", "--caller", "203.0.113.7", "--for", "7d")
+
+    assert blocked["limit"] == "auth"
+    assert "203.0.113.7" not in line.text("limits", "blocked")
+    assert [one["until"] for one in line.json("limits", "blocked")["data"]] == [blocked["until"]]
+    assert line.json("limits", "unblock", "--name", "auth", "--caller", "203.0.113.7") == {"unblocked": True}
+    assert "was not blocked" in line.text("limits", "unblock", "--name", "auth", "--caller", "203.0.113.7")
+    assert "Nobody is blocked." in line.text("limits", "blocked")
+    line.refused("limits", "block", "--name", "auth", "--caller", "x", "--for", "never")
+
+
+def test_the_doctor_is_content_with_a_sound_hub(bare: Line) -> None:
+    """That Meta can't be reached from here is told, and no fault; a worker is alive."""
+    bare.text("db", "upgrade")
+    told = bare.json("doctor", code=3)
+    assert [one["what"] for one in told["findings"] if one["severity"] != "unknown"] == [
+        "workers: 0 alive (limit: 1 within 60 s)."
+    ]
+
+    bare.worker_beats()
+    told = bare.json("doctor")
+    assert told["ok"] is True
+    assert {one["severity"] for one in told["findings"]} <= {"unknown"}
+
+
+def test_the_doctor_says_that_there_are_no_tables(bare: Line) -> None:
+    """And how to make them."""
+    told = bare.run("doctor")
+
+    assert told.exit_code == 3
+    assert "wch db upgrade" in told.stdout
+
+
+def test_the_doctor_finds_processes_that_share_a_log(bare: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers on one SQLite file of a version that can damage it."""
+    monkeypatch.setattr(soundness, "corrupts_shared_wal", lambda _version: True)
+    bare.text("db", "upgrade")
+    bare.worker_beats("worker.one")
+    bare.worker_beats("worker.two")
+
+    assert "2 processes share" in bare.run("doctor").stdout
+    assert bare.run("doctor", "--fix").exit_code == 3

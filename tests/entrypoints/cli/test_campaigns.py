@@ -1,6 +1,7 @@
 """Campaigns and templates on the command line: plan, start, stop, report, explain."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from tests.application.campaigning import OFFER
 from tests.entrypoints.cli.conftest import ENVIRONMENT, Line
 from tests.sale.script import ANNA
 from wch import Settings, open_hub
-from wch.domain.message_template import option_of
+from wch.application.ports import UnitOfWork
+from wch.domain.message_template import MessageTemplate, option_of
 
 PLAN = """
 name = "Spring"
@@ -97,6 +99,54 @@ def test_templates_are_listed_linted_and_previewed(ready: Line) -> None:
     assert "WCH_WABA_ID" in ready.refused("templates", "sync")
 
 
+def test_three_wrong_templates_are_three_findings(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Growth, example 41: a missing parameter, a notice in a marketing template, a name of 101 letters; no network."""
+    long_name = "n" * 101
+    used = f'shipped = "ship"\ndelivered = "done"\nrefunded = "{long_name}"\nstatus_failed = "good"\n'
+    (line.folder / "wch.toml").write_text(f"[templates.map]\n{used}")
+
+    async def store() -> None:
+        url = f"sqlite+aiosqlite:///{line.folder}/wch.db"
+        settings, _, _ = Settings.load({**ENVIRONMENT, "WCH_DATABASE_URL": url}, {}, line.folder / "wch.toml")
+        async with open_hub(settings) as hub:
+            uses, variables = hub.templates.uses, hub.templates.variables
+            assert list(uses) == ["shipped", "delivered", "refunded", "status_failed"]
+            for use, name in uses.items():
+                wanted = variables.get(use, ())
+                many = len(wanted) + (use == "shipped")
+                gaps = " ".join(f"{{{{{place}}}}}" for place in range(1, many + 1))
+                marketing = use == "delivered" or use not in variables
+                made = MessageTemplate(
+                    name=name,
+                    language="en",
+                    category="MARKETING" if marketing else "UTILITY",
+                    components=({"type": "BODY", "text": f"Hello {gaps}!"}, {"type": "FOOTER", "text": "STOP ends it"}),
+                )
+                await hub.database.transact(partial(_stored, made))
+
+    asyncio.run(store())
+    monkeypatch.setattr("socket.socket.connect", _no_network)
+    monkeypatch.setattr("socket.getaddrinfo", _no_network)
+
+    found = line.json("templates", "lint", code=3)["data"]
+
+    assert [(one["use"], one["level"]) for one in found] == [
+        ("shipped", "error"), ("delivered", "error"), ("refunded", "error")
+    ]  # fmt: skip
+    assert [one["what"].split(",")[0] for one in found] == [
+        "its body has the gaps 1", "it is MARKETING", "the name has 101 characters"
+    ]  # fmt: skip
+
+
+def _stored(template: MessageTemplate, uow: UnitOfWork) -> None:
+    uow.options.put(option_of(template.name, template.language), template.to_json())
+
+
+def _no_network(*_: object) -> None:
+    message = "linting asks nobody"
+    raise AssertionError(message)
+
+
 def test_a_message_is_explained(ready: Line) -> None:
     """By what became of it; one that is not there is a sentence."""
     told = ready.json("explain", "message", "2")
@@ -106,3 +156,5 @@ def test_a_message_is_explained(ready: Line) -> None:
     assert "written" in ready.text("explain", "message", "2")
     ready.refused("explain", "recipient", "99")
     ready.refused("explain", "message", "2", "--at", "soon", code=2)
+    before = ready.json("explain", "message", "2", "--at", "2020-01-01T00:00:00Z")
+    assert (before["at"], before["history"]) == ("2020-01-01T00:00:00Z", [])

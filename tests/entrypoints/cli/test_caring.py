@@ -68,3 +68,15 @@ def test_two_are_merged_and_two_again(line: Line) -> None:
 
     assert {one["phone"] for one in both} == {ANNA, "34699999999"}
     assert line.run("customers", "merge", ANNA).exit_code == 2
+
+
+def test_whom_the_shop_knows_is_listed_linked_and_taken_away(line: Line) -> None:
+    """Without a number it only asks; the profile shows who it is."""
+    (known,) = line.json("customers", "link", ANNA)["data"]
+    line.text("customers", "unlink", ANNA)
+    assert [one["wc_customer_id"] for one in line.json("customers", "show", ANNA)["data"]] == [None]
+
+    assert line.json("customers", "link", ANNA, str(known["id"]))["wc_customer_id"] == known["id"]
+    assert str(known["id"]) in line.text("customers", "show", ANNA)
+    assert line.run("customers", "link", ANNA, "0").exit_code == 2
+    assert line.run("customers", "link", "4915199999999", "7").exit_code == 1

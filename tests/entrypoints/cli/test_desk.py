@@ -154,12 +154,38 @@ def test_an_order_is_shown_with_what_was_told(line: Line) -> None:
     assert told["notifications"]
 
 
+def test_a_notice_is_told_once_more_and_not_twice_at_once(line: Line) -> None:
+    """The customer deleted it and asks; a second request finds the first."""
+    told = next(
+        one for one in line.json("notifications", "list")["data"] if one["status"] in ("sent", "delivered", "read")
+    )
+
+    again = line.json("notifications", "resend", str(told["id"]))
+
+    assert (again["notification_type"], again["status"]) == (told["notification_type"], "pending")
+    assert again["id"] != told["id"]
+    assert "waits beside" in line.refused("notifications", "resend", str(told["id"]))
+
+
 @pytest.mark.parametrize("act", [("cancel", "--yes"), ("ship",)], ids=" ".join)
 def test_an_order_that_arrived_stays_so(line: Line, act: tuple[str, ...]) -> None:
     """What is at the customer's can neither be sent nor called off."""
     name, *more = act
 
     assert line.refused("orders", name, _order(line), *more)
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [(("refund", "--booked-in-shop"), "not_booked"), (("settle",), "nothing_to_settle")],
+    ids=["refund", "settle"],
+)
+def test_where_nothing_was_undone_in_the_shop_nothing_is_decided(line: Line, act: tuple[str, ...], code: str) -> None:
+    """Without --yes nothing is even asked."""
+    name, *more = act
+
+    assert "--yes" in line.refused("orders", name, _order(line), *more, code=2)
+    assert code in line.refused("orders", name, _order(line), *more, "--yes")
 
 
 def test_a_row_of_the_queue_is_made_by_hand(line: Line) -> None:

@@ -1,6 +1,7 @@
 """What every command has in common: help with an example, one document for scripts, sentences for people."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ LISTS = [
     ("carts", "list"),
     ("customers", "list"),
     ("orders", "list"),
+    ("products", "views"),
+    ("products", "views", "--each"),
+    ("reengagement", "report"),
     ("notifications", "list"),
     ("sync", "list"),
     ("shop", "products"),
@@ -33,6 +37,7 @@ LISTS = [
     ("config", "show", "--all"),
 ]
 OTHERS = [
+    ("carts", "report"),
     ("stats",),
     ("verify",),
     ("version",),
@@ -50,6 +55,26 @@ def _leaves(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = list(_leaves(wch))
+PROMISED = """
+analytics summary funnel carts broadcasts export; breakers list open close reset
+broadcasts plan start pause resume cancel report list; carts list show remind expire; clock show advance; config show
+conversations list show reply assign resolve handoff handback; customers list show tag export erase merge consent
+db upgrade check drop version import-wordpress; dead-letters list show edit replay dismiss purge stats
+demo; doctor; explain message cart recipient notification; idempotency show purge; init; keys create list revoke
+limits list reset; notifications list retry; openapi; operators add list disable password
+orders list show cancel refund accept-amount; products views; reengagement run report; replay conversation
+sagas list show resume retry-step skip-step compensate; serve; shop import export products stock; stats
+sync list run enqueue report; templates sync lint list; verify; version; worker
+"""
+"""What scripts rely on: a group and its commands, or a command alone."""
+
+
+@pytest.mark.parametrize("line", re.split(r"[;\n]", PROMISED.strip()), ids=lambda line: line.split()[0])
+def test_what_scripts_rely_on_is_there(line: str) -> None:
+    group, *names = line.split()
+
+    assert [name for name in names if (group, name) not in COMMANDS] == []
+    assert names or (group,) in COMMANDS
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -32,7 +32,7 @@ def test_text_is_the_key_and_what_to_do_with_it(line: Line) -> None:
         (("create", "--scope", "everything"), "dead-letters", 1),
         (("create", "--scope", "read", "--expires", "soon"), "90d", 2),
         (("create", "--scope", "read", "--expires", "2020-01-01"), "past", 2),
-        (("revoke", "000000000000"), "nothing under this name", 1),
+        (("revoke", "000000000000"), "There is no key 000000000000; `wch keys list` tells those that there are.", 1),
         (("create",), "--scope", 2),
     ],
 )

@@ -1,6 +1,9 @@
 """The first operator comes from the command line, and passwords are shown once or never."""
 
+import asyncio
+
 from tests.entrypoints.cli.conftest import Line
+from wch import Settings, open_hub
 
 
 def test_a_password_is_made_and_shown_once(line: Line) -> None:
@@ -21,6 +24,20 @@ def test_somebody_is_kept_out(line: Line) -> None:
 
     assert changed["state"] == "disabled"
     assert line.json("operators", "list")["data"][0]["state"] == "disabled"
+
+
+def test_whoever_has_the_shell_acts_as_admin(line: Line) -> None:
+    """The role in the line is of who acted, not of the person it was done to."""
+    line.json("operators", "add", "maria", "--role", "viewer")
+
+    async def lines() -> list[tuple[str, str | None, str]]:
+        async with open_hub(
+            Settings(database_url=f"sqlite+aiosqlite:///{line.folder}/wch.db", secret_key="k" * 32, access_token="t")
+        ) as hub:
+            found = await hub.database.read(lambda uow: uow.audit.listed(action="operator.add"))
+        return [(one.actor, one.role, one.detail["role"]) for one in found]
+
+    assert asyncio.run(lines()) == [("cli", "admin", "viewer")]
 
 
 def test_a_new_password_replaces_the_old_one(line: Line) -> None:

@@ -128,7 +128,16 @@ async def test_the_page_of_routes_loads_nothing_and_runs_nothing() -> None:
     assert "'sha256-" in answered.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/sandbox/api/faults", "/sandbox/api/graph-log", "/sandbox/graph/v24.0/1/messages"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sandbox",
+        "/sandbox/api/clock",
+        "/sandbox/api/faults",
+        "/sandbox/api/graph-log",
+        "/sandbox/graph/v24.0/1/messages",
+    ],
+)
 async def test_without_a_sandbox_its_routes_are_not_there(path: str) -> None:
     """Nobody can speak as a customer on a hub that serves real ones."""
     async with web(application(ScriptedHub())) as client:

@@ -1,5 +1,6 @@
 """The console: who is let in, what each role sees and may do, and that nothing harmful is shown."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ import pytest
 
 from tests.application.campaigning import EVERYONE, OFFER
 from tests.entrypoints.http.consoles import ANNA, HOST, PASSWORD, Shop, shop
+from tests.processes import SECRET, delivery, signature_of
 from wch.domain.campaign import CampaignState
 from wch.domain.conversation import ConversationStatus
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Hook, Reason
@@ -234,6 +236,10 @@ async def test_an_agent_takes_over_answers_and_hands_back(town: Shop) -> None:
     assert [one for one in await town.actions() if one.startswith("conversation.")] == [
         "conversation.handoff", "conversation.assign", "conversation.reply", "conversation.handback",
     ]  # fmt: skip
+    lines = await town.hub.database.read(lambda uow: uow.audit.listed(actor="ana"))
+    assert {(one.actor, one.role) for one in lines} == {("ana", "agent")}
+    boss = await town.signed_in("boss", Role.ADMIN)
+    assert "ana agent conversation.handback" in " ".join((await boss.text("/audit?actor=ana")).split())
 
 
 async def test_an_agent_finds_notes_and_answers_with_words_of_the_house(town: Shop) -> None:
@@ -305,7 +311,7 @@ async def test_a_letter_is_edited_tried_and_replayed_once(town: Shop) -> None:
     replayed = await browser.post("/letters/1/replay", page="/letters/1")
     second = await browser.post("/letters/1/replay", page="/letters/1")
 
-    assert [one.status_code for one in (broken, edited, tried, replayed, second)] == [422, 303, 303, 303, 409]
+    assert [one.status_code for one in (broken, edited, tried, replayed, second)] == [422, 303, 200, 303, 409]
     assert (await town.hub.dead_letters.show(1)).status is DeadLetterStatus.REPLAYED
     assert "Somebody was first" in second.text
 
@@ -329,6 +335,29 @@ async def test_a_group_is_dismissed_with_a_reason(town: Shop) -> None:
     states = [one.status for one in await town.hub.dead_letters.listed(status=None)]
     assert states.count(DeadLetterStatus.DISMISSED) == 3
     assert states.count(DeadLetterStatus.PENDING) == 1
+
+
+async def test_two_who_replay_a_group_at_once_replay_each_letter_once(town: Shop) -> None:
+    """One group; a try changes nothing; together they decide all of it, and who comes after decides nothing."""
+    for _ in range(200):
+        await letter(town)
+    oleg, olga = await town.signed_in("oleg", Role.OPERATOR), await town.signed_in("olga", Role.OPERATOR)
+    group = {"hook": str(Hook.WEBHOOK), "reason": str(Reason.VALIDATION_FAILED)}
+
+    shown = await oleg.text("/letters")
+    tried = await oleg.post("/letters/1/rehearse", page="/letters/1")
+    before = await town.hub.dead_letters.stats()
+    both = await asyncio.gather(*(one.post("/letters/group/replay", page="/letters", **group) for one in (oleg, olga)))
+    late = await olga.post("/letters/group/replay", page="/letters", **group)
+
+    assert "200" in shown
+    assert tried.status_code == 200
+    assert "Nothing is changed yet" in tried.text
+    assert sum(count for (status, *_), count in before.items() if status == DeadLetterStatus.PENDING) == 200
+    assert sum(int(one.headers["location"].split("&n=")[1]) for one in both) == 200
+    assert late.headers["location"].endswith("&n=0")
+    assert "0 decided by you" in await olga.text(late.headers["location"].removeprefix("/console"))
+    assert (await town.actions()).count("dead_letter.replay") == 200
 
 
 async def test_a_parked_saga_offers_its_actions_and_takes_one_once(town: Shop) -> None:
@@ -392,7 +421,7 @@ async def test_the_settings_are_told_with_their_origin_and_no_secret(town: Shop)
     assert "whatsapp.app_secret" in shown
     assert "an-access-token" not in (await admin.get("/settings")).text
     assert (await viewer.get("/settings")).status_code == 403
-    assert "The store is in memory." in await admin.text("/doctor")
+    assert "The store is in memory." in (await admin.post("/doctor", page="/doctor")).text
 
 
 async def test_signing_out_ends_it_in_this_browser(town: Shop) -> None:
@@ -450,3 +479,32 @@ async def test_a_broadcast_is_tried_started_paused_and_cancelled(town: Shop) -> 
     assert late.status_code in {409, 422}
     assert (await town.hub.broadcasts.show(plan.id)).progress.state is CampaignState.CANCELLED
     assert "Pause" not in await viewer.text(page)
+
+
+async def test_the_doctor_examines_when_asked(town: Shop) -> None:
+    """Looking at everything takes long in a full shop, so opening the page looks at nothing."""
+    browser = await town.signed_in("otto", Role.OPERATOR)
+
+    before = await browser.text("/doctor")
+    after = await browser.post("/doctor", page="/doctor")
+
+    assert "Examine now" in before
+    assert "conservation" not in before
+    assert after.status_code == 200
+    assert "conservation" in after.text
+    assert "Examine again" in after.text
+
+
+async def test_home_tells_how_many_webhooks_come(town: Shop) -> None:
+    """Over the last five minutes: what was long ago does not count, and neither does what was badly signed."""
+    browser = await town.signed_in("otto", Role.VIEWER)
+    body = delivery({"from": ANNA, "id": "wamid.x", "timestamp": "1", "type": "text", "text": {"body": "hi"}})
+    for signature in (signature_of(body, SECRET), signature_of(body, SECRET), signature_of(body, "another")):
+        await browser.web.post("/webhooks/whatsapp", content=body, headers={"X-Hub-Signature-256": signature})
+
+    soon = await browser.text("")
+    town.clock.advance(timedelta(minutes=6))
+    later = await browser.text("")
+
+    assert "0.4, over five minutes" in soon
+    assert "0.0, over five minutes" in later

@@ -189,3 +189,14 @@ def test_no_other_span_is(text: str) -> None:
     """Nothing, backwards, and more than ten years included."""
     with pytest.raises(SpanError):
         read_span(text)
+
+
+async def test_a_phone_keeps_its_language(stage: Stage) -> None:
+    """The page finds each customer again; the hub is told no language, as WhatsApp tells none."""
+    await stage.says({"type": "text", "text": {"body": "hola"}, "name": "Maria", "language": "es"})
+    await stage.says({"type": "text", "text": {"body": "hola"}})
+
+    (customer,) = (await stage.client.get("/sandbox/api/customers")).json()["data"]
+
+    assert customer["language"] == "es"
+    assert "language" not in stage.world.hub.messages[0]

@@ -247,7 +247,7 @@ def test_an_unknown_host_is_one_sentence_with_the_way_out() -> None:
 )
 def test_what_does_not_go_together_is_refused(more: dict[str, Any], word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the port is even tried."""
-    monkeypatch.setattr("wch.entrypoints.http.serving.configure_logs", lambda **_: None)
+    monkeypatch.setattr("wch.entrypoints.http.serving.begin_logs", lambda _settings: None)
     with pytest.raises(SettingsError, match=word):
         serve(Settings(database_url="memory://"), host="127.0.0.1", port=0, **more)
 
@@ -385,3 +385,49 @@ sys.exit(oversee(serving, processes=3, announce=lambda: print("never")))
 
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == "wch: Set WCH_DATABASE_URL to something.\n"
+
+
+# --- settings that change
+
+
+async def test_what_is_served_is_replaced_and_no_answer_is_lost() -> None:
+    """What came before ends where it began, what comes after goes to the next; then the former is closed."""
+    hubs = [ScriptedHub(), ScriptedHub()]
+    held, closed, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    inside = asyncio.Event()
+    applications = [application(hub) for hub in hubs]
+
+    class Slow:
+        leaving = False
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            inside.set()
+            await held.wait()
+            await applications[0](scope, receive, send)
+
+    async def close() -> None:
+        closed.set()
+
+    second = Opened(application=applications[1], worker=None, close=close)
+
+    async def follow() -> Opened | None:
+        return second if inside.is_set() else None
+
+    async def opening(_stack: AsyncExitStack) -> Opened:
+        return Opened(application=Slow(), worker=None, follow=follow, close=close)
+
+    listener = listening("127.0.0.1", 0)
+    address = reached_at("127.0.0.1", listener.getsockname()[1])
+    over = asyncio.create_task(attend(opening, listener, stop=stop, stop_seconds=5, follow_seconds=0.001))
+    async with httpx2.AsyncClient(base_url=address, trust_env=False) as client:
+        early = asyncio.create_task(client.post("/webhooks/whatsapp", content=BODY, headers=signed()))
+        await inside.wait()
+        late = await client.get("/readyz")
+        still_open = not closed.is_set()
+        held.set()
+        delivered = await early
+        await asyncio.wait_for(closed.wait(), 5)
+    stop.set()
+
+    assert await over == 0
+    assert (delivered.status_code, late.status_code, still_open) == (200, 200, True)

@@ -10,7 +10,7 @@ import pytest
 from tests.processes import PATIENCE, POLL, Installed, client, sqlite_store
 from wch.entrypoints.cli.demo import options_of
 
-ANNA = "34600111222"
+CUSTOMERS = {"EUR": "34600111222", "INR": "919876543210", "BRL": "5511987654321"}
 ADDRESSES = {
     "EUR": "Maria Garcia, Calle Mayor 12, 28013 Madrid, Spain",
     "INR": "Asha Rao, MG Road 12, Bengaluru, Karnataka 560001, India",
@@ -22,9 +22,9 @@ COUNTRIES = {"EUR": "ES", "INR": "IN", "BRL": "BR"}
 class Customer:
     """Anna at her phone."""
 
-    def __init__(self, web: httpx2.AsyncClient, address: str) -> None:
+    def __init__(self, web: httpx2.AsyncClient, address: str, currency: str) -> None:
         self._web = web
-        self._messages = f"{address}/sandbox/api/customers/{ANNA}/messages"
+        self._messages = f"{address}/sandbox/api/customers/{CUSTOMERS[currency]}/messages"
         self.payments = f"{address}/sandbox/api/payments"
 
     async def heard(self) -> list[Any]:
@@ -69,7 +69,9 @@ class Customer:
         return payment
 
 
-@pytest.mark.parametrize(("gateway", "currency"), [("stripe", "EUR"), ("razorpay", "INR"), ("mercadopago", "BRL")])
+@pytest.mark.parametrize(
+    ("gateway", "currency"), [("stripe", "EUR"), ("razorpay", "INR"), ("mercadopago", "BRL"), ("whatsapp_pay", "INR")]
+)
 async def test_an_order_is_placed_when_the_simulated_gateway_has_the_money(
     tmp_path: Path, gateway: str, currency: str
 ) -> None:
@@ -78,14 +80,14 @@ async def test_an_order_is_placed_when_the_simulated_gateway_has_the_money(
         folder=tmp_path,
         store=sqlite_store(tmp_path),
         more={
-            "WCH_PAYMENTS": "cod,stripe,razorpay,mercadopago",
+            "WCH_PAYMENTS": "cod,stripe,razorpay,mercadopago,whatsapp_pay",
             "WCH_CURRENCY": currency,
             "WCH_PROFILE": "dev",
             "WCH_COUNTRY": COUNTRIES[currency],
         },
     )
     async with here.serving("--sandbox") as server, client() as web:
-        anna = Customer(web, server.address)
+        anna = Customer(web, server.address, currency)
         payment = await anna.order(gateway, currency)
         waiting = here.json("sagas", "list")["data"]
         before = len(await anna.heard())

@@ -9,22 +9,10 @@ from sqlalchemy import and_, func, or_, select
 
 from wch.adapters.local_shop.stock import available, expired
 from wch.adapters.local_shop.till import Till
-from wch.domain.catalogue import (
-    LARGEST_ID,
-    Attribute,
-    Category,
-    Line,
-    LineCheck,
-    Page,
-    Product,
-    ProductCard,
-    Sellable,
-    ShopNotFoundError,
-    ShopRefusedError,
-    Variant,
-    Verdict,
-)
+from wch.domain.catalogue import LARGEST_ID, Attribute, Category, Page, Product, ProductCard, Sellable, Variant
 from wch.domain.country import folded
+from wch.domain.quote import Line, LineCheck, Verdict
+from wch.domain.shop_error import ShopNotFoundError, ShopRefusedError
 
 LONGEST_SEARCH = 100
 VARIANTS_ON_A_PAGE = 100
@@ -36,7 +24,7 @@ def search(
 ) -> Page[ProductCard]:
     """A page of cards in menu order, then by name."""
     table = till.tables.products
-    conditions = [_visible(till), *_matching(till, text)]
+    conditions = [visible(till), *_matching(till, text)]
     if category_id is not None:
         inside = till.tables.product_categories
         conditions.append(
@@ -98,7 +86,7 @@ def categories(till: Till, parent_id: int | None, cursor: str | None, limit: int
 def product(till: Till, product_id: int) -> Product:
     """One product with its page."""
     table = till.tables.products
-    row = till.row(select(table).where(table.c.id == product_id, _visible(till)))
+    row = till.row(select(table).where(table.c.id == product_id, visible(till)))
     if row is None:
         raise ShopNotFoundError(product_id=product_id)
     children = _children(till, [row.id]).get(row.id, [])
@@ -135,7 +123,7 @@ def product(till: Till, product_id: int) -> Product:
 def variants(till: Till, product_id: int, cursor: str | None, limit: int) -> Page[Variant]:
     """A page of a product's variants."""
     table = till.tables.products
-    if till.row(select(table.c.id).where(table.c.id == product_id, _visible(till))) is None:
+    if till.row(select(table.c.id).where(table.c.id == product_id, visible(till))) is None:
         raise ShopNotFoundError(product_id=product_id)
     conditions = [table.c.parent_id == product_id, table.c.active]
     if cursor is not None:
@@ -227,7 +215,8 @@ def _amount_verdict(line: Line, row: Any, pieces: int | None) -> Verdict:
     return Verdict.OK
 
 
-def _visible(till: Till) -> Any:
+def visible(till: Till) -> Any:
+    """The condition under which a product is shown: on sale, and with variants if it needs one."""
     table = till.tables.products
     child = table.alias()
     sold = select(child.c.id).where(child.c.parent_id == table.c.id, child.c.active).exists()
@@ -316,7 +305,7 @@ def _category(till: Till, row: Any) -> Category:
     count = till.connection.execute(
         select(func.count(inside.c.product_id.distinct()))
         .join(table, table.c.id == inside.c.product_id)
-        .where(inside.c.category_id.in_(_with_descendants(till, row.id)), _visible(till))
+        .where(inside.c.category_id.in_(_with_descendants(till, row.id)), visible(till))
     ).scalar_one()
     return Category(id=row.id, name=row.name, parent_id=row.parent_id or None, count=count)
 

@@ -1,12 +1,14 @@
 """What changed in the shop, in the order in which it became visible."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
+from wch.adapters.local_shop import catalogue
 from wch.adapters.local_shop.tables import GATE
 from wch.adapters.local_shop.till import Till
-from wch.domain.catalogue import Change, ChangeKind, Changes
+from wch.domain.catalogue import Arrival, Change, ChangeKind, Changes
 
 
 def record(till: Till, *changes: Change) -> None:
@@ -32,6 +34,36 @@ def since(till: Till, cursor: str | None, limit: int) -> Changes:
     return Changes(
         items=tuple(Change(kind=ChangeKind(row.kind), id=row.entity_id, deleted=row.deleted) for row in rows),
         cursor=str(rows[-1].id if rows else after),
+    )
+
+
+def arrivals(till: Till, after: datetime, limit: int) -> tuple[Arrival, ...]:
+    """What was first told of after this moment and can be bought now, the newest first."""
+    table, inside, feed = till.tables.products, till.tables.product_categories, till.tables.changes
+    first = (
+        select(feed.c.entity_id, func.min(feed.c.changed_at).label("published_at"))
+        .where(feed.c.kind == ChangeKind.PRODUCT.value)
+        .group_by(feed.c.entity_id)
+        .subquery()
+    )
+    rows = till.rows(
+        select(table.c.id, table.c.name, first.c.published_at)
+        .join(first, first.c.entity_id == table.c.id)
+        .where(first.c.published_at > after, catalogue.visible(till))
+        .order_by(first.c.published_at.desc(), table.c.id.desc())
+        .limit(limit)
+    )
+    filed: dict[int, list[int]] = {}
+    for row in till.rows(select(inside).where(inside.c.product_id.in_([row.id for row in rows]))):
+        filed.setdefault(row.product_id, []).append(row.category_id)
+    return tuple(
+        Arrival(
+            id=row.id,
+            name=row.name,
+            categories=tuple(sorted(filed.get(row.id, ()))),
+            published_at=row.published_at,
+        )
+        for row in rows
     )
 
 

@@ -7,7 +7,9 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from wch.adapters.local_shop.till import Till
-from wch.domain.catalogue import Coupon, CouponSpec, KeyReusedError, ShopMisconfiguredError, checked_key
+from wch.domain.catalogue import checked_key
+from wch.domain.coupon import Coupon, CouponRemoval, CouponSpec
+from wch.domain.shop_error import KeyReusedError, ShopMisconfiguredError
 
 
 def code_of(secret: bytes, key: str, prefix: str) -> str:
@@ -45,8 +47,12 @@ def create(till: Till, secret: bytes, key: str, spec: CouponSpec) -> Coupon:
     return Coupon(code=code)
 
 
-def remove(till: Till, key: str) -> None:
+def remove(till: Till, key: str) -> CouponRemoval:
     """Take back the coupon of this key, unless somebody used it."""
     coupons, uses = till.tables.coupons, till.tables.coupon_uses
+    known = till.row(select(coupons.c.id).where(coupons.c.idempotency_key == key))
+    if known is None:
+        return CouponRemoval.UNKNOWN
     used = select(uses.c.id).where(uses.c.coupon_id == coupons.c.id).exists()
-    till.change(delete(coupons).where(coupons.c.idempotency_key == key, ~used))
+    gone = till.change(delete(coupons).where(coupons.c.idempotency_key == key, ~used))
+    return CouponRemoval.REMOVED if gone else CouponRemoval.USED

@@ -11,18 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from wch.adapters.local_shop import changes, pricing, stock
 from wch.adapters.local_shop.till import Till
 from wch.domain.address import Address, address_from_json, address_to_json
-from wch.domain.catalogue import (
-    Change,
-    ChangeKind,
-    KeyReusedError,
-    Line,
-    Page,
-    Quote,
-    ShopNotFoundError,
-    ShopRefusedError,
-)
+from wch.domain.catalogue import Change, ChangeKind, Page
 from wch.domain.money import Money
-from wch.domain.order import Order, OrderDraft, OrderLine, OrderStatus, ShopCustomer, Tracking
+from wch.domain.order import MOST_CUSTOMERS, Order, OrderDraft, OrderLine, OrderStatus, ShopCustomer, Tracking
+from wch.domain.quote import Line, Quote
+from wch.domain.shop_error import KeyReusedError, ShopNotFoundError, ShopRefusedError
 
 ADDRESSES_KEPT = 10
 _WAITING = (OrderStatus.PENDING, OrderStatus.ON_HOLD)
@@ -151,12 +144,14 @@ def record_refund(
         )
     )
     back: tuple[Change, ...] = ()
-    if restock and row.holds_stock:
+    holds = row.holds_stock
+    if restock and holds:
         stock.give_back(till, lines)
         back = changes.stock_changes(till, (line.sellable_id for line in lines))
+        holds = sum(line.quantity for line in lines) < sum(line.quantity for line in _sold(till, order_id))
     refunded = row.refunded + amount.minor()
     status = OrderStatus.REFUNDED.value if refunded == row.total else row.status
-    return _moved(till, row, *back, refunded=refunded, status=status)
+    return _moved(till, row, *back, refunded=refunded, status=status, holds_stock=holds)
 
 
 def orders_of(
@@ -180,18 +175,18 @@ def orders_of(
     )
 
 
-def customer_by_phone(till: Till, phones: Sequence[str]) -> ShopCustomer | None:
-    """The customer with one of these numbers; the first number that is known wins."""
+def customers_by_phone(till: Till, phones: Sequence[str]) -> tuple[ShopCustomer, ...]:
+    """Every customer with one of these numbers, by id."""
     table = till.tables.customers
-    found = {row.phone: row for row in till.rows(select(table).where(table.c.phone.in_(list(phones))))}
-    row = next((found[phone] for phone in phones if phone in found), None)
-    if row is None:
-        return None
-    return ShopCustomer(
-        id=row.id,
-        name=row.name,
-        email=row.email,
-        addresses=tuple(address_from_json(address) for address in row.addresses),
+    known = select(table).where(table.c.phone.in_(list(phones))).order_by(table.c.id).limit(MOST_CUSTOMERS)
+    return tuple(
+        ShopCustomer(
+            id=row.id,
+            name=row.name,
+            email=row.email,
+            addresses=tuple(address_from_json(address) for address in row.addresses),
+        )
+        for row in till.rows(known)
     )
 
 
@@ -209,6 +204,8 @@ def _made(till: Till, key: str, draft: OrderDraft) -> Any:
         fee=draft.fee,
         customer=draft.customer,
     )
+    if draft.differs is not None:
+        quote = quote.differing(draft.differs)
     if draft.coupon is not None and quote.coupon is None:
         code = "coupon"
         raise ShopRefusedError(code)
@@ -288,11 +285,15 @@ def _write_lines(till: Till, order_id: int, draft: OrderDraft, quote: Quote) -> 
 
 def _remembered(till: Till, draft: OrderDraft) -> int | None:
     """The number of the buyer, who is a customer from the first order on."""
-    if draft.customer.customer_id is not None or not draft.customer.phones:
-        return draft.customer.customer_id
     table = till.tables.customers
-    by_phone = select(table).where(table.c.phone == draft.customer.phones[0]).with_for_update()
-    row = till.row(by_phone)
+    row = None
+    if draft.customer.customer_id is not None:
+        row = till.row(select(table).where(table.c.id == draft.customer.customer_id).with_for_update())
+    if row is None and not draft.customer.phones:
+        return None
+    by_phone = select(table).where(table.c.phone == next(iter(draft.customer.phones), "")).with_for_update()
+    if row is None:
+        row = till.row(by_phone)
     if row is None:
         with contextlib.suppress(IntegrityError):
             till.connection.execute(
@@ -398,6 +399,7 @@ def _order(till: Till, row: Any) -> Order:
         ),
         shipping=money(row.shipping),
         phone=row.phone,
+        customer_id=row.customer_id,
         paid_at=row.paid_at,
         refunded=money(row.refunded),
         tracking=tuple(Tracking(**parcel) for parcel in row.tracking),

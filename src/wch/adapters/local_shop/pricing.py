@@ -10,18 +10,10 @@ from sqlalchemy import func, select
 from wch.adapters.local_shop.catalogue import product_rows, sold_as
 from wch.adapters.local_shop.till import Till
 from wch.domain.address import Address
-from wch.domain.catalogue import (
-    Buyer,
-    CouponReason,
-    CouponVerdict,
-    Line,
-    Quote,
-    QuoteLine,
-    ShippingMethod,
-    ShopRefusedError,
-    Verdict,
-)
+from wch.domain.coupon import CouponReason, CouponVerdict
 from wch.domain.money import Money
+from wch.domain.quote import Buyer, Line, Quote, QuoteLine, ShippingMethod, Verdict
+from wch.domain.shop_error import ShopRefusedError
 
 _MILLION = Decimal(1_000_000)
 _HUNDREDTHS = Decimal(10_000)

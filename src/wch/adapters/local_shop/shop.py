@@ -15,31 +15,25 @@ from wch.application.ports import Clock
 from wch.domain.address import Address
 from wch.domain.catalogue import (
     LINES_AT_MOST,
-    Buyer,
+    Arrival,
     Category,
     Changes,
-    Coupon,
-    CouponSpec,
-    CouponVerdict,
-    Line,
-    LineCheck,
     Page,
     Product,
     ProductCard,
-    Quote,
     Sellable,
-    ShippingMethod,
     ShopFacts,
-    ShopNotFoundError,
-    ShopUnavailableError,
     Variant,
     checked_key,
 )
 from wch.domain.country import COUNTRIES
+from wch.domain.coupon import Coupon, CouponRemoval, CouponSpec, CouponVerdict
 from wch.domain.document import JsonObject
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.money import Money
 from wch.domain.order import Order, OrderDraft, Reservation, ShopCustomer, Tracking
+from wch.domain.quote import Buyer, Line, LineCheck, Quote, ShippingMethod
+from wch.domain.shop_error import ShopNotFoundError, ShopUnavailableError
 
 R = TypeVar("R")
 
@@ -151,6 +145,11 @@ class LocalShop:
         size = min(max(limit, 1), catalogue.VARIANTS_ON_A_PAGE)
         return await self.work(lambda till: catalogue.variants(till, product_id, cursor, size), write=False)
 
+    async def arrivals(self, *, since: datetime, limit: int = 100) -> Sequence[Arrival]:
+        """What is new since then."""
+        size = min(max(limit, 1), CATALOGUE_IDS_AT_ONCE)
+        return await self.work(lambda till: changes.arrivals(till, since, size), write=False)
+
     async def resolve(self, *, retailer_ids: Sequence[str]) -> Mapping[str, Sellable]:
         """What catalogue ids stand for."""
         _at_most(CATALOGUE_IDS_AT_ONCE, retailer_ids)
@@ -198,9 +197,9 @@ class LocalShop:
         """Make a coupon once for its key."""
         return await self.work(lambda till: coupons.create(till, self.secret, checked_key(key), spec), write=True)
 
-    async def remove_coupon(self, *, key: str) -> None:
+    async def remove_coupon(self, *, key: str) -> CouponRemoval:
         """Take back a coupon that nobody used."""
-        await self.work(lambda till: coupons.remove(till, key), write=True)
+        return await self.work(lambda till: coupons.remove(till, key), write=True)
 
     # --- what is kept and ordered
 
@@ -267,9 +266,9 @@ class LocalShop:
             write=True,
         )
 
-    async def customer_by_phone(self, *, phones: Sequence[str]) -> ShopCustomer | None:
-        """The customer with one of these numbers."""
-        return await self.work(lambda till: orders.customer_by_phone(till, phones), write=False)
+    async def customers_by_phone(self, *, phones: Sequence[str]) -> tuple[ShopCustomer, ...]:
+        """Every customer with one of these numbers, by id."""
+        return await self.work(lambda till: orders.customers_by_phone(till, phones), write=False)
 
     async def orders_of(
         self, *, phones: Sequence[str], customer_id: int | None = None, cursor: str | None = None, limit: int = 10

@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from wch.adapters.local_shop.till import Till
-from wch.domain.catalogue import KeyReusedError, Line, OutOfStockError, ShortLine, placement_of
+from wch.domain.catalogue import placement_of
 from wch.domain.order import Reservation
+from wch.domain.quote import Line, ShortLine
+from wch.domain.shop_error import KeyReusedError, OutOfStockError
 
 
 def expired(till: Till, sellables: Iterable[int]) -> Mapping[int, int]:

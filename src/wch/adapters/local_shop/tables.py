@@ -4,6 +4,7 @@ Amounts are whole smallest units of the shop's one currency. `stock` NULL means 
 are not counted. All names begin with the prefix of the hub's tables, then `shop_`.
 """
 
+from functools import cache
 from typing import Any
 
 import attrs
@@ -81,6 +82,7 @@ def _placeholder(tables: ShopTables) -> dict[str, Any]:
     return {**{column.name: empty.get(type(column.type), "") for column in required}, "id": FIRST_ORDER - 1}
 
 
+@cache
 def shop_tables(prefix: str) -> ShopTables:
     """The tables of a shop with this prefix."""
     metadata = MetaData()

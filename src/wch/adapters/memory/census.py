@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from wch.adapters.memory.tables import Tables
-from wch.application.ports import Finding
+from wch.application.ports import Finding, SilentSends
 from wch.domain.dead_letter import DeadLetterStatus
-from wch.domain.message import Direction, MessageStatus
+from wch.domain.message import FOREIGN, Direction, MessageStatus
 from wch.domain.notification import NotificationStatus
 from wch.domain.saga import OPEN
 from wch.domain.sync import SyncStatus
@@ -47,6 +47,9 @@ class MemoryCensus:
         for name, rows in plain.items():
             counted[name] = {"rows": rows} if rows else {}
         return counted
+
+    def sagas(self) -> Mapping[tuple[str, str], int]:
+        return dict(Counter((row.saga_type, row.state.value) for row in self._tables.sagas.rows.values()))
 
     def oldest_waiting(self) -> Mapping[str, datetime]:
         tables = self._tables
@@ -111,6 +114,22 @@ class MemoryCensus:
             "notification_log": self._tables.notifications.rows,
         }
         return table not in known or row in known[table]
+
+    def silent_sends(self, since: datetime, until: datetime) -> SilentSends:
+        sent = [
+            row
+            for row in self._tables.messages.rows.values()
+            if row.direction is Direction.OUTBOUND
+            and row.type != FOREIGN
+            and row.wa_message_id is not None
+            and since <= row.created_at < until
+        ]
+        silent = [
+            row
+            for row in sent
+            if row.status is MessageStatus.SENT and not row.content.keys() & {"own_times", "other_statuses"}
+        ]
+        return SilentSends(accepted=len(sent), silent=len(silent))
 
     def taken_over(self) -> int:
         rows = self._tables.messages.rows.values()

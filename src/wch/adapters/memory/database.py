@@ -1,8 +1,9 @@
 """The database in memory: transactions run at once, whole, one after another."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import TypeVar
 
 from wch.adapters.memory.census import MemoryCensus
@@ -35,29 +36,103 @@ R = TypeVar("R")
 
 
 class MemoryUnitOfWork:
-    """One transaction's view of the tables."""
+    """One transaction's view of the tables; each repository is made when it is first asked for."""
 
     def __init__(self, tables: Tables, journal: Journal) -> None:
-        messages = Rows(tables.messages, journal)
-        conversations = Rows(tables.conversations, journal)
-        self.conversations = MemoryConversationRepository(conversations)
-        self.messages = MemoryMessageRepository(messages, conversations)
-        self.carts = MemoryCartRepository(Rows(tables.carts, journal))
-        self.customers = MemoryCustomerRepository(Rows(tables.customers, journal))
-        self.recipients = MemoryRecipientRepository(Rows(tables.recipients, journal))
-        self.sync = MemorySyncRepository(Rows(tables.sync, journal))
-        self.notifications = MemoryNotificationRepository(Rows(tables.notifications, journal))
-        self.views = MemoryProductViewRepository(Rows(tables.views, journal))
-        self.reengagements = MemoryReengagementRepository(Rows(tables.reengagements, journal))
-        self.dead_letters = MemoryDeadLetterRepository(Rows(tables.dead_letters, journal))
-        self.claims = MemoryClaimRepository(Rows(tables.claims, journal))
-        self.limits = MemoryRateLimitRepository(Rows(tables.limits, journal))
-        self.breakers = MemoryBreakerRepository(Rows(tables.breakers, journal))
-        self.sagas = MemorySagaRepository(Rows(tables.sagas, journal))
-        self.options = MemoryOptionRepository(Rows(tables.options, journal))
-        self.audit = MemoryAuditRepository(Rows(tables.audit, journal))
-        self.holdings = MemoryHoldings(tables, journal)
-        self.census = MemoryCensus(tables)
+        self._tables = tables
+        self._journal = journal
+
+    @cached_property
+    def conversations(self) -> MemoryConversationRepository:
+        """See `wch.application.ports.ConversationRepository`."""
+        return MemoryConversationRepository(Rows(self._tables.conversations, self._journal))
+
+    @cached_property
+    def messages(self) -> MemoryMessageRepository:
+        """See `wch.application.ports.MessageRepository`."""
+        return MemoryMessageRepository(
+            Rows(self._tables.messages, self._journal), Rows(self._tables.conversations, self._journal)
+        )
+
+    @cached_property
+    def carts(self) -> MemoryCartRepository:
+        """See `wch.application.ports.CartRepository`."""
+        return MemoryCartRepository(Rows(self._tables.carts, self._journal))
+
+    @cached_property
+    def customers(self) -> MemoryCustomerRepository:
+        """See `wch.application.ports.CustomerRepository`."""
+        return MemoryCustomerRepository(Rows(self._tables.customers, self._journal))
+
+    @cached_property
+    def recipients(self) -> MemoryRecipientRepository:
+        """See `wch.application.ports.RecipientRepository`."""
+        return MemoryRecipientRepository(Rows(self._tables.recipients, self._journal))
+
+    @cached_property
+    def sync(self) -> MemorySyncRepository:
+        """See `wch.application.ports.SyncRepository`."""
+        return MemorySyncRepository(Rows(self._tables.sync, self._journal))
+
+    @cached_property
+    def notifications(self) -> MemoryNotificationRepository:
+        """See `wch.application.ports.NotificationRepository`."""
+        return MemoryNotificationRepository(Rows(self._tables.notifications, self._journal))
+
+    @cached_property
+    def views(self) -> MemoryProductViewRepository:
+        """See `wch.application.ports.ProductViewRepository`."""
+        return MemoryProductViewRepository(Rows(self._tables.views, self._journal))
+
+    @cached_property
+    def reengagements(self) -> MemoryReengagementRepository:
+        """See `wch.application.ports.ReengagementRepository`."""
+        return MemoryReengagementRepository(Rows(self._tables.reengagements, self._journal))
+
+    @cached_property
+    def dead_letters(self) -> MemoryDeadLetterRepository:
+        """See `wch.application.ports.DeadLetterRepository`."""
+        return MemoryDeadLetterRepository(Rows(self._tables.dead_letters, self._journal))
+
+    @cached_property
+    def claims(self) -> MemoryClaimRepository:
+        """See `wch.application.ports.ClaimRepository`."""
+        return MemoryClaimRepository(Rows(self._tables.claims, self._journal))
+
+    @cached_property
+    def limits(self) -> MemoryRateLimitRepository:
+        """See `wch.application.ports.RateLimitRepository`."""
+        return MemoryRateLimitRepository(Rows(self._tables.limits, self._journal))
+
+    @cached_property
+    def breakers(self) -> MemoryBreakerRepository:
+        """See `wch.application.ports.BreakerRepository`."""
+        return MemoryBreakerRepository(Rows(self._tables.breakers, self._journal))
+
+    @cached_property
+    def sagas(self) -> MemorySagaRepository:
+        """See `wch.application.ports.SagaRepository`."""
+        return MemorySagaRepository(Rows(self._tables.sagas, self._journal))
+
+    @cached_property
+    def options(self) -> MemoryOptionRepository:
+        """See `wch.application.ports.OptionRepository`."""
+        return MemoryOptionRepository(Rows(self._tables.options, self._journal))
+
+    @cached_property
+    def audit(self) -> MemoryAuditRepository:
+        """See `wch.application.ports.AuditRepository`."""
+        return MemoryAuditRepository(Rows(self._tables.audit, self._journal))
+
+    @cached_property
+    def holdings(self) -> MemoryHoldings:
+        """See `wch.application.ports.Holdings`."""
+        return MemoryHoldings(self._tables, self._journal)
+
+    @cached_property
+    def census(self) -> MemoryCensus:
+        """See `wch.application.ports.Census`."""
+        return MemoryCensus(self._tables)
 
     def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
         """See `wch.application.ports.UnitOfWork`: everything is near already; the locks are taken."""
@@ -102,6 +177,10 @@ class MemoryDatabase:
     async def forget(self) -> bool:
         """What was deleted is nowhere."""
         return True
+
+    def redone(self) -> Mapping[str, int]:
+        """Nothing ever has to be."""
+        return {}
 
     async def clock_offset(self) -> timedelta:
         """There is no other clock."""

@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 - what a method promises stands on its port
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ import attrs
 from wch.adapters.memory.rows import Journal, Rows
 from wch.adapters.memory.tables import Tables
 from wch.application.ports import Held
+from wch.application.ports.beside import NO_MOMENTS, NO_PIECES
 from wch.domain.document import through
 from wch.domain.errors import NotFoundError
 from wch.domain.moment import iso
@@ -45,8 +47,29 @@ class MemoryHoldings:
         self._tables = tables
         self._journal = journal
 
-    def page(self, table: str, *, after: tuple[Any, ...] | None = None, limit: int = 500) -> Sequence[Held]:
-        return self._many(table, lambda _row: True, after, limit)
+    def page(
+        self,
+        table: str,
+        *,
+        after: tuple[Any, ...] | None = None,
+        limit: int = 500,
+        columns: Collection[str] = (),
+        since: Mapping[str, datetime] = NO_MOMENTS,
+        holding: Mapping[str, str] = NO_PIECES,
+    ) -> Sequence[Held]:
+        def fits(row: Any) -> bool:
+            return any(
+                (told := getattr(row, name)) is not None and told >= moment for name, moment in since.items()
+            ) or any(piece in _spelled(getattr(row, name)) for name, piece in holding.items())
+
+        held = self._many(table, fits if since or holding else lambda _row: True, after, limit)
+        if not columns:
+            return held
+        wanted = {*columns, *self._table(table).columns["key"]}
+        return [
+            attrs.evolve(one, values={name: value for name, value in one.values.items() if name in wanted})
+            for one in held
+        ]
 
     def of(
         self, table: str, phones: Collection[str], *, after: tuple[Any, ...] | None = None, limit: int = 500
@@ -122,6 +145,11 @@ def _stored(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
     return _json(value) if isinstance(value, (tuple, Mapping)) else value
+
+
+def _spelled(value: Any) -> str:
+    """A document in the one spelling that stores have for it."""
+    return "" if value is None else json.dumps(_json(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def _json(value: Any) -> Any:

@@ -1,5 +1,9 @@
 """Files in memory: the latest ones, as long as the process lives."""
 
+from collections.abc import Iterable
+
+from wch.domain.attachment import AttachmentError
+
 MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -12,7 +16,13 @@ class MemoryMediaStore:
         self._kept: dict[str, bytes] = {}
 
     async def put(self, name: str, data: bytes) -> None:
-        """Keep this, and let go of the oldest until there is room."""
+        """Keep this, and let go of the oldest until there is room.
+
+        Raises:
+            AttachmentError: `unkept`: there is a file of this name.
+        """
+        if name in self._kept:
+            raise AttachmentError(code="unkept")
         self._kept[name] = data
         while sum(map(len, self._kept.values())) > self._most:
             del self._kept[next(iter(self._kept))]
@@ -21,6 +31,10 @@ class MemoryMediaStore:
         """What is kept; None when it had to make room."""
         return self._kept.get(name)
 
-    async def remove(self, name: str) -> bool:
-        """Forget it."""
-        return self._kept.pop(name, None) is not None
+    async def forget(self, names: Iterable[str]) -> int:
+        """Delete these; how many were there."""
+        return sum(self._kept.pop(name, None) is not None for name in set(names))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()

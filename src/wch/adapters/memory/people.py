@@ -3,18 +3,18 @@
 # ruff: noqa: D102 - what a method promises stands on its port
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from wch.adapters.memory.rows import Rows, first
-from wch.application.ports import Candidate, LineRow
+from wch.application.ports import Candidate, LineRow, Written
 from wch.domain.cart import Cart, CartStatus, Slot
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.lease import TERM, Work
 from wch.domain.message import FOREIGN, Class, Direction, Message, MessageStatus
 from wch.domain.moment import EPOCH
-from wch.domain.product_view import ProductView
+from wch.domain.product_view import ProductView, ViewTally
 from wch.domain.reengagement import CampaignType, Reengagement
 
 SHUT = frozenset({"reaction", "edit", "revoke", "system", "group"})
@@ -92,6 +92,9 @@ class MemoryMessageRepository:
     def add(self, message: Message) -> Message:
         return self._rows.add(message)
 
+    def add_later(self, message: Message) -> Written:
+        return Written(self._rows.add(message).id)
+
     def get(self, message_id: int, *, lock: bool = False) -> Message | None:
         return self._rows.get(message_id, lock=lock)
 
@@ -110,14 +113,14 @@ class MemoryMessageRepository:
     def finish(self, lease: Work, message: Message) -> None:
         self._rows.finish(lease, message, attempts="retry_count", stamp="updated_at")
 
-    def heads(self, *, now: datetime, limit: int = 20) -> Sequence[LineRow]:
+    def heads(self, *, now: datetime, limit: int = 20, term: timedelta = TERM) -> Sequence[LineRow]:
         found: list[LineRow] = []
         seen: set[int] = set()
         for row in self._rows.where("status", MessageStatus.PROCESSING):
             if row.conversation_id is None or row.conversation_id in seen:
                 continue
             seen.add(row.conversation_id)
-            if row.updated_at + TERM <= now:
+            if row.updated_at + term <= now:
                 found.append(_line_row(row))
         for row in self._rows.where("status", MessageStatus.RECEIVED):
             if len(found) >= limit:
@@ -194,7 +197,8 @@ class MemoryMessageRepository:
 
     def waiting_campaign(self, limit: int = 500) -> int:
         waiting = self._rows.where("status", MessageStatus.PENDING)
-        return min(limit, sum(1 for row in waiting if row.class_ is Class.CAMPAIGN))
+        in_threads = (row for row in waiting if row.conversation_id is not None)
+        return min(limit, sum(1 for row in in_threads if row.class_ is Class.CAMPAIGN))
 
     def foreign_before(self, moment: datetime, *, limit: int = 100) -> Sequence[int]:
         rows = self._rows.where("type", FOREIGN)
@@ -246,6 +250,11 @@ class MemoryCartRepository:
             and any(getattr(row, slot) is None for slot in Slot)
         ][:limit]
 
+    def recovered_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[Cart]:
+        rows = self._rows.where("status", CartStatus.RECOVERED)
+        coupons = (row for row in rows if row.id > after and row.recovery_coupon_code is not None)
+        return first(limit, (row for row in coupons if row.recovered_at is not None and row.recovered_at >= moment))
+
     def listed(self, *, status: CartStatus | None = None, after: int = 0, limit: int = 50) -> Sequence[Cart]:
         rows = self._rows.all() if status is None else self._rows.where("status", status)
         return first(limit, (row for row in rows if row.id > after))
@@ -268,6 +277,9 @@ class MemoryCustomerRepository:
         found = self._rows.by("phone", phone, lock=True)
         return found if found is not None else self._rows.add(met)
 
+    def look_ahead(self, phones: Collection[str]) -> None:
+        """Everything is near already."""
+
     def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
         for phone in sorted(phones):
             self.lock(phone, now=now)
@@ -280,6 +292,22 @@ class MemoryCustomerRepository:
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         return first(limit, (row for row in self._rows.all() if row.id > after))
+
+    def quiet_buyers(self, since: datetime, *, after: int = 0, limit: int = 100) -> Sequence[CustomerProfile]:
+        return first(
+            limit,
+            (
+                row
+                for row in self._rows.all()
+                if row.id > after
+                and row.total_orders > 0
+                and row.opt_in_marketing
+                and (row.last_interaction_at is None or row.last_interaction_at < since)
+            ),
+        )
+
+    def linked_to(self, wc_customer_id: int) -> Sequence[CustomerProfile]:
+        return [row for row in self._rows.all() if row.wc_customer_id == wc_customer_id]
 
     def called(self, name: str, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         wanted = name.casefold()
@@ -304,6 +332,48 @@ class MemoryProductViewRepository:
         rows = [row for row in self._rows.where("phone", customer_phone) if row.viewed_at >= since]
         return sorted(rows, key=lambda row: (row.viewed_at, row.id), reverse=True)[:limit]
 
+    def of_product(
+        self, product_id: int, *, since: datetime, after: int = 0, limit: int = 100
+    ) -> Sequence[ProductView]:
+        rows = self._rows.where("product", product_id)
+        return first(limit, (row for row in rows if row.id > after and row.viewed_at >= since))
+
+    def listed(
+        self,
+        *,
+        customer_phone: str | None = None,
+        product_id: int | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[ProductView]:
+        rows = self._rows.all() if customer_phone is None else self._rows.where("phone", customer_phone)
+        found = [
+            row
+            for row in rows
+            if (product_id is None or row.product_id == product_id)
+            and (since is None or row.viewed_at >= since)
+            and (before is None or row.id < before)
+        ]
+        return found[::-1][:limit]
+
+    def tallied(self, *, since: datetime, customer_phone: str | None = None, limit: int = 50) -> Sequence[ViewTally]:
+        rows = self._rows.all() if customer_phone is None else self._rows.where("phone", customer_phone)
+        seen: dict[int, list[ProductView]] = {}
+        for row in rows:
+            if row.viewed_at >= since:
+                seen.setdefault(row.product_id, []).append(row)
+        tallies = [
+            ViewTally(
+                product_id=product_id,
+                views=len(views),
+                customers=len({view.customer_phone for view in views}),
+                last_at=max(view.viewed_at for view in views),
+            )
+            for product_id, views in seen.items()
+        ]
+        return sorted(tallies, key=lambda one: (-one.views, one.product_id))[:limit]
+
 
 class MemoryReengagementRepository:
     """See `wch.application.ports.ReengagementRepository`."""
@@ -326,3 +396,30 @@ class MemoryReengagementRepository:
 
     def of(self, customer_phone: str, *, since: datetime, limit: int = 100) -> Sequence[Reengagement]:
         return [row for row in self._rows.where("phone", customer_phone) if row.created_at >= since][:limit]
+
+    def waiting(self, *, since: datetime, after: int = 0, limit: int = 100) -> Sequence[Reengagement]:
+        return first(
+            limit,
+            (
+                row
+                for row in self._rows.where("sent", None)
+                if row.id > after and row.created_at >= since and row.campaign_type is not CampaignType.CART_REMINDER
+            ),
+        )
+
+    def listed(
+        self,
+        *,
+        campaign_type: CampaignType | None = None,
+        since: datetime | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[Reengagement]:
+        rows = self._rows.all() if campaign_type is None else self._rows.where("type", campaign_type)
+        return first(limit, (row for row in rows if row.id > after and (since is None or row.created_at >= since)))
+
+    def sent_between(
+        self, since: datetime, until: datetime, *, after: int = 0, limit: int = 100
+    ) -> Sequence[Reengagement]:
+        rows = (row for row in self._rows.all() if row.id > after and row.sent_at is not None)
+        return first(limit, (row for row in rows if row.sent_at is not None and since < row.sent_at <= until))

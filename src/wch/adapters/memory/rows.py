@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,7 @@ T = TypeVar("T")
 Key = Any
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
+_AS_THEY_ARE = frozenset({int, bool, datetime, type(None)})
 _CENT = Decimal("0.01")
 _MOST = Decimal(100_000_000)
 
@@ -32,7 +34,7 @@ def first(limit: int, rows: Iterable[T]) -> list[T]:
 def _clean(value: Any) -> Any:
     """The value as every store can keep it: NUL and lone surrogates replaced, at any depth of JSON."""
     if isinstance(value, str):
-        return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", value)
+        return value if value.isascii() and "\0" not in value else _UNFIT.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, dict):
         return {_clean(name): _clean(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -137,6 +139,8 @@ class Table(Generic[T]):
         Raises:
             StoreMisusedError: it is longer than its column.
         """
+        if value.__class__ in _AS_THEY_ARE:
+            return value
         stored = _as_stored(value)
         width = self.widths.get(column)
         if width is not None and isinstance(stored, str) and len(stored) > width:

@@ -3,7 +3,7 @@
 import attrs
 
 from wch.adapters.memory.rows import Table
-from wch.domain.audit import AuditEntry
+from wch.domain.audit import LONGEST_ROLE, AuditEntry
 from wch.domain.broadcast import BroadcastRecipient
 from wch.domain.cart import Cart
 from wch.domain.circuit_breaker import CircuitBreaker
@@ -30,7 +30,7 @@ class Option:
     value: JsonObject
 
 
-AUDIT_WIDTHS = {"actor": 100, "role": 50, "action": 100, "object": 255, "request_id": 100, "address_hash": 64}
+AUDIT_WIDTHS = {"actor": 100, "role": LONGEST_ROLE, "action": 100, "object": 255, "request_id": 100, "address_hash": 64}
 
 
 class Tables:
@@ -60,8 +60,10 @@ class Tables:
         self.notifications = Table(
             Notification, indexes={"order": ("order_id",), "status": ("status",)}, cut=("error_message",)
         )
-        self.views = Table(ProductView, indexes={"phone": ("customer_phone",)})
-        self.reengagements = Table(Reengagement, indexes={"phone": ("customer_phone",)})
+        self.views = Table(ProductView, indexes={"phone": ("customer_phone",), "product": ("product_id",)})
+        self.reengagements = Table(
+            Reengagement, indexes={"phone": ("customer_phone",), "type": ("campaign_type",), "sent": ("sent_at",)}
+        )
         self.dead_letters = Table(DeadLetter, indexes={"status": ("status",)})
         self.claims = Table(Claim, key=("message_id", "scope"), indexes={"message": ("message_id",)})
         self.limits = Table(

@@ -21,7 +21,7 @@ from wch.domain.lease import Work
 from wch.domain.notification import Notification, NotificationStatus
 from wch.domain.rate_limit import ANCHOR, RateLimitWindow
 from wch.domain.saga import OPEN, Saga, SagaState
-from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncTask
+from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncStatus, SyncTask
 
 
 class MemoryRecipientRepository:
@@ -93,27 +93,67 @@ class MemorySyncRepository:
         self._rows.save(armed)
         return armed
 
+    def enqueue_all(
+        self, entity_type: EntityType, entity_ids: Collection[int], action: SyncAction, *, now: datetime
+    ) -> None:
+        for number in sorted(set(entity_ids)):
+            self.enqueue(entity_type, number, action, now=now)
+
     def get(self, task_id: int, *, lock: bool = False) -> SyncTask | None:
         return self._rows.get(task_id, lock=lock)
+
+    def hold(self, task_ids: Collection[int]) -> Sequence[SyncTask]:
+        found = (self._rows.get(number, lock=True) for number in sorted(set(task_ids)))
+        return [task for task in found if task is not None]
 
     def save(self, task: SyncTask) -> None:
         self._rows.save(task)
 
     def move(self, before: Work, after: Work) -> None:
         row = self._rows.get(before.id)
-        error = None if row is None or row.error_message == AGAIN else row.error_message
+        is_take = after.attempts > before.attempts
+        error = None if row is None or (is_take and row.error_message == AGAIN) else row.error_message
         self._rows.move(before, after, attempts="attempts", stamp="processed_at", error_message=error)
 
     def finish(self, lease: Work, task: SyncTask) -> None:
         self._rows.finish(lease, task, attempts="attempts", stamp="processed_at")
 
-    def waiting(self, status: str, *, after: int = 0, limit: int = 50) -> Sequence[Work]:
-        rows = first(limit, (row for row in self._rows.where("status", status) if row.id > after))
+    def of(self, entity_type: EntityType, entity_id: int, action: SyncAction) -> SyncTask | None:
+        return self._rows.by("entity_type_id", (entity_type, entity_id, action))
+
+    def waiting(
+        self, status: str, entity_type: EntityType | None = None, *, after: int = 0, limit: int = 50
+    ) -> Sequence[Work]:
+        kinds = frozenset(EntityType) if entity_type is None else {entity_type}
+        rows = first(
+            limit,
+            (row for row in self._rows.where("status", status) if row.id > after and row.entity_type in kinds),
+        )
         return [Work(id=row.id, status=row.status.value, attempts=row.attempts, stamp=row.processed_at) for row in rows]
+
+    def counts(self, entity_type: EntityType, *, since: datetime) -> Mapping[str, int]:
+        return Counter(
+            row.status.value
+            for row in self._rows.all()
+            if row.entity_type is entity_type
+            and (
+                row.status in {SyncStatus.PENDING, SyncStatus.PROCESSING}
+                or (row.processed_at is not None and row.processed_at >= since)
+            )
+        )
 
     def listed(self, *, status: str | None = None, after: int = 0, limit: int = 50) -> Sequence[SyncTask]:
         rows = self._rows.all() if status is None else self._rows.where("status", status)
         return first(limit, (row for row in rows if row.id > after))
+
+    def completed_since(self, moment: datetime, *, after: int = 0, limit: int = 100) -> Sequence[SyncTask]:
+        rows = self._rows.where("status", SyncStatus.COMPLETED)
+        return first(limit, (row for row in rows if row.id > after and _brought_in_step(row, moment)))
+
+
+def _brought_in_step(row: SyncTask, moment: datetime) -> bool:
+    goods = row.entity_type in {EntityType.PRODUCT, EntityType.INVENTORY}
+    return goods and row.processed_at is not None and row.processed_at >= moment
 
 
 class MemoryNotificationRepository:
@@ -174,6 +214,12 @@ class MemoryDeadLetterRepository:
         found = (row for row in rows if row.id > after and hook in {None, row.hook} and reason in {None, row.reason})
         return first(limit, found)
 
+    def hold_pending(self, hooks: Collection[str]) -> Sequence[DeadLetter]:
+        asked = {self._rows.fitting("hook", hook) for hook in hooks}
+        return self._rows.locked(
+            [row for row in self._rows.where("status", DeadLetterStatus.PENDING) if row.hook in asked]
+        )
+
     def counts(self) -> Mapping[tuple[str, str, str], int]:
         return Counter((row.status.value, row.hook, row.reason) for row in self._rows.all())
 
@@ -210,8 +256,8 @@ class MemoryClaimRepository:
         there = self._rows.get((key, scope))
         return there is not None and not there.is_expired(now=now)
 
-    def scopes(self, key: str, *, now: datetime) -> Sequence[str]:
-        return sorted(row.scope for row in self._rows.where("message", key) if not row.is_expired(now=now))
+    def of(self, key: str) -> Sequence[Claim]:
+        return sorted(self._rows.where("message", key), key=lambda claim: claim.scope)
 
     def purge(self, *, now: datetime, limit: int = 500) -> int:
         return self._rows.forget(first(limit, (row for row in self._rows.all() if row.is_expired(now=now))))
@@ -232,8 +278,7 @@ class MemoryRateLimitRepository:
         return [row for row in rows if row.window_start >= oldest and row.window_start > ANCHOR]
 
     def hit(self, identifier_hash: str, limit_type: str, part: datetime, hits: int = 1) -> None:
-        key = (identifier_hash, limit_type, part)
-        there = self._rows.get(key, lock=True)
+        there = self._rows.get((identifier_hash, limit_type, part), lock=True)
         if not self._rows.holds((identifier_hash, limit_type, ANCHOR)):
             raise NotLockedError(table="rate_limits")
         if there is None:
@@ -339,6 +384,9 @@ class MemoryOptionRepository:
     def get(self, name: str, *, lock: bool = False) -> JsonObject | None:
         row = self._rows.get(name, lock=lock)
         return None if row is None else row.value
+
+    def look_ahead(self, names: Collection[str]) -> None:
+        """Everything is near already."""
 
     def put(self, name: str, value: JsonObject) -> None:
         option = Option(name=name, value=value)

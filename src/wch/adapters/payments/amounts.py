@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
+from typing import Any
 
 import attrs
 
+from wch.adapters.payments.calling import whole, word
 from wch.domain.money import Money, places
+from wch.domain.payment import PaymentRefusedError
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +36,25 @@ class Units:
         if whole != units or int(whole) % self.steps.get(money.currency, 1):
             return None
         return int(whole)
+
+    def exactly(self, money: Money) -> int:
+        """The amount in whole units.
+
+        Raises:
+            PaymentRefusedError: it cannot be charged to the last part.
+        """
+        units = self.of(money)
+        if units is None:
+            raise PaymentRefusedError(code="amount_not_exact")
+        return units
+
+    def read(self, units: Any, currency: Any) -> Money | None:
+        """The amount in what a gateway sent; None where it is none."""
+        count, code = whole(units), word(currency)
+        try:
+            return None if count is None or code is None else self.money(count, code)
+        except ValueError:
+            return None
 
     def money(self, units: int, currency: str) -> Money:
         """The amount of so many units.

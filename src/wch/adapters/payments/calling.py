@@ -13,6 +13,9 @@ import httpx2
 from wch.domain.payment import PaymentMisconfiguredError, PaymentUnavailableError
 
 SECONDS = 20.0
+WHATSAPP = "https://wa.me"
+"""Where a paid customer is led as long as nobody said where the world reaches the hub."""
+
 ANSWER_BYTES = 1024 * 1024
 _LONGEST_WAIT = 3600
 

@@ -5,7 +5,6 @@ from typing import NoReturn
 
 import attrs
 
-from wch.domain.catalogue import Buyer
 from wch.domain.money import Money
 from wch.domain.order import Order
 from wch.domain.payment import (
@@ -17,6 +16,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentEvent,
     PaymentRefusedError,
     PaymentState,
@@ -67,7 +67,7 @@ class CashOnDelivery:
         order: Order,  # noqa: ARG002 - the port's argument
         amount: Money,  # noqa: ARG002 - the port's argument
         deadline: datetime,  # noqa: ARG002 - the port's argument
-        customer: Buyer,  # noqa: ARG002 - the port's argument
+        customer: Payer,  # noqa: ARG002 - the port's argument
         language: str,  # noqa: ARG002 - the port's argument
     ) -> Opened:
         """Refused: there is nothing to open."""

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 import attrs
 
+from wch.adapters.payments.bill import Provenance, bill
 from wch.adapters.payments.calling import GatewayApi, Reply, part, several, word
 from wch.adapters.payments.signing import fits
-from wch.domain.catalogue import Buyer
 from wch.domain.moment import of_iso
 from wch.domain.money import Money, decimal_of
 from wch.domain.order import Order
@@ -26,6 +26,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentEvent,
     PaymentRefusedError,
     PaymentState,
@@ -64,6 +65,15 @@ _REFUNDS = {
 
 
 @attrs.frozen(kw_only=True)
+class ChatKey:
+    """A Pix key as WhatsApp shows it: `type` is CPF, CNPJ, EMAIL, PHONE or EVP."""
+
+    key: str
+    type: str
+    merchant: str
+
+
+@attrs.frozen(kw_only=True)
 class MercadoPago:
     """PIX through Mercado Pago.
 
@@ -72,6 +82,8 @@ class MercadoPago:
         secrets: what its notices are signed with; several while one replaces another.
         payer_email: for customers who gave none; without either it is not offered.
         notification_url: where notices shall go; empty leaves that to the account.
+        chat_key: the shop's Pix key; with it the order goes out as a message that copies the code
+            by itself, since WhatsApp shows whose key it is.
     """
 
     name: str = attrs.field(default="mercadopago", init=False)
@@ -80,6 +92,7 @@ class MercadoPago:
     secrets: tuple[str, ...] = attrs.field(repr=False)
     payer_email: str = ""
     notification_url: str = ""
+    chat_key: "ChatKey | None" = None
     title: str = "Pix"
 
     def offers(self, facts: OrderFacts) -> Offer | NotOffered:
@@ -100,7 +113,7 @@ class MercadoPago:
         order: Order,
         amount: Money,
         deadline: datetime,
-        customer: Buyer,
+        customer: Payer,
         language: str,  # noqa: ARG002 - a code has no language
     ) -> Opened:
         """Open a PIX payment over the order's total; the same key opens it once."""
@@ -122,9 +135,26 @@ class MercadoPago:
         provider_id, code = word(payment.get("id")), word(told.get("qr_code"))
         if provider_id is None or code is None:
             raise PaymentUnavailableError
-        return Opened(
-            provider_id=provider_id, code=code, expires_at=_moment(payment.get("date_of_expiration")) or deadline
+        ends = _moment(payment.get("date_of_expiration")) or deadline
+        if self.chat_key is None:
+            return Opened(provider_id=provider_id, code=code, expires_at=ends)
+        pix = {
+            "code": code,
+            "merchant_name": self.chat_key.merchant,
+            "key": self.chat_key.key,
+            "key_type": self.chat_key.type,
+        }
+        owed = bill(
+            reference=reference,
+            order=order,
+            amount=amount,
+            customer=customer,
+            ends=ends,
+            provenance=Provenance(),
+            payment_type="br",
+            payment_settings=({"type": "pix_dynamic_code", "pix_dynamic_code": pix},),
         )
+        return Opened(provider_id=provider_id, order_details=owed.to_json(), expires_at=ends)
 
     async def look_up(self, *, reference: str, provider_id: str | None) -> PaymentState:
         """What the payment that we opened says; nobody else's counts, whatever names it."""

@@ -9,9 +9,8 @@ from typing import Any
 import attrs
 
 from wch.adapters.payments import amounts
-from wch.adapters.payments.calling import GatewayApi, Reply, part, read_json, several, whole, word
+from wch.adapters.payments.calling import WHATSAPP, GatewayApi, Reply, part, read_json, several, whole, word
 from wch.adapters.payments.signing import fits
-from wch.domain.catalogue import Buyer
 from wch.domain.errors import UndecodableError
 from wch.domain.moment import of_unix, unix
 from wch.domain.money import Money
@@ -25,6 +24,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentEvent,
     PaymentRefusedError,
     PaymentState,
@@ -70,6 +70,7 @@ class Razorpay:
         api: where its API is, with our key and its secret.
         secrets: what its events are signed with; the old one still signs retries after a change.
         currencies: where it is offered.
+        return_url: where the page leads once it is paid.
     """
 
     name: str = attrs.field(default="razorpay", init=False)
@@ -77,6 +78,7 @@ class Razorpay:
     api: GatewayApi
     secrets: tuple[str, ...] = attrs.field(repr=False)
     currencies: frozenset[str] = frozenset({"INR"})
+    return_url: str = WHATSAPP
     title: str = "UPI or card"
 
     def offers(self, facts: OrderFacts) -> Offer | NotOffered:
@@ -102,13 +104,11 @@ class Razorpay:
         order: Order,
         amount: Money,
         deadline: datetime,
-        customer: Buyer,
+        customer: Payer,
         language: str,  # noqa: ARG002 - Razorpay's page follows the browser
     ) -> Opened:
         """Open a link over the order's total; one that is there under the reference is the same one."""
-        units = amounts.RAZORPAY.of(amount)
-        if units is None:
-            raise PaymentRefusedError(code="amount_not_exact")
+        units = amounts.RAZORPAY.exactly(amount)
         whose = {"name": customer.name, "contact": _contact(customer), "email": customer.email}
         asked = {
             "amount": units,
@@ -120,6 +120,8 @@ class Razorpay:
             "customer": {name: value for name, value in whose.items() if value},
             "notify": {"sms": False, "email": False},
             "reminder_enable": False,
+            "callback_url": self.return_url,
+            "callback_method": "get",
             "notes": {"reference": reference},
         }
         reply = await self.api.call("POST", "v1", "payment_links", document=json.dumps(asked).encode())
@@ -148,10 +150,12 @@ class Razorpay:
             return PaymentState(state=PaymentStatus.UNKNOWN)
         if link.get("status") != "paid":
             state = _LINKS.get(str(link.get("status")), PaymentStatus.UNKNOWN)
-            return PaymentState(state=state, amount=_money(link.get("amount"), link.get("currency")))
+            return PaymentState(state=state, amount=amounts.RAZORPAY.read(link.get("amount"), link.get("currency")))
         payment_id = _paying(link)
         if payment_id is None:
-            return PaymentState(state=PaymentStatus.PENDING, amount=_money(link.get("amount"), link.get("currency")))
+            return PaymentState(
+                state=PaymentStatus.PENDING, amount=amounts.RAZORPAY.read(link.get("amount"), link.get("currency"))
+            )
         reply = await self.api.call("GET", "v1", "payments", payment_id)
         payment = reply.body if reply.is_done else {}
         paid = whole(link.get("amount_paid"))
@@ -159,9 +163,9 @@ class Razorpay:
         at = whole(payment.get("created_at"))
         return PaymentState(
             state=PaymentStatus.REFUNDED if paid is not None and 0 < paid <= back else PaymentStatus.CAPTURED,
-            amount=_money(paid, payment.get("currency") or link.get("currency")),
+            amount=amounts.RAZORPAY.read(paid, payment.get("currency") or link.get("currency")),
             payment_id=payment_id,
-            refunded=_money(back, link.get("currency")),
+            refunded=amounts.RAZORPAY.read(back, link.get("currency")),
             at=None if at is None else of_unix(at),
         )
 
@@ -179,9 +183,7 @@ class Razorpay:
 
     async def refund(self, *, key: str, payment_id: str, amount: Money, reason: str) -> RefundStatus:
         """Send money back; the same key sends it once."""
-        units = amounts.RAZORPAY.of(amount)
-        if units is None:
-            raise PaymentRefusedError(code="amount_not_exact")
+        units = amounts.RAZORPAY.exactly(amount)
         asked = {"amount": units, "speed": "normal", "notes": {"key": key, "reason": reason[:200]}}
         reply = await self.api.call(
             "POST",
@@ -244,7 +246,7 @@ class Razorpay:
 _BAD_REQUEST = 400
 
 
-def _contact(customer: Buyer) -> str:
+def _contact(customer: Payer) -> str:
     return f"+{customer.phones[0]}" if customer.phones and customer.phones[0].isdigit() else ""
 
 
@@ -264,16 +266,6 @@ def _paying(link: Mapping[str, Any]) -> str | None:
     paid = [one for one in several(link.get("payments")) if isinstance(one, Mapping)]
     captured = [one for one in paid if one.get("status") == "captured"] or paid
     return word(captured[-1].get("payment_id")) if captured else None
-
-
-def _money(units: Any, currency: Any) -> Money | None:
-    count, code = whole(units), word(currency)
-    if count is None or code is None:
-        return None
-    try:
-        return amounts.RAZORPAY.money(count, code)
-    except ValueError:
-        return None
 
 
 def _code(reply: Reply) -> str:

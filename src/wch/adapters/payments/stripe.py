@@ -7,9 +7,8 @@ from typing import Any
 import attrs
 
 from wch.adapters.payments import amounts
-from wch.adapters.payments.calling import GatewayApi, Reply, part, read_json, several, whole, word
+from wch.adapters.payments.calling import WHATSAPP, GatewayApi, Reply, part, read_json, several, whole, word
 from wch.adapters.payments.signing import fits
-from wch.domain.catalogue import Buyer
 from wch.domain.errors import UndecodableError
 from wch.domain.moment import of_unix, unix
 from wch.domain.money import Money
@@ -23,6 +22,7 @@ from wch.domain.payment import (
     Offer,
     Opened,
     OrderFacts,
+    Payer,
     PaymentEvent,
     PaymentRefusedError,
     PaymentState,
@@ -79,7 +79,7 @@ class Stripe:
     api: GatewayApi
     secrets: tuple[str, ...] = attrs.field(repr=False)
     methods: tuple[str, ...] = ("card",)
-    return_url: str = "https://wa.me"
+    return_url: str = WHATSAPP
     title: str = "Card"
 
     def offers(self, facts: OrderFacts) -> Offer | NotOffered:
@@ -105,13 +105,11 @@ class Stripe:
         order: Order,
         amount: Money,
         deadline: datetime,
-        customer: Buyer,
+        customer: Payer,
         language: str,  # noqa: ARG002 - Stripe's page follows the browser
     ) -> Opened:
         """Open a session over the order's total; the same key opens it once."""
-        units = amounts.STRIPE.of(amount)
-        if units is None:
-            raise PaymentRefusedError(code="amount_not_exact")
+        units = amounts.STRIPE.exactly(amount)
         form = {
             "mode": "payment",
             "client_reference_id": reference,
@@ -167,9 +165,7 @@ class Stripe:
 
     async def refund(self, *, key: str, payment_id: str, amount: Money, reason: str) -> RefundStatus:  # noqa: ARG002 - Stripe knows three reasons of its own
         """Send money back to the card; the same key sends it once."""
-        units = amounts.STRIPE.of(amount)
-        if units is None:
-            raise PaymentRefusedError(code="amount_not_exact")
+        units = amounts.STRIPE.exactly(amount)
         reply = await self.api.call(
             "POST",
             "v1",
@@ -261,11 +257,11 @@ def _done(reply: Reply) -> Mapping[str, Any]:
 def _state(session: Mapping[str, Any]) -> PaymentState:
     intent = part(session, "payment_intent")
     charge = part(intent, "latest_charge")
-    asked = _money(session.get("amount_total"), session.get("currency"))
-    received = _money(intent.get("amount_received"), intent.get("currency"))
+    asked = amounts.STRIPE.read(session.get("amount_total"), session.get("currency"))
+    received = amounts.STRIPE.read(intent.get("amount_received"), intent.get("currency"))
     payment_id = word(intent.get("id")) or word(session.get("payment_intent"))
     if session.get("payment_status") == "paid" and payment_id is not None:
-        back = _money(charge.get("amount_refunded"), charge.get("currency") or session.get("currency"))
+        back = amounts.STRIPE.read(charge.get("amount_refunded"), charge.get("currency") or session.get("currency"))
         state = PaymentStatus.CAPTURED
         if charge.get("disputed") is True:
             state = PaymentStatus.DISPUTED
@@ -291,13 +287,3 @@ def _least(asked: Money | None, received: Money | None) -> Money | None:
     if asked is None or received is None:
         return asked or received
     return received if received.currency != asked.currency else min(asked, received)
-
-
-def _money(units: Any, currency: Any) -> Money | None:
-    count, code = whole(units), word(currency)
-    if count is None or code is None:
-        return None
-    try:
-        return amounts.STRIPE.money(count, code)
-    except ValueError:
-        return None

@@ -1,5 +1,6 @@
 """Deliveries as Meta writes them: the envelope, the escapes, the signature."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -33,9 +34,9 @@ class Business:
         }
 
 
-def body_of(values: Sequence[JsonObject], *, waba_id: str) -> bytes:
-    """One delivery of these values, escaped the way Meta's servers do: slashes, at signs, all that is not ASCII."""
-    changes = [{"value": value, "field": "messages"} for value in values]
+def body_of(values: Sequence[JsonObject], *, waba_id: str, field: str = "messages") -> bytes:
+    """One delivery of these values of a field, escaped the way Meta's servers do: slashes, at signs, all that is not ASCII."""
+    changes = [{"value": value, "field": field} for value in values]
     envelope = {"object": "whatsapp_business_account", "entry": [{"id": waba_id, "changes": changes}]}
     text = json.dumps(envelope, separators=(",", ":"))
     return text.replace("/", "\\/").replace("@", "\\u0040").encode("ascii")
@@ -52,6 +53,14 @@ def user_id_of(wa_id: str) -> str:
     return f"US.{int.from_bytes(digest[:8], 'big'):020d}"
 
 
+def message_id(wa_id: str, token: str, *, inbound: bool) -> str:
+    """An id as WhatsApp makes them: base64 with the number and a random word inside."""
+    word = token[-20 if inbound else -18 :].upper().encode()
+    mark = b"\x15\x02\x00\x12\x18" if inbound else b"\x15\x02\x00\x11\x18"
+    raw = b"\x1c\x18" + bytes([len(wa_id)]) + wa_id.encode() + mark + bytes([len(word)]) + word + b"\x00"
+    return f"wamid.{base64.b64encode(raw).decode()}"
+
+
 def message_value(
     business: Business, message: JsonObject, *, wa_id: str, name: str, without_number: bool
 ) -> JsonObject:
@@ -63,6 +72,41 @@ def message_value(
         contact["wa_id"] = wa_id
         sender["from"] = wa_id
     return business.value(contacts=[contact], messages=[{**sender, **message}])
+
+
+def moved_value(
+    business: Business, *, old: str, new: str, name: str, message: JsonObject, without_number: bool
+) -> JsonObject:
+    """The value that tells of a customer's new number; of one who is known by the user id alone, of the new id."""
+    before, after = user_id_of(old), user_id_of(new)
+    if without_number:
+        kind = {"type": "user_changed_user_id", "previous_user_id": before, "user_id": after}
+        return business.value(
+            messages=[
+                {
+                    "from_user_id": before,
+                    **message,
+                    "type": "system",
+                    "system": {**kind, "body": f"{name} has a new user id"},
+                }
+            ]
+        )
+    kind = {"type": "user_changed_number", "wa_id": new, "user_id": after}
+    body = f"User {name} changed from {old} to {new}"
+    return business.value(
+        messages=[{"from": old, "from_user_id": before, **message, "type": "system", "system": {**kind, "body": body}}]
+    )
+
+
+def preference_value(
+    business: Business, *, wa_id: str, name: str, value: str, at: int, without_number: bool
+) -> JsonObject:
+    """The value that tells that a customer stopped the business's offers in WhatsApp itself, or resumed them."""
+    user_id = user_id_of(wa_id)
+    who = {"user_id": user_id} if without_number else {"wa_id": wa_id, "user_id": user_id}
+    detail = f"User requested to {value} marketing messages"
+    change = {**who, "detail": detail, "category": "marketing_messages", "value": value, "timestamp": at}
+    return business.value(contacts=[{"profile": {"name": name}, **who}], user_preferences=[change])
 
 
 def status_value(business: Business, status: Mapping[str, Any]) -> JsonObject:

@@ -10,16 +10,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from email import message_from_bytes
 from typing import Any
+from urllib.parse import parse_qsl
 
 import attrs
 
+from wch.adapters.sandbox.catalogue_api import SimulatedCatalogue
 from wch.adapters.sandbox.faults import FaultKind, Faults
 from wch.adapters.sandbox.refusals import GraphRefusalError, check, error_body, http_status_of
-from wch.adapters.sandbox.templates import ApprovedTemplate
+from wch.adapters.sandbox.templates import TemplateBook
 from wch.application.ports import Clock, Ids
 from wch.domain.document import JsonObject
 from wch.domain.moment import iso
 
+SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
 MOST_LOGGED = 10_000
 """Calls that the log keeps; the oldest go first."""
 
@@ -40,6 +43,7 @@ class GraphCall:
     body: bytes = b""
     content_type: str = "application/json"
     host: str = ""
+    query: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -96,17 +100,21 @@ class GraphApi:
         waba_id: the account.
         take: what happens to a send that is taken.
         mark_read: what happens to a message of a customer that the hub has read.
+        catalogue: the account's catalogue.
+        pay: answers a call about payments inside the chat: its method, the parts of its path, its body.
     """
 
     token: str = attrs.field(repr=False)
     numbers: tuple[str, ...]
     waba_id: str
-    templates: tuple[ApprovedTemplate, ...]
+    templates: TemplateBook
     clock: Clock
     ids: Ids
     faults: Faults
     take: Take
     mark_read: Callable[[str], None]
+    catalogue: SimulatedCatalogue
+    pay: Callable[[str, tuple[str, ...], bytes], GraphAnswer]
     _log: deque[dict[str, Any]] = attrs.field(factory=lambda: deque(maxlen=MOST_LOGGED), init=False)
     _calls: int = attrs.field(default=0, init=False)
     _media: dict[str, _Media] = attrs.field(factory=dict, init=False)
@@ -114,6 +122,11 @@ class GraphApi:
     def log(self, *, after: int = 0) -> list[JsonObject]:
         """Calls after this one, the oldest first."""
         return [entry for entry in self._log if entry["id"] > after]
+
+    def clear(self) -> None:
+        """Forget calls and files; numbers go on."""
+        self._log.clear()
+        self._media.clear()
 
     async def call(self, call: GraphCall) -> GraphAnswer:
         """Answer one call, as the Graph API would, or as a fault that was ordered has it."""
@@ -128,6 +141,8 @@ class GraphApi:
             "answer": None,
             "fault": None,
         }
+        if call.query:
+            entry["query"] = dict(parse_qsl(call.query))
         self._log.append(entry)
         try:
             answer = await self._answer(call, entry)
@@ -157,11 +172,25 @@ class GraphApi:
         if not _VERSION.match(version):
             raise GraphRefusalError(2500, "Unknown path components")
         parts = tuple(rest.split("/"))
+        if self.catalogue.id and parts[0] == self.catalogue.id:
+            return GraphAnswer(body=self._catalogued(call.method, parts[1:], call, entry))
         if call.method == "POST":
             return await self._posted(parts, call, entry)
         if call.method == "GET":
             return self._got(parts, version, call)
         raise _unsupported(call.method)
+
+    def _catalogued(self, method: str, edge: tuple[str, ...], call: GraphCall, entry: dict[str, Any]) -> JsonObject:
+        asked = dict(parse_qsl(call.query))
+        match (method, *edge):
+            case ("POST", "items_batch"):
+                return self.catalogue.take(_json(call.body), entry)
+            case ("GET", "check_batch_request_status"):
+                return self.catalogue.told(asked)
+            case ("GET", "products"):
+                return self.catalogue.listed(asked)
+            case _:
+                raise _unsupported(method)
 
     async def _posted(self, parts: tuple[str, ...], call: GraphCall, entry: dict[str, Any]) -> GraphAnswer:
         match parts:
@@ -169,6 +198,9 @@ class GraphApi:
                 return await self._message(self._number(number), call, entry)
             case (number, "media"):
                 return self._upload(self._number(number), call)
+            case (number, "payments_refund"):
+                self._number(number)
+                return self.pay(call.method, parts, call.body)
             case (self.waba_id, "subscribed_apps"):
                 return GraphAnswer(body={"success": True})
             case _:
@@ -178,8 +210,13 @@ class GraphApi:
         match parts:
             case ("media", name):
                 return self._download(name)
+            case (number, "payments", _, _):
+                self._number(number)
+                return self.pay(call.method, parts, call.body)
             case (self.waba_id, "message_templates"):
                 answer: JsonObject = {"data": [template.listed() for template in self.templates], "paging": {}}
+            case ("debug_token",):
+                answer = {"data": {"is_valid": True, "expires_at": 0, "type": "SYSTEM_USER", "scopes": list(SCOPES)}}
             case (self.waba_id, "subscribed_apps"):
                 answer = {"data": [{"whatsapp_business_api_data": {"id": "1", "name": "Sandbox"}}]}
             case (self.waba_id,):

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import attrs
+import phonenumbers
+from phonenumbers import timezone as number_zones
 
-from wch.adapters.sandbox.deliveries import DISPLAY
+from wch.adapters.sandbox.deliveries import DISPLAY, user_id_of
 from wch.domain.document import JsonObject
 from wch.domain.errors import NotFoundError
 from wch.domain.moment import iso
@@ -27,6 +29,8 @@ class Spoken:
         error: why it failed.
         number: the phone number id at the business's end.
         quiet: nothing is ever reported of it.
+        withheld: it came while the customer had blocked the business, and never reached the phone.
+        unnumbered: its statuses name the user id alone.
     """
 
     id: str
@@ -41,6 +45,8 @@ class Spoken:
     webhook: int | None = None
     error: JsonObject | None = None
     quiet: bool = False
+    withheld: bool = False
+    unnumbered: bool = False
     is_read: bool = False
     buttons: tuple[str, ...] = ()
 
@@ -56,6 +62,8 @@ class Spoken:
         }
         if self.direction == "inbound":
             told["webhook"] = self.webhook
+        if self.withheld:
+            told["withheld"] = True
         if self.error is not None:
             told["error"] = self.error
         return told
@@ -76,12 +84,41 @@ class Spoken:
 
 @attrs.define(kw_only=True)
 class Phone:
-    """One customer's."""
+    """One customer's.
+
+    Attributes:
+        language: of the customer's first words, as the page wants to know it again.
+        timezone: where the customer is; the phone shows its times there, WhatsApp never tells it.
+        hides_number: the business knows this customer by the user id alone.
+        blocks: the customer has blocked the business.
+        takes_offers: marketing is welcome, as far as WhatsApp's own switch goes.
+        has_whatsapp: there is somebody at this number at all.
+    """
 
     wa_id: str
     name: str
+    language: str = "en"
+    timezone: str = attrs.field(default=attrs.Factory(lambda self: zone_of(self.wa_id), takes_self=True))
+    hides_number: bool = False
+    blocks: bool = False
+    takes_offers: bool = True
+    has_whatsapp: bool = True
     spoken: list[Spoken] = attrs.field(factory=list)
     wrote_at: datetime | None = None
+
+    def plain(self) -> JsonObject:
+        """As the JSON interface tells it."""
+        return {
+            "wa_id": self.wa_id,
+            "name": self.name,
+            "language": self.language,
+            "timezone": self.timezone,
+            "hides_number": self.hides_number,
+            "blocks": self.blocks,
+            "takes_offers": self.takes_offers,
+            "user_id": user_id_of(self.wa_id),
+            "messages": len(self.spoken),
+        }
 
     def show(self, spoken: Spoken) -> None:
         """Add a message."""
@@ -90,7 +127,9 @@ class Phone:
 
     def unread(self) -> list[Spoken]:
         """What the business said and nobody has looked at, and takes looking at for read from now on."""
-        found = [one for one in self.spoken if one.direction == "outbound" and not (one.is_read or one.quiet)]
+        found = [
+            one for one in self.spoken if one.direction == "outbound" and not (one.is_read or one.quiet or one.withheld)
+        ]
         for one in found:
             one.is_read = True
         return [one for one in found if one.error is None]
@@ -103,7 +142,7 @@ class Phone:
         """
         latest: list[str] = []
         for spoken in reversed(self.spoken):
-            offers = list(spoken.offers()) if spoken.direction == "outbound" else []
+            offers = list(spoken.offers()) if spoken.direction == "outbound" and not spoken.withheld else []
             latest = latest or [str(offer.get("id")) for _, offer in offers]
             for kind, offer in offers:
                 if word == offer.get("id") or word.casefold() == str(offer.get("title")).casefold():
@@ -112,6 +151,15 @@ class Phone:
             f"Nothing on this phone offers {word[:200]!r} to tap; the latest offer is: {', '.join(latest) or 'none'}."
         )
         raise NotFoundError(message)
+
+
+def zone_of(wa_id: str) -> str:
+    """The time zone of a number's area, if that has one only; else UTC, until the phone is told another."""
+    try:
+        zones = number_zones.time_zones_for_number(phonenumbers.parse(f"+{wa_id}"))
+    except phonenumbers.NumberParseException:
+        return "UTC"
+    return "UTC" if len(zones) > 1 or number_zones.UNKNOWN_TIMEZONE in zones else zones[0]
 
 
 def _reply(kind: str, offer: JsonObject) -> JsonObject:

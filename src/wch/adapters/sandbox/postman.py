@@ -10,7 +10,10 @@ import httpx2
 
 from wch.adapters.sandbox import deliveries
 from wch.adapters.sandbox.faults import FaultKind, Faults
+from wch.adapters.sandbox.sent_log import NEW, Again, AgainRefusedError, SentLog
+from wch.application.ports import Clock
 from wch.domain.document import JsonObject
+from wch.domain.moment import iso
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +39,45 @@ class Postman:
     waba_id: str
     http: httpx2.AsyncClient
     faults: Faults
+    clock: Clock
     again_after: Sequence[float] = AGAIN_AFTER_SECONDS
+    log: SentLog = attrs.field(factory=SentLog, init=False)
     _lines: dict[str, deque[Errand]] = attrs.field(factory=dict, init=False)
     _tasks: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
 
-    async def post(self, values: Sequence[JsonObject]) -> int | None:
+    async def repeat(self, number: int, how: str) -> list[int | None]:
+        """Let a delivery of the log go once more, in one of the ways of `Again`; the hub's status for each post.
+
+        Raises:
+            NotFoundError: it is not kept.
+            AgainRefusedError: there is no such way.
+        """
+        if how not in set(Again):
+            raise AgainRefusedError
+        if how == Again.OUT_OF_ORDER:
+            return [await self._post(sent.body, how=how) for sent in self.log.neighbours(number)]
+        body = self.log.of(number).body
+        if how == Again.TWICE:
+            return list(await asyncio.gather(self._post(body, how=how), self._post(body, how=how)))
+        secret = f"not {self.secret}" if how == Again.WRONG_SIGNATURE else self.secret
+        return [await self._post(body, how=how, secret=secret)]
+
+    async def post(self, values: Sequence[JsonObject], *, field: str = "messages") -> int | None:
         """Post one delivery once, or twice if that was ordered; the hub's HTTP status, None without an answer."""
-        body = deliveries.body_of(values, waba_id=self.waba_id)
+        body = deliveries.body_of(values, waba_id=self.waba_id, field=field)
         if self.faults.take(FaultKind.DUPLICATE) is not None:
             first, _ = await asyncio.gather(self._post(body), self._post(body))
             return first
         return await self._post(body)
 
-    async def insist(self, values: Sequence[JsonObject]) -> None:
+    async def insist(self, values: Sequence[JsonObject], *, field: str = "messages") -> None:
         """Post until it is taken or there is no hope."""
-        if await self.post(values) != TAKEN:
-            await self.again(values)
+        if await self.post(values, field=field) != TAKEN:
+            await self.again(values, field=field)
 
-    async def again(self, values: Sequence[JsonObject]) -> None:
+    async def again(self, values: Sequence[JsonObject], *, field: str = "messages") -> None:
         """Post what was not taken the first time, after ever longer pauses."""
-        body = deliveries.body_of(values, waba_id=self.waba_id)
+        body = deliveries.body_of(values, waba_id=self.waba_id, field=field)
         status = None
         for pause in self.again_after:
             await asyncio.sleep(pause)
@@ -101,18 +123,20 @@ class Postman:
         finally:
             self._lines.pop(line, None)
 
-    async def _post(self, body: bytes) -> int | None:
+    async def _post(self, body: bytes, *, how: str = NEW, secret: str | None = None) -> int | None:
+        sent = self.log.add(body, at=iso(self.clock.now()), how=how)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "facebookexternalua",
-            "X-Hub-Signature-256": deliveries.signature(body, self.secret),
+            "X-Hub-Signature-256": deliveries.signature(body, self.secret if secret is None else secret),
         }
         try:
             answer = await self.http.post(self.url, content=body, headers=headers)
         except httpx2.HTTPError as error:
             log.info("the hub did not answer a delivery", extra={"error": type(error).__name__})
             return None
-        return answer.status_code
+        sent.status = answer.status_code
+        return sent.status
 
 
 async def _coroutine(errand: Errand) -> None:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from wch.adapters.sandbox.templates import ApprovedTemplate
+from wch.adapters.sandbox.templates import TemplateBook
 from wch.domain.document import JsonObject
 
 MEDIA = ("image", "video", "audio", "document", "sticker")
@@ -73,6 +73,15 @@ class GraphRefusalError(Exception):
         return http_status_of(self.code), error_body(self.code, self.details, trace=trace)
 
 
+STATUS_DETAILS: Mapping[int, str] = {
+    131047: "Message failed to send because more than 24 hours have passed since the customer last replied to this "
+    "number.",
+    131026: "Message Undeliverable.",
+    131049: "In order to maintain a healthy ecosystem engagement, the message failed to be delivered.",
+}
+"""What a failed status says beside the title."""
+
+
 def http_status_of(code: int) -> int:
     """The HTTP status that comes with this code."""
     permissions = range(200, 300)
@@ -92,13 +101,13 @@ def error_body(code: int, details: str, *, trace: str) -> JsonObject:
     }
 
 
-def status_error(code: int, details: str) -> JsonObject:
+def status_error(code: int) -> JsonObject:
     """The same fault in the shape of a failed status."""
     return {
         "code": code,
         "title": title_of(code),
         "message": title_of(code),
-        "error_data": {"details": details},
+        "error_data": {"details": STATUS_DETAILS.get(code, title_of(code))},
         "href": "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/",
     }
 
@@ -108,7 +117,7 @@ def title_of(code: int) -> str:
     return TITLES.get(code, "An error that this sandbox was asked for")
 
 
-def check(body: Any, templates: Sequence[ApprovedTemplate]) -> JsonObject:
+def check(body: Any, templates: TemplateBook) -> JsonObject:
     """The body of a send, when WhatsApp would take it.
 
     Raises:
@@ -190,6 +199,8 @@ def _interactive(inner: JsonObject) -> None:
         _buttons(action)
     elif kind == "list":
         _list(action)
+    elif kind in {"order_details", "order_status"}:
+        _order(kind, _part(action, "parameters"))
     elif kind == "cta_url":
         parameters = _part(action, "parameters")
         _length("display_text", parameters.get("display_text"), 20)
@@ -201,7 +212,7 @@ def _interactive(inner: JsonObject) -> None:
 _OTHER_INTERACTIVE = frozenset(
     {
         "product", "product_list", "catalog_message", "carousel", "flow", "location_request_message",
-        "address_message", "order_details", "order_status", "contact_request", "request_contact_info", "voice_call",
+        "address_message", "contact_request", "request_contact_info", "voice_call",
         "call_permission_request",
     }
 )  # fmt: skip
@@ -236,13 +247,43 @@ def _list(action: JsonObject) -> None:
     _unique("row ids", [row["id"] for row in rows])
 
 
-def _template(inner: JsonObject, templates: Sequence[ApprovedTemplate]) -> None:
+def _order(kind: str, told: JsonObject) -> None:
+    """A bill, whose figures must add up to the last part, or a word about one."""
+    _length("reference_id", told.get("reference_id"), 60)
+    order = _part(told, "order")
+    if kind == "order_status":
+        _length("order.status", order.get("status"), 30)
+        return
+    if not told.get("payment_settings") and not told.get("payment_configuration"):
+        raise GraphRefusalError(131008, "Parameter payment_settings is missing.")
+    items = _many(order, "items", 999)
+    for item in items:
+        _length("item.name", item.get("name"), 60)
+    subtotal = sum(_parts_of(item.get("sale_amount") or item.get("amount")) * item["quantity"] for item in items)
+    if subtotal != _parts_of(order.get("subtotal")):
+        raise GraphRefusalError(131009, "order.subtotal is not the sum of the items.")
+    total = subtotal + _parts_of(order.get("tax")) + _parts_of(order.get("shipping") or {"value": 0})
+    if total - _parts_of(order.get("discount") or {"value": 0}) != _parts_of(told.get("total_amount")):
+        raise GraphRefusalError(131009, "total_amount is not subtotal + tax + shipping - discount.")
+
+
+def _parts_of(amount: Any) -> int:
+    value = amount.get("value") if isinstance(amount, Mapping) else None
+    if not isinstance(value, int):
+        raise GraphRefusalError(131008, "An amount is missing.")
+    return value
+
+
+def _template(inner: JsonObject, templates: TemplateBook) -> None:
     name, language = inner.get("name"), _part(inner, "language").get("code")
     if not isinstance(name, str) or not _TEMPLATE.match(name) or not isinstance(language, str):
         raise GraphRefusalError(131008, "A template needs a name and a language code.")
-    template = next((one for one in templates if (one.name, one.language) == (name, language)), None)
-    if template is None:
+    template = templates.of(name, language)
+    if template is None or template.status == "REJECTED":
         raise GraphRefusalError(132001, f"template name ({name}) does not exist in {language}")
+    if template.status != "APPROVED":
+        code = 132015 if template.status == "PAUSED" else 132016
+        raise GraphRefusalError(code, f"template name ({name}) in {language} is {template.status.lower()}")
     components = [one for one in inner.get("components") or () if isinstance(one, Mapping)]
     for component in ("header", "body"):
         given = [

@@ -1,9 +1,7 @@
 """The sandbox itself: phones that say things, and a Graph API that takes answers and reports on them."""
 
 import asyncio
-import base64
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,42 +9,34 @@ from typing import Any
 import httpx2
 
 from wch.adapters.sandbox import deliveries
-from wch.adapters.sandbox.deliveries import DISPLAY, Business, user_id_of
+from wch.adapters.sandbox.catalogue_api import SimulatedCatalogue
+from wch.adapters.sandbox.deliveries import Business, user_id_of
 from wch.adapters.sandbox.faults import FaultKind, Faults
 from wch.adapters.sandbox.gateways import SimulatedGateways
 from wch.adapters.sandbox.graph import GraphAnswer, GraphApi, GraphCall, Taken
+from wch.adapters.sandbox.phone_book import PhoneBook
 from wch.adapters.sandbox.phones import Phone, Spoken
 from wch.adapters.sandbox.postman import AGAIN_AFTER_SECONDS, Postman
-from wch.adapters.sandbox.refusals import MEDIA, status_error, title_of
-from wch.adapters.sandbox.templates import ApprovedTemplate
+from wch.adapters.sandbox.refusals import GraphRefusalError, status_error
+from wch.adapters.sandbox.sayings import message_of
+from wch.adapters.sandbox.templates import ApprovedTemplate, TemplateBook
+from wch.adapters.sandbox.woocommerce import SimulatedWooCommerce
 from wch.application.ports import Clock, Ids
 from wch.domain.document import JsonObject
-from wch.domain.errors import WchError
 from wch.domain.moment import unix
+from wch.domain.phone import surrogate
 
 WINDOW = timedelta(hours=24)
 PACE_SECONDS = 0.01
 """How long a message is on its way between two statuses."""
 
-SAMPLE_PICTURE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-_SAMPLE_TYPES: Mapping[str, str] = {
-    "image": "image/png", "sticker": "image/webp", "video": "video/mp4", "audio": "audio/ogg; codecs=opus",
-    "document": "application/pdf",
-}  # fmt: skip
-
-_WA_ID = re.compile(r"[0-9]{5,20}\Z")
-_ENVELOPE = ("name", "tap", "number")
-_CONTENTS = ("text", "interactive", "button", "location", "order", "contacts", "reaction", "system", *MEDIA)
-
-
-class SayingRefusedError(WchError):
-    """This is not the body of a Cloud API message without its envelope."""
-
 
 async def _never_heard(_wa_id: str) -> datetime | None:
     return None
+
+
+async def _nothing_to_empty() -> int:
+    return 0
 
 
 class Sandbox:
@@ -61,14 +51,18 @@ class Sandbox:
         clock: the hub's clock, so that moving it moves the phones too.
         ids: chance.
         http: the client that posts; closed with the sandbox.
-        advance: moves the clock of every process on the database.
+        advance: moves the clock of every process on the database, and does what is due.
+        empty: deletes the hub's rows, and tells how many.
         numbers: further phone number ids of the account; `*` knows every one.
-        templates: the approved ones.
+        templates: those of the account, at first.
         heard_before: when a customer wrote last, as far as it is known from before this
             process; for customers who have not written since.
         pace: seconds between two statuses of a message.
         again_after: the pauses before a delivery that was not taken is tried again.
         gateways: stand-ins for those who take the money; closed with the sandbox.
+        shop: a stand-in for a WooCommerce shop; closed with the sandbox.
+        faults: the bad days to order, shared with what stands in for the shop.
+        catalogue_id: the account's catalogue; without a number it has none.
     """
 
     def __init__(
@@ -83,41 +77,54 @@ class Sandbox:
         ids: Ids,
         http: httpx2.AsyncClient,
         advance: Callable[[timedelta], Awaitable[object]],
+        empty: Callable[[], Awaitable[int]] = _nothing_to_empty,
         numbers: Sequence[str] = (),
         templates: Sequence[ApprovedTemplate] = (),
         heard_before: Callable[[str], Awaitable[datetime | None]] = _never_heard,
         pace: float = PACE_SECONDS,
         again_after: Sequence[float] = AGAIN_AFTER_SECONDS,
         gateways: SimulatedGateways | None = None,
+        shop: SimulatedWooCommerce | None = None,
+        faults: Faults | None = None,
+        catalogue_id: str = "",
     ) -> None:
-        self.faults = Faults()
+        self.faults = faults or Faults()
         self.gateways = gateways
+        self.shop = shop
         self.clock = clock
         self._number = number
         self._ids = ids
         self._http = http
         self._advance = advance
+        self._empty = empty
         self._heard_before = heard_before
         self._pace = pace
-        self._templates = tuple(templates)
-        self._phones: dict[str, Phone] = {}
-        self._by_user_id: dict[str, str] = {}
+        self.templates = TemplateBook(templates)
+        self._phones = PhoneBook()
         self._late: list[JsonObject] = []
         self._together: list[JsonObject] = []
         self._timers: set[asyncio.Task[None]] = set()
         self._postman = Postman(
-            url=webhook_url, secret=secret, waba_id=waba_id, http=http, faults=self.faults, again_after=again_after
+            url=webhook_url,
+            secret=secret,
+            waba_id=waba_id,
+            http=http,
+            faults=self.faults,
+            clock=clock,
+            again_after=again_after,
         )
         self._graph = GraphApi(
             token=token,
             numbers=tuple(dict.fromkeys((*numbers, number))),
             waba_id=waba_id,
-            templates=self._templates,
+            templates=self.templates,
             clock=clock,
             ids=ids,
             faults=self.faults,
             take=self._take,
-            mark_read=self._business_read,
+            mark_read=self._phones.tell_read,
+            catalogue=SimulatedCatalogue(id=catalogue_id, ids=ids, faults=self.faults),
+            pay=self._paid,
         )
 
     # --- the phones
@@ -128,7 +135,7 @@ class Sandbox:
         Args:
             wa_id: digits.
             body: a Cloud API message without its envelope, or `{"tap": "<id or title>"}`;
-                beside it `name`, `id`, `timestamp` and `number` if wanted.
+                beside it `name`, `language`, `id`, `timestamp` and `number` if wanted.
 
         Returns:
             The message's id, the hub's HTTP status (None without an answer), and whether a
@@ -136,16 +143,19 @@ class Sandbox:
 
         Raises:
             SayingRefusedError: it is no such message.
+            BusinessBlockedError: the customer has blocked the business.
             NotFoundError: nothing on the phone offers what is tapped.
         """
-        phone = self._phone(wa_id)
-        name = body.get("name")
-        if isinstance(name, str) and name:
-            phone.name = name
+        phone = self._phones.of(wa_id)
+        self._phones.set_up(wa_id, {key: body[key] for key in ("name", "language") if isinstance(body.get(key), str)})
         now = self.clock.now()
         number = str(body.get("number") or self._number)
-        message = self._message(phone, body, number)
-        message = {"id": self._message_id(wa_id, inbound=True), "timestamp": str(unix(now)), **message}
+        message = message_of(phone, body, lambda data, kind: self._graph.keep_media(data, kind, number))
+        message = {
+            "id": deliveries.message_id(wa_id, self._ids.token(), inbound=True),
+            "timestamp": str(unix(now)),
+            **message,
+        }
         content = {key: value for key, value in message.items() if key not in {"id", "timestamp"}}
         spoken = Spoken(
             id=str(message["id"]), direction="inbound", type=str(message["type"]), body=content, at=now, number=number
@@ -158,7 +168,7 @@ class Sandbox:
             message,
             wa_id=wa_id,
             name=phone.name,
-            without_number=self.faults.take(FaultKind.BSUID_ONLY) is not None,
+            without_number=phone.hides_number or self.faults.take(FaultKind.BSUID_ONLY) is not None,
         )
         status, held = await self._bring(wa_id, value)
         spoken.webhook = status
@@ -166,30 +176,91 @@ class Sandbox:
 
     def read(self, wa_id: str) -> JsonObject:
         """Look at the phone: everything that came is read, and reported so; how many."""
-        phone = self._phones.get(wa_id)
+        phone = self._phones.find(wa_id)
         return {"read": 0 if phone is None else self._look(phone)}
 
     def messages(self, wa_id: str) -> list[JsonObject]:
         """What both sides said, in order."""
-        phone = self._phones.get(wa_id)
+        phone = self._phones.find(wa_id)
         return [] if phone is None else [spoken.plain() for spoken in phone.spoken]
 
     def customers(self) -> list[JsonObject]:
         """The phones that there are."""
-        return [
-            {"wa_id": one.wa_id, "name": one.name, "user_id": user_id_of(one.wa_id), "messages": len(one.spoken)}
-            for one in self._phones.values()
-        ]
+        return [phone.plain() for phone in self._phones]
+
+    def known_as(self, wa_id: str) -> str:
+        """The key that the hub gives a customer who writes from this phone."""
+        phone = self._phones.find(wa_id)
+        return surrogate(user_id_of(wa_id)) if phone is not None and phone.hides_number else wa_id
+
+    async def set_up(self, wa_id: str, wishes: JsonObject) -> JsonObject:
+        """Change what is named of a phone: name, language, timezone, hides_number, blocks, takes_offers; how it is then.
+
+        WhatsApp tells the business of the offers only.
+
+        Raises:
+            SayingRefusedError: the number or the zone is none.
+        """
+        phone = self._phones.set_up(wa_id, wishes)
+        wanted = wishes.get("takes_offers")
+        if wanted is not None and bool(wanted) is not phone.takes_offers:
+            phone.takes_offers = bool(wanted)
+            value = deliveries.preference_value(
+                Business(number=self._number),
+                wa_id=wa_id,
+                name=phone.name,
+                value="resume" if phone.takes_offers else "stop",
+                at=unix(self.clock.now()),
+                without_number=phone.hides_number,
+            )
+            await self._postman.insist([value], field="user_preferences")
+        return phone.plain()
+
+    async def change_number(self, wa_id: str, new: str) -> JsonObject:
+        """Give a customer another number, and let WhatsApp tell the hub; the phone as it is then.
+
+        Raises:
+            NumberTakenError: somebody has that number.
+            SayingRefusedError: this is no number.
+        """
+        phone = self._phones.renumber(wa_id, new)
+        value = deliveries.moved_value(
+            Business(number=self._number),
+            old=wa_id,
+            new=new,
+            name=phone.name,
+            message={
+                "id": deliveries.message_id(wa_id, self._ids.token(), inbound=True),
+                "timestamp": str(unix(self.clock.now())),
+            },
+            without_number=phone.hides_number,
+        )
+        await self._postman.insist([value])
+        return phone.plain()
 
     # --- the Graph API
 
     async def called(
-        self, *, method: str, path: str, authorization: str | None, body: bytes, content_type: str, host: str
+        self,
+        *,
+        method: str,
+        path: str,
+        authorization: str | None,
+        body: bytes,
+        content_type: str,
+        host: str,
+        query: str = "",
     ) -> GraphAnswer:
         """Answer one call to the Graph API; its path begins with the version, `host` is what lies before it."""
         return await self._graph.call(
             GraphCall(
-                method=method, path=path, authorization=authorization, body=body, content_type=content_type, host=host
+                method=method,
+                path=path,
+                authorization=authorization,
+                body=body,
+                content_type=content_type,
+                host=host,
+                query=query,
             )
         )
 
@@ -197,12 +268,49 @@ class Sandbox:
         """Every call so far, the oldest first."""
         return self._graph.log(after=after)
 
+    def deliveries(self, *, after: int = 0) -> list[JsonObject]:
+        """Every signed delivery that went to the hub, the oldest first."""
+        return self._postman.log.listed(after=after)
+
+    async def deliver_again(self, number: int, how: str) -> list[int | None]:
+        """Let a delivery go once more, as it was or wrongly; the hub's status for each post.
+
+        Raises:
+            NotFoundError: it is not kept.
+            AgainRefusedError: there is no such way.
+        """
+        return await self._postman.repeat(number, how)
+
+    async def change_template(
+        self, name: str, language: str, *, status: str | None = None, quality: str | None = None
+    ) -> None:
+        """Decide about a template as WhatsApp would, and bring the news.
+
+        Raises:
+            NotFoundError: the account has no such template.
+            TemplateChangeError: there is no such state or quality.
+        """
+        for field, value in self.templates.change(name, language, status=status, quality=quality):
+            await self._postman.insist([value], field=field)
+
     # --- the clock and the end
 
     async def advance(self, span: timedelta) -> datetime:
-        """Move the time forward, for every process on the database; what it is then."""
+        """Let time pass, for every process on the database, with what is due in it; what time it is then."""
         await self._advance(span)
         return self.clock.now()
+
+    async def begin_anew(self) -> int:
+        """Empty phones, logs, payments and faults, approve all templates, and delete the hub's rows; how many."""
+        self._let_go(self._late)
+        self._let_go(self._together)
+        await self.settle()
+        for kept in (self._phones, self.faults, self._postman.log, self._graph):
+            kept.clear()
+        if self.gateways is not None:
+            self.gateways.clear()
+        self.templates.begin_anew()
+        return await self._empty()
 
     async def settle(self) -> None:
         """Wait until everything that is on its way has come."""
@@ -215,60 +323,11 @@ class Sandbox:
         await self._postman.aclose()
         if self.gateways is not None:
             await self.gateways.aclose()
+        if self.shop is not None:
+            await self.shop.aclose()
         await self._http.aclose()
 
     # --- what customers do
-
-    def _phone(self, wa_id: str) -> Phone:
-        phone = self._phones.get(wa_id)
-        if phone is None:
-            if not _WA_ID.match(wa_id):
-                message = "A customer is named by 5 to 20 digits."
-                raise SayingRefusedError(message)
-            phone = self._phones[wa_id] = Phone(wa_id=wa_id, name=f"Customer {wa_id[-4:]}")
-            self._by_user_id[user_id_of(wa_id)] = wa_id
-        return phone
-
-    def _message(self, phone: Phone, body: JsonObject, number: str) -> JsonObject:
-        tap = body.get("tap")
-        if isinstance(tap, str):
-            kept = {key: body[key] for key in ("id", "timestamp") if key in body}
-            return {**kept, **phone.tapped(tap)}
-        message = {key: value for key, value in body.items() if key not in _ENVELOPE}
-        kind = message.get("type") or next((key for key in _CONTENTS if key in message), None)
-        if not isinstance(kind, str) or not kind or (kind in _CONTENTS and not message.get(kind) and kind not in MEDIA):
-            message_text = (
-                'Say something like {"type": "text", "text": {"body": "hi"}}, or {"tap": "a reply\'s id or title"}.'
-            )
-            raise SayingRefusedError(message_text)
-        message["type"] = kind
-        if "timestamp" in message:
-            message["timestamp"] = str(message["timestamp"])
-        if kind in MEDIA:
-            message[kind] = self._file(kind, message.get(kind), number)
-        if kind == "interactive" and "context" not in message:
-            message |= self._context(phone, message["interactive"])
-        return message
-
-    def _file(self, kind: str, told: Any, number: str) -> JsonObject:
-        """What a file needs and the script did not say."""
-        file = dict(told) if isinstance(told, Mapping) else {}
-        file.setdefault("mime_type", _SAMPLE_TYPES[kind])
-        if "id" not in file:
-            file["id"], file["sha256"] = self._graph.keep_media(SAMPLE_PICTURE, str(file["mime_type"]), number)
-        return file
-
-    def _context(self, phone: Phone, interactive: Any) -> JsonObject:
-        """The message that a tapped reply belongs to."""
-        if not isinstance(interactive, Mapping):
-            return {}
-        reply = interactive.get("button_reply") or interactive.get("list_reply") or {}
-        for spoken in reversed(phone.spoken):
-            if spoken.direction == "outbound" and any(
-                offer.get("id") == reply.get("id") for _, offer in spoken.offers()
-            ):
-                return {"context": {"from": DISPLAY, "id": spoken.id}}
-        return {}
 
     async def _bring(self, wa_id: str, value: JsonObject) -> tuple[int | None, bool]:
         """Bring one message to the hub, unless a fault holds it back; the hub's status, and whether it is held."""
@@ -336,11 +395,11 @@ class Sandbox:
 
     async def _take(self, number: str, body: JsonObject, fails_with: int | None) -> Taken:
         """Show a send on the phone, and let its statuses go."""
-        phone = self._addressee(body)
+        phone = self._phones.addressee(body)
         kind = str(body.get("type", "text"))
         template = self._template(body)
         spoken = Spoken(
-            id=self._message_id(phone.wa_id, inbound=False),
+            id=deliveries.message_id(phone.wa_id, self._ids.token(), inbound=False),
             direction="outbound",
             type=kind,
             body={"type": kind, **{key: body[key] for key in (kind, "context") if key in body}},
@@ -350,12 +409,13 @@ class Sandbox:
             category="service" if template is None else template.category.lower(),
             buttons=() if template is None else template.quick_replies,
             quiet=self.faults.take(FaultKind.STATUS_LOST) is not None,
+            withheld=phone.blocks,
+            unnumbered=phone.hides_number,
         )
-        if fails_with is None and kind != "template" and not await self._window_is_open(phone):
-            fails_with = 131047
-        words: tuple[str, ...] = ("sent",) if kind == "reaction" else ("sent", "delivered")
+        fails_with = fails_with or await self._failure(phone, spoken, body)
+        words: tuple[str, ...] = ("sent",) if kind == "reaction" or phone.blocks else ("sent", "delivered")
         if fails_with is not None:
-            spoken.error = status_error(fails_with, _DETAILS.get(fails_with, title_of(fails_with)))
+            spoken.error = status_error(fails_with)
             words = ("failed",)
         phone.show(spoken)
         if self.faults.take(FaultKind.REORDER) is not None:
@@ -375,37 +435,38 @@ class Sandbox:
             self._postman.later(phone.wa_id, partial(self._travel, phone.wa_id, spoken, word))
         return taken
 
-    def _addressee(self, body: JsonObject) -> Phone:
-        to = str(body.get("to") or "").removeprefix("+")
-        if to:
-            return self._phone(to)
-        wa_id = self._by_user_id.get(str(body.get("recipient")))
-        if wa_id is None:
-            wa_id = str(int.from_bytes(str(body.get("recipient")).encode(), "big") % 10**15 + 10**15)
-        return self._phone(wa_id)
+    async def _failure(self, phone: Phone, spoken: Spoken, body: JsonObject) -> int | None:
+        """The code with which WhatsApp reports a send as failed that it had taken; None when it arrives."""
+        if not phone.has_whatsapp:
+            return 131026
+        if self.gateways is not None:
+            refused = self.gateways.in_chat.said(spoken.number, phone.wa_id, spoken.id, body)
+            if refused is not None:
+                return refused
+        if spoken.type != "template" and not await self._window_is_open(phone):
+            return 131047
+        if spoken.category == "marketing" and not phone.takes_offers:
+            return 131050
+        return None
+
+    def _paid(self, method: str, path: Sequence[str], body: bytes) -> GraphAnswer:
+        """A call about payments inside the chat."""
+        if self.gateways is None:
+            raise GraphRefusalError(100, "This sandbox knows no payments.")
+        answered = self.gateways.called(
+            self.gateways.in_chat.name, method=method, path=path, query={}, headers={}, body=body
+        )
+        return GraphAnswer(status=answered.status, body=answered.body)
 
     def _template(self, body: JsonObject) -> ApprovedTemplate | None:
         if body.get("type") != "template":
             return None
-        asked = (body["template"]["name"], body["template"]["language"]["code"])
-        return next((one for one in self._templates if (one.name, one.language) == asked), None)
+        return self.templates.of(body["template"]["name"], body["template"]["language"]["code"])
 
     async def _window_is_open(self, phone: Phone) -> bool:
         if phone.wrote_at is None:
             phone.wrote_at = await self._heard_before(phone.wa_id)
         return phone.wrote_at is not None and self.clock.now() < phone.wrote_at + WINDOW
-
-    def _business_read(self, message_id: str) -> None:
-        """The hub says that it has read this message, and so all before it."""
-        for phone in self._phones.values():
-            ids = [spoken.id for spoken in phone.spoken if spoken.direction == "inbound"]
-            if message_id in ids:
-                for spoken in phone.spoken:
-                    if spoken.direction == "inbound" and not spoken.is_read:
-                        spoken.is_read = True
-                        spoken.statuses.append("read")
-                    if spoken.id == message_id:
-                        return
 
     async def _travel(self, wa_id: str, spoken: Spoken, word: str) -> None:
         await asyncio.sleep(self._pace)
@@ -418,9 +479,10 @@ class Sandbox:
             "id": spoken.id,
             "status": word,
             "timestamp": str(unix(self.clock.now())),
-            "recipient_id": wa_id,
             "recipient_user_id": user_id_of(wa_id),
         }
+        if not spoken.unnumbered:
+            status["recipient_id"] = wa_id
         if word in {"sent", "delivered"}:
             free = spoken.category == "service"
             status["pricing"] = {
@@ -435,18 +497,3 @@ class Sandbox:
             status["biz_opaque_callback_data"] = spoken.callback_data
         value = deliveries.status_value(Business(number=spoken.number), status)
         await self._postman.insist([value])
-
-    def _message_id(self, wa_id: str, *, inbound: bool) -> str:
-        """An id as WhatsApp makes them: base64 with the number and a random word inside."""
-        word = self._ids.token()[-20 if inbound else -18 :].upper().encode()
-        mark = b"\x15\x02\x00\x12\x18" if inbound else b"\x15\x02\x00\x11\x18"
-        raw = b"\x1c\x18" + bytes([len(wa_id)]) + wa_id.encode() + mark + bytes([len(word)]) + word + b"\x00"
-        return f"wamid.{base64.b64encode(raw).decode()}"
-
-
-_DETAILS: Mapping[int, str] = {
-    131047: "Message failed to send because more than 24 hours have passed since the customer last replied to this "
-    "number.",
-    131026: "Message Undeliverable.",
-    131049: "In order to maintain a healthy ecosystem engagement, the message failed to be delivered.",
-}

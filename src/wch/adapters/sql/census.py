@@ -7,22 +7,25 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, func, or_, select
+from sqlalchemy import Column, ColumnElement, func, or_, select, type_coerce
 
-from wch.adapters.sql.rows import Session
+from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Broken
-from wch.application.ports import Finding
+from wch.adapters.sql.types import Broken, UtcSeconds
+from wch.application.ports import Finding, SilentSends
 from wch.domain.dead_letter import DeadLetterStatus
-from wch.domain.message import FOREIGN, Direction, MessageStatus
+from wch.domain.message import FOREIGN, HISTORY, Direction, MessageStatus, is_history
 from wch.domain.notification import NotificationStatus
 from wch.domain.saga import OPEN
 from wch.domain.sync import SyncStatus
 
 PAGE = 500
 
-_HISTORY = '"by":"history"'
+_HISTORY = f'"by":"{HISTORY}"'
 """Marks imported history in the one spelling that JSON columns have; a quote inside a text is written otherwise."""
+
+_TOLD = ('"own_times":', '"other_statuses":')
+"""Mark a message of which some status came."""
 
 
 class SqlCensus:
@@ -63,6 +66,10 @@ class SqlCensus:
             found[name] = {"rows": rows} if rows else {}
         return found
 
+    def sagas(self) -> Mapping[tuple[str, str], int]:
+        sagas = self._tables.sagas.c
+        return {(str(row[0]), _word(row[1])): int(row[2]) for row in self._grouped((sagas.saga_type, sagas.state))}
+
     def _grouped(self, columns: Sequence[Column[Any]]) -> Sequence[Any]:
         return self._session.execute(select(*columns, func.count()).group_by(*columns)).all()
 
@@ -79,11 +86,29 @@ class SqlCensus:
             "sync": (tables.sync.c.created_at, tables.sync.c.status == SyncStatus.PENDING),
             "sagas": (tables.sagas.c.updated_at, is_open),
         }
+        # Of the column itself, SQLite would look for the least through an index over all moments, state after state.
         oldest = {
-            name: self._session.execute(select(func.min(column)).where(where)).scalar()
+            name: self._session.execute(
+                select(type_coerce(func.min(func.coalesce(column, column)), UtcSeconds())).where(where)
+            ).scalar()
             for name, (column, where) in asked.items()
         }
         return {name: moment for name, moment in oldest.items() if isinstance(moment, datetime)}
+
+    def silent_sends(self, since: datetime, until: datetime) -> SilentSends:
+        messages = self._tables.messages.c
+        sent = select(func.count()).where(
+            messages.direction == Direction.OUTBOUND,
+            messages.type != FOREIGN,
+            messages.wa_message_id.is_not(None),
+            messages.created_at >= since,
+            messages.created_at < until,
+        )
+        silent = sent.where(
+            messages.status == MessageStatus.SENT, *(func.instr(messages.content, mark) == 0 for mark in _TOLD)
+        )
+        counts = [int(self._session.execute(one).scalar_one()) for one in (sent, silent)]
+        return SilentSends(accepted=counts[0], silent=counts[1])
 
     def miscounted(self, *, limit: int = 100) -> Sequence[Finding]:
         threads, messages = self._tables.conversations.c, self._tables.messages.c
@@ -122,9 +147,7 @@ class SqlCensus:
         return Counter(
             row.conversation_id
             for row in self._session.execute(statement)
-            if isinstance(row.content, dict)
-            and isinstance(origin := row.content.get("origin"), dict)
-            and origin.get("by") == "history"
+            if isinstance(row.content, dict) and is_history(row.content)
         )
 
     def dangling(self, *, limit: int = 100) -> Sequence[Finding]:

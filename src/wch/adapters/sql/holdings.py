@@ -2,17 +2,19 @@
 
 # ruff: noqa: D102 - what each method promises stands in the port
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, Table, Text, and_, delete, select, tuple_, type_coerce, update
+from sqlalchemy import Result, String, Table, Text, and_, delete, func, or_, select, tuple_, type_coerce, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from wch.adapters.sql.rows import Session
+from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words, clean
+from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words, clean, read_json
 from wch.application.ports import Held
+from wch.application.ports.beside import NO_MOMENTS, NO_PIECES
 from wch.domain.document import through
 from wch.domain.errors import NotFoundError
 
@@ -28,8 +30,22 @@ class SqlHoldings:
         self._tables = {table.name.removeprefix(tables.prefix): table for table in tables.metadata.sorted_tables}
         self._threads = tables.conversations
 
-    def page(self, table: str, *, after: tuple[Any, ...] | None = None, limit: int = 500) -> Sequence[Held]:
-        return self._many(table, [], after, limit)
+    def page(
+        self,
+        table: str,
+        *,
+        after: tuple[Any, ...] | None = None,
+        limit: int = 500,
+        columns: Collection[str] = (),
+        since: Mapping[str, datetime] = NO_MOMENTS,
+        holding: Mapping[str, str] = NO_PIECES,
+    ) -> Sequence[Held]:
+        there = self._table(table).c
+        any_of = [
+            *(there[name] >= moment for name, moment in since.items()),
+            *(func.instr(there[name], piece) > 0 for name, piece in holding.items()),
+        ]
+        return self._many(table, [or_(*any_of)] if any_of else [], after, limit, columns)
 
     def of(
         self, table: str, phones: Collection[str], *, after: tuple[Any, ...] | None = None, limit: int = 500
@@ -47,8 +63,9 @@ class SqlHoldings:
     def locked(self, held: Held) -> Held | None:
         self._session.must_write()
         table = self._table(held.table)
-        row = self._session.execute(self._session.locking(select(*_columns(table)).where(_is(table, held.key)))).first()
-        return None if row is None else Held(table=held.table, key=held.key, values=_plain(table, row))
+        statement = self._session.locking(select(*_columns(table)).where(_is(table, held.key)))
+        values = next(_plain(table, self._session.execute(statement)), None)
+        return None if values is None else Held(table=held.table, key=held.key, values=values)
 
     def rewrite(self, held: Held, changes: Mapping[str, Any]) -> bool:
         self._session.must_write()
@@ -77,18 +94,23 @@ class SqlHoldings:
         return self._session.execute(delete(table).where(_is(table, held.key))).rowcount > 0
 
     def _many(
-        self, name: str, where: list[ColumnElement[bool]], after: tuple[Any, ...] | None, limit: int
+        self,
+        name: str,
+        where: list[ColumnElement[bool]],
+        after: tuple[Any, ...] | None,
+        limit: int,
+        columns: Collection[str] = (),
     ) -> Sequence[Held]:
         table = self._table(name)
         key = _key(table)
         if after is not None:
             where = [*where, key[0] > after[0] if len(key) == 1 else tuple_(*key) > tuple_(*after)]
-        statement = select(*_columns(table)).where(*where).order_by(*key).limit(limit)
-        found = []
-        for row in self._session.execute(statement):
-            values = _plain(table, row)
-            found.append(Held(table=name, key=tuple(values[one.name] for one in key), values=values))
-        return found
+        wanted = {*columns, *(one.name for one in key)} if columns else {one.name for one in table.c}
+        statement = select(*_columns(table, wanted)).where(*where).order_by(*key).limit(limit)
+        return [
+            Held(table=name, key=tuple(values[one.name] for one in key), values=values)
+            for values in _plain(table, self._session.execute(statement))
+        ]
 
     def _table(self, name: str) -> Table:
         table = self._tables.get(name)
@@ -106,13 +128,14 @@ def _is(table: Table, key: tuple[Any, ...]) -> ColumnElement[bool]:
     return and_(*(column == value for column, value in zip(_key(table), key, strict=True)))
 
 
-def _columns(table: Table) -> list[Any]:
-    """Every column; texts and JSON as they are stored, whatever their reader would make of them."""
+def _columns(table: Table, wanted: Collection[str] | None = None) -> list[Any]:
+    """Every column, or those that are wanted; texts and JSON as stored, whatever their reader would make of them."""
     return [
         type_coerce(column, Text() if isinstance(column.type, Json) else String()).label(column.name)
         if isinstance(column.type, (Json, *_TEXTS))
         else column
         for column in table.c
+        if wanted is None or column.name in wanted
     ]
 
 
@@ -120,15 +143,18 @@ def _is_text(table: Table, name: str) -> bool:
     return isinstance(table.c[name].type, (Json, Key, Words, LongText))
 
 
-def _plain(table: Table, row: Any) -> dict[str, Any]:
-    values = dict(row._mapping)  # noqa: SLF001 - its public name for mappings
-    for column in table.c:
-        if isinstance(column.type, Json) and values[column.name] is not None:
-            try:
-                values[column.name] = json.loads(values[column.name])
-            except ValueError:
-                continue
-    return values
+def _plain(table: Table, rows: Result[Any]) -> Iterator[dict[str, Any]]:
+    """The values of each row by column."""
+    names = list(rows.keys())
+    documents = [name for name in names if isinstance(table.c[name].type, Json)]
+    for row in rows:
+        values = dict(zip(names, row, strict=True))
+        for name in documents:
+            told = values[name]
+            if told is not None:
+                with suppress(ValueError):
+                    values[name] = read_json(told)
+        yield values
 
 
 def _written(table: Table, name: str, value: Any) -> Any:

@@ -53,8 +53,8 @@ async def version(database: SqlDatabase) -> str | None:
     return await database.run(lambda connection: _version(connection, database), write=False)
 
 
-async def require(database: SqlDatabase) -> None:
-    """Refuse a database whose tables are not those of this program.
+async def require(database: SqlDatabase) -> str:
+    """The version of the tables; refuses a database whose tables are not those of this program.
 
     Raises:
         SchemaError: there are none, or they are of another version; with the way out.
@@ -64,6 +64,7 @@ async def require(database: SqlDatabase) -> None:
         raise SchemaError(MISSING)
     if found != VERSION:
         raise SchemaError(OLDER.format(version=found), version=found)
+    return found
 
 
 async def upgrade(database: SqlDatabase, extra: Extra = ()) -> str:
@@ -148,7 +149,7 @@ def _run_steps(connection: Connection, database: SqlDatabase) -> None:
         connection=connection,
         metadata=database.tables.metadata,
         version_table=_version_table(database),
-        on_step=lambda **_: database.failpoint("migrate.step"),
+        on_step=lambda: database.failpoint("migrate.step"),
     )
     command.upgrade(config, "head")
 

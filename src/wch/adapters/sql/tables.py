@@ -1,5 +1,6 @@
 """The tables as the data model has them: every documented column, type and index, no more and no fewer."""
 
+from functools import cache
 from typing import Any
 
 import attrs
@@ -16,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
+from wch.adapters.sql.documents import read_items, read_objects, read_words, write_items
 from wch.adapters.sql.types import (
     Flag,
     Json,
@@ -26,12 +28,8 @@ from wch.adapters.sql.types import (
     UtcSeconds,
     Word,
     Words,
-    read_items,
-    read_objects,
-    read_words,
     row_id,
     unsigned,
-    write_items,
 )
 from wch.domain.broadcast import RecipientStatus
 from wch.domain.cart import CartStatus
@@ -93,6 +91,7 @@ def _count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
+@cache
 def tables(prefix: str, *, names_per_table: bool) -> Tables:
     """All tables under this prefix.
 

@@ -9,26 +9,27 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import attrs
-import cattrs
 import orjson
 from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, String, Table, Text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from wch.domain.cart import CartItem
 from wch.domain.errors import StoreMisusedError
-from wch.domain.moment import iso, whole
-from wch.domain.money import decimal_of
 
 MYSQL = frozenset({"mysql", "mariadb"})
 
-_LARGE = re.compile(r"[0-9]{19}")
+_LARGE = b"0" * 19
+"""So many digits in a row, once all are taken for noughts: a number that may be too large for the fast reader."""
+
+_NOUGHTS = bytes(ord("0") if chr(code) in "0123456789" else ord(" ") for code in range(256))
 _AS_JSON_DOES = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _CENT = Decimal("0.01")
+_SECONDS_WIDTH = len("2026-01-31 23:59:59")
 _MOST = Decimal(100_000_000)
 
 TEXT_KEEPS = 16_000
@@ -37,6 +38,8 @@ TEXT_KEEPS = 16_000
 
 def clean(text: str) -> str:
     """The text as every store can keep it: NUL and lone surrogates replaced."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -86,21 +89,42 @@ class UtcSeconds(TypeDecorator[datetime]):
         """UTC goes in; a finer moment than a second is refused, since engines cut it differently."""
         if value is None:
             return None
-        if value.tzinfo is None or value.microsecond:
-            message = "A moment must be aware and a whole second."
-            raise StoreMisusedError(message)
-        plain = value.astimezone(UTC).replace(tzinfo=None)
-        return plain if dialect.name in MYSQL else plain.isoformat(sep=" ")
+        if dialect.name not in MYSQL:
+            return _text_of_moment(value)
+        return _in_utc(value).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Aware UTC comes out, or `Broken`."""
         if value is None:
             return None
+        if value.__class__ is str:
+            return _moment_of_text(value)
         try:
-            plain = datetime.fromisoformat(value) if isinstance(value, str) else value
-            return plain.replace(tzinfo=UTC, microsecond=0)
-        except (AttributeError, ValueError):
+            return value.replace(tzinfo=UTC, microsecond=0)
+        except AttributeError:
             return Broken("not a moment")
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None or value.microsecond:
+        message = "A moment must be aware and a whole second."
+        raise StoreMisusedError(message)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _text_of_moment(value: datetime) -> str:
+    """A moment as SQLite keeps it; most of those that are written together are the same few."""
+    return _in_utc(value).isoformat(" ")[:_SECONDS_WIDTH]
+
+
+@lru_cache(maxsize=4096)
+def _moment_of_text(text: str) -> datetime | Broken:
+    """A moment as SQLite keeps it; most of those that are read together are the same few."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC, microsecond=0)
+    except ValueError:
+        return Broken("not a moment")
 
 
 class Key(TypeDecorator[str]):
@@ -182,6 +206,8 @@ class Word(TypeDecorator[StrEnum]):
 
     def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The word."""
+        if value.__class__ is self.words:
+            return str(value)
         return None if value is None else _fitting(str(value), self.width, None)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
@@ -292,8 +318,8 @@ class Json(TypeDecorator[Any]):
         if value is None:
             return None
         try:
-            read = _read_json(value)
-            return self.read(read) if self.read is not None else _object(read)
+            read = read_json(value)
+            return self.read(read) if self.read is not None else object_of(read)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
             return Broken(type(error).__name__)
 
@@ -306,9 +332,9 @@ def _json(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
-def _read_json(text: str) -> Any:
+def read_json(text: str) -> Any:
     """The value of a text; the fast reader would make floats of very large numbers, and knows no NaN."""
-    if _LARGE.search(text) is None:
+    if _LARGE not in text.encode("utf-8", "surrogatepass").translate(_NOUGHTS):
         try:
             return orjson.loads(text)
         except ValueError:
@@ -331,7 +357,12 @@ def _clean_deeply(value: Any) -> Any:
     return [_clean_deeply(one) for one in value] if isinstance(value, list) else value
 
 
-def _object(value: Any) -> Any:
+def object_of(value: Any) -> Any:
+    """The same object.
+
+    Raises:
+        TypeError: it is none.
+    """
     if value == []:
         return {}  # how PHP writes an empty object, in rows that were imported
     if not isinstance(value, dict):
@@ -404,14 +435,6 @@ class Flag(TypeDecorator[bool]):
         return None if value is None else bool(value)
 
 
-def insert_or_leave(table: Table, values: Mapping[str, Any], column: str) -> Any:
-    """INSERT ... ON DUPLICATE KEY UPDATE that changes nothing: makes a row that may be there, without a dead lock.
-
-    Its row count is never asked: with FOUND_ROWS it says 1 to everybody.
-    """
-    return mysql.insert(table).values(**values).on_duplicate_key_update({column: table.c[column]})
-
-
 def insert_or_replace(dialect_name: str, table: Table, values: Mapping[str, Any], key: str) -> Any:
     """Write the row of this key, whether it was there or not, in one statement."""
     changed = [name for name in values if name != key]
@@ -430,54 +453,3 @@ def row_id() -> TypeEngine[int]:
 def unsigned() -> TypeEngine[int]:
     """BIGINT UNSIGNED where there is one."""
     return BigInteger().with_variant(mysql.BIGINT(unsigned=True), "mysql", "mariadb")
-
-
-def _converter() -> cattrs.Converter:
-    """How the lines of a cart are written and read; unknown keys of imported rows are left aside."""
-    converter = cattrs.Converter()
-    converter.register_unstructure_hook(Decimal, str)
-    converter.register_structure_hook(Decimal, lambda value, _: decimal_of(str(value)))
-    converter.register_unstructure_hook(datetime, iso)
-    converter.register_structure_hook(datetime, lambda value, _: _moment(value))
-    return converter
-
-
-def _moment(value: Any) -> datetime:
-    """A moment as `iso` writes it; one without a zone, from an imported row, is UTC."""
-    moment = datetime.fromisoformat(value)
-    return whole(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
-
-
-_CONVERTER = _converter()
-
-
-def write_items(items: tuple[CartItem, ...]) -> list[dict[str, Any]]:
-    """The lines of a cart as JSON has them; a price nobody has to agree to is left out."""
-    written = []
-    for item in items:
-        plain = _CONVERTER.unstructure(item)
-        if plain["agreed_price"] is None:
-            del plain["agreed_price"]
-        written.append(plain)
-    return written
-
-
-def read_items(value: Any) -> tuple[CartItem, ...]:
-    """The lines of a cart; readers accept a number for the price, no currency and unknown keys."""
-    lines = []
-    for one in value:
-        line = {"currency": "", **one}
-        if not line.get("variant_attributes"):
-            line["variant_attributes"] = {}  # PHP writes an empty object as a list
-        lines.append(_CONVERTER.structure(line, CartItem))
-    return tuple(lines)
-
-
-def read_objects(value: Any) -> tuple[Any, ...]:
-    """A list of objects."""
-    return tuple(_object(one) for one in value)
-
-
-def read_words(value: Any) -> tuple[str, ...]:
-    """A list of texts."""
-    return tuple(str(one) for one in value)

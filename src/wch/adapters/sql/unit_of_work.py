@@ -3,28 +3,24 @@
 from collections.abc import Collection
 from functools import cached_property
 
+from wch.adapters.sql.beside import SqlAuditRepository, SqlOptionRepository
 from wch.adapters.sql.census import SqlCensus
+from wch.adapters.sql.contacts import SqlProductViewRepository, SqlReengagementRepository
 from wch.adapters.sql.holdings import SqlHoldings
-from wch.adapters.sql.people import (
-    SqlCartRepository,
-    SqlConversationRepository,
-    SqlCustomerRepository,
-    SqlMessageRepository,
-    SqlProductViewRepository,
-    SqlReengagementRepository,
-)
-from wch.adapters.sql.rows import Session
-from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.work import (
-    SqlAuditRepository,
+from wch.adapters.sql.machinery import (
     SqlBreakerRepository,
     SqlClaimRepository,
     SqlDeadLetterRepository,
-    SqlNotificationRepository,
-    SqlOptionRepository,
     SqlRateLimitRepository,
-    SqlRecipientRepository,
     SqlSagaRepository,
+)
+from wch.adapters.sql.people import SqlCartRepository, SqlCustomerRepository
+from wch.adapters.sql.session import Session
+from wch.adapters.sql.tables import Tables
+from wch.adapters.sql.talk import SqlConversationRepository, SqlMessageRepository
+from wch.adapters.sql.work import (
+    SqlNotificationRepository,
+    SqlRecipientRepository,
     SqlSyncRepository,
 )
 

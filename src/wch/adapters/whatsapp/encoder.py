@@ -19,6 +19,7 @@ from wch.domain.document import JsonObject
 from wch.domain.outgoing import (
     AddressRequest,
     Buttons,
+    CallPermissionRequest,
     Carousel,
     CatalogMessage,
     ContactRequest,
@@ -39,8 +40,10 @@ from wch.domain.outgoing import (
     ProductList,
     ProductMessage,
     Reaction,
+    ReplyCard,
     Template,
     Text,
+    VoiceCall,
     nfc,
 )
 from wch.domain.outgoing.limit import refuse
@@ -211,22 +214,35 @@ def _catalog(message: CatalogMessage) -> tuple[str, Any]:
 
 
 def _carousel(message: Carousel) -> tuple[str, Any]:
-    row: tuple[LinkCard | ProductCard, ...] = message.cards
+    row: tuple[LinkCard | ReplyCard | ProductCard, ...] = message.cards
     cards = [{"card_index": place, **_card(card)} for place, card in enumerate(row)]
     return _interactive("carousel", {"cards": cards}, message)
 
 
-def _card(card: LinkCard | ProductCard) -> Body:
+def _card(card: LinkCard | ReplyCard | ProductCard) -> Body:
     if isinstance(card, ProductCard):
         action: Body = {"product_retailer_id": card.retailer_id, "catalog_id": card.catalog_id}
         return {"type": "product", "action": action}
-    parameters = {"display_text": nfc(card.label), "url": card.url}
+    if isinstance(card, ReplyCard):
+        replies = [{"id": one.id, "title": nfc(one.title)} for one in card.buttons]
+        action = {"buttons": [{"type": "quick_reply", "quick_reply": one} for one in replies]}
+    else:
+        action = _named("cta_url", {"display_text": nfc(card.label), "url": card.url})
     return some(
-        type="cta_url",
+        type="cta_url",  # of the cards with replies too
         header=_media_header(card.media),
         body=None if card.body is None else {"text": nfc(card.body)},
-        action=_named("cta_url", parameters),
+        action=action,
     )
+
+
+def _voice_call(message: VoiceCall) -> tuple[str, Any]:
+    parameters = some(display_text=words(message.label), ttl_minutes=message.ttl_minutes, payload=message.payload)
+    return _interactive("voice_call", _named("voice_call", parameters or None), message, _header(message.header))
+
+
+def _call_permission(message: CallPermissionRequest) -> tuple[str, Any]:
+    return _interactive("call_permission_request", _named("call_permission_request", None), message)
 
 
 def _location_request(message: LocationRequest) -> tuple[str, Any]:
@@ -254,8 +270,9 @@ def _order_details(message: OrderDetails) -> tuple[str, Any]:
 
 def _order_status(message: OrderStatus) -> tuple[str, Any]:
     order = some(status=message.status, description=words(message.description))
-    parameters = {"reference_id": message.reference_id, "order": order}
-    return _interactive("order_status", _named("review_order", parameters), message)
+    payment = None if message.payment is None else some(status=message.payment.status, timestamp=message.payment.at)
+    parameters = some(reference_id=message.reference_id, order=order, payment=payment)
+    return _interactive("order_status", _named("review_order", parameters), message, _header(message.header))
 
 
 def _named(name: str, parameters: Body | None) -> Body:
@@ -280,6 +297,8 @@ _WRITERS: Mapping[type, Callable[[Any], tuple[str, Any]]] = {
     LocationRequest: _location_request,
     ContactRequest: _contact_request,
     AddressRequest: _address_request,
+    VoiceCall: _voice_call,
+    CallPermissionRequest: _call_permission,
     OrderDetails: _order_details,
     OrderStatus: _order_status,
 }

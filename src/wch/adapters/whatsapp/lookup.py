@@ -12,6 +12,7 @@ from wch.domain.moment import of_unix, unix
 NOTHING: JsonObject = {}
 
 _NUMBER = re.compile(r"[0-9]{1,20}\Z")
+_MOST_DIGITS = 20
 _DROPPED = str.maketrans("", "", "+- ")
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?\Z")
 _USER_ID_LENGTH = 300
@@ -21,7 +22,7 @@ _AHEAD_SECONDS = 300
 
 def mapping(value: Any) -> JsonObject:
     """The object, or an empty one."""
-    return value if isinstance(value, Mapping) else NOTHING
+    return value if value.__class__ is dict or isinstance(value, Mapping) else NOTHING
 
 
 def sequence(value: Any) -> Sequence[Any]:
@@ -43,8 +44,15 @@ def word(value: Any) -> str | None:
 
 def digits(value: Any) -> str | None:
     """The digits of a phone number, kept as they are; a `+`, blanks and hyphens are no part of it."""
+    if _is_number(value):
+        return str(value)
     bare = (word(value) or "").translate(_DROPPED)
     return bare if _NUMBER.match(bare) else None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a text of digits only, as numbers and times nearly always come."""
+    return value.__class__ is str and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
 
 
 def user_id(value: Any) -> str | None:
@@ -81,7 +89,7 @@ def moment(value: Any, now: datetime) -> tuple[datetime, bool]:
 
     An old one stays as it is: a backlog comes with the times at which things were said.
     """
-    seconds = decimal(value)
+    seconds = int(value) if _is_number(value) else decimal(value)
     if seconds is None or not _EARLIEST <= seconds <= unix(now) + _AHEAD_SECONDS:
         return now, True
     return of_unix(int(seconds)), False

@@ -21,6 +21,7 @@ _AROUND = frozenset(
     | {"timestamp", "type", "context", "errors", "referral", "unsupported", "group_id", "history_context"},
 )
 """Keys around a message's body, which an unsupported one's body leaves out."""
+_SHARED = frozenset({"context", "referral", "errors"})
 
 Content = dict[str, Any]
 Reader = Callable[[JsonObject], Content | None]
@@ -42,6 +43,8 @@ def content_of(event: JsonObject) -> tuple[str, Content]:
 
 def shared_content(event: JsonObject) -> Content:
     """What any type may carry: the quote, forwarding, the product asked about, the ad, errors."""
+    if _SHARED.isdisjoint(event):
+        return {}
     context = lookup.mapping(event.get("context"))
     product = lookup.mapping(context.get("referred_product"))
     shared: Content = {

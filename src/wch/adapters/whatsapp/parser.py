@@ -59,22 +59,22 @@ def read(body: bytes, *, now: datetime) -> Delivery:
     events: list[InboundEvent] = []
     moment = whole(now)
     for entry in entries:
-        for event in _of_entry(entry, now=moment, is_suspect=known.is_suspect):
+        for event in _of_entry(entry, known, now=moment):
             if len(events) == EVENTS:
                 raise UnreadableDeliveryError(detail="too_many_events")
             events.append(event)
     return Delivery(events=tuple(events))
 
 
-def _of_entry(entry: Any, *, now: datetime, is_suspect: bool) -> Iterable[InboundEvent]:
+def _of_entry(entry: Any, known: strict_json.Document, *, now: datetime) -> Iterable[InboundEvent]:
     changes = entry.get("changes") if isinstance(entry, dict) else None
     if not isinstance(changes, list):
-        yield _unusable("entry_without_changes", entry, is_suspect=is_suspect)
+        yield _unusable("entry_without_changes", entry, is_suspect=known.is_suspect)
         return
     for change in changes:
         value = change.get("value") if isinstance(change, dict) else None
         if not isinstance(value, dict):
-            yield _unusable("change_without_value", change, is_suspect=is_suspect)
+            yield _unusable("change_without_value", change, is_suspect=known.is_suspect)
             continue
         yield from _of_change(
             _Change(
@@ -82,7 +82,8 @@ def _of_entry(entry: Any, *, now: datetime, is_suspect: bool) -> Iterable[Inboun
                 entry_id=lookup.word(entry.get("id")),
                 value=value,
                 now=now,
-                is_suspect=is_suspect,
+                is_suspect=known.is_suspect,
+                has_decimals=known.has_decimals,
             ),
         )
 
@@ -101,6 +102,7 @@ class _Change:
     value: JsonObject
     now: datetime
     is_suspect: bool
+    has_decimals: bool
 
     @cached_property
     def metadata(self) -> JsonObject:
@@ -118,14 +120,18 @@ class _Change:
         """The value as it can be stored, and whether something had to be replaced for it."""
         return strict_json.repaired(value) if self.is_suspect else (value, False)
 
+    def storable(self, value: Any) -> Any:
+        """The value in the types that every JSON column takes."""
+        return strict_json.storable(value) if self.has_decimals else value
+
     def raw(self, event: Any, contact: JsonObject = lookup.NOTHING) -> JsonObject:
         """What a row keeps of the delivery: this event and what is around it, not the batch."""
         return document(
             field=self.clean(self.field)[0],
             entry_id=self.clean(self.entry_id)[0],
-            metadata=strict_json.storable(self.clean(self.metadata)[0]) or None,
-            contact=strict_json.storable(contact) or None,
-            event=strict_json.storable(event),
+            metadata=self.storable(self.clean(self.metadata)[0]) or None,
+            contact=self.storable(contact) or None,
+            event=self.storable(event),
         )
 
     def unusable(self, detail: str, event: Any) -> Unusable:
@@ -147,7 +153,7 @@ def _of_change(change: _Change) -> Iterable[InboundEvent]:
         if not isinstance(elements, list):
             yield change.unusable(f"{name}_not_a_list", elements)
             continue
-        alone = len({repr(_speaker(name, one)) for one in elements}) <= 1
+        alone = len(elements) == 1 or len({repr(_speaker(name, one)) for one in elements}) <= 1
         for element in elements:
             if isinstance(element, Mapping):
                 yield _ARRAYS[name](change, element, alone=alone)

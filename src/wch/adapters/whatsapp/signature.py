@@ -1,6 +1,5 @@
 """WhatsApp's signature: HMAC-SHA256 with the app secret over the bytes as they came."""
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ _FORM = re.compile(rb"sha256=[0-9a-f]{64}\Z")
 
 def sign(body: bytes, secret: str) -> str:
     """The header's value for this body under this secret."""
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def _listed(secrets: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import attrs
+import orjson
 
 from wch.domain.errors import WchError
 
@@ -25,6 +26,7 @@ _INTEGER_LENGTH = len(str(_SMALLEST))
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_KEY_ENDS = re.compile(rb'"[ \t\n\r]*:')
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 REPLACEMENT = "\ufffd"
@@ -43,10 +45,12 @@ class Document:
     Attributes:
         value: objects as dicts, decimals as Decimal.
         is_suspect: some string may hold a lone surrogate or NUL, so `repaired` has to look.
+        has_decimals: some number is a Decimal, so `storable` has to look.
     """
 
     value: Any
     is_suspect: bool
+    has_decimals: bool = True
 
 
 def read(body: bytes) -> Document:
@@ -58,6 +62,11 @@ def read(body: bytes) -> Document:
     Raises:
         StrictJsonError: anything else; never another error.
     """
+    found = _read_plain(body)
+    return _read_strictly(body) if found is None else found
+
+
+def _read_strictly(body: bytes) -> Document:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,6 +79,44 @@ def read(body: bytes) -> Document:
     if len(body) > STRING_BYTES:
         _refuse_long_strings(value)
     return Document(value, is_suspect=_SUSPECT.search(text) is not None)
+
+
+def _read_plain(body: bytes) -> Document | None:
+    """The document by the fast reader, where it cannot differ; None where only the slow one can tell.
+
+    The fast reader keeps the last of two keys that are alike, and makes floats of decimals and
+    of long integers. So keys are counted: each ends with a quote and a colon, and a text that
+    has more of these than the value has keys is left to the slow one, as is any number that
+    is not a short integer.
+    """
+    if len(body) > STRING_BYTES or body.count(b"{") + body.count(b"[") > DEPTH:
+        return None
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        return None
+    keys = _plain_keys(value)
+    if keys is None or keys != len(_KEY_ENDS.findall(body)):
+        return None
+    suspect = b"\\u" in body and _SUSPECT.search(body.decode()) is not None
+    return Document(value, is_suspect=suspect, has_decimals=False)
+
+
+def _plain_keys(value: Any) -> int | None:
+    """How many keys there are in a value; None when it holds a number that is none of 64 bits."""
+    found = 0
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        kind = one.__class__
+        if kind is dict:
+            found += len(one)
+            waiting.extend(one.values())
+        elif kind is list:
+            waiting.extend(one)
+        elif kind is float or (kind is int and not _SMALLEST <= one <= _LARGEST):
+            return None
+    return found
 
 
 def repaired(value: Any) -> tuple[Any, bool]:

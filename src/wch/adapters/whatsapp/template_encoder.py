@@ -19,6 +19,7 @@ from wch.domain.outgoing import (
     Media,
     MediaParameter,
     OrderDetailsButton,
+    OrderState,
     Owed,
     ProductParameter,
     ProductsButton,
@@ -29,6 +30,7 @@ from wch.domain.outgoing import (
     TemplateCard,
     TextParameter,
     UrlButton,
+    VoiceCallButton,
     nfc,
 )
 from wch.domain.outgoing.payment import OFFSET
@@ -117,6 +119,7 @@ def owed_body(owed: Owed) -> Body:
         payment_type=owed.payment_type,
         payment_configuration=owed.payment_configuration,
         shipping_info=None if owed.shipping_info is None else dict(owed.shipping_info),
+        beneficiaries=[dict(one) for one in owed.beneficiaries] or None,
         order=order,
     )
 
@@ -135,9 +138,20 @@ def template_body(template: Template) -> Body:
     if template.cards:
         cards = [{"card_index": place, "components": _components(card)} for place, card in enumerate(template.cards)]
         components.append({"type": "carousel", "cards": cards})
+    if template.order is not None:
+        components.append({"type": "order_status", "parameters": [_order_state(template.order)]})
+    if template.tap_targets:
+        pages = [{"url": one.url, "title": nfc(one.title)} for one in template.tap_targets]
+        target = {"type": "tap_target_configuration", "tap_target_configuration": pages}
+        components.append({"type": "tap_target_configuration", "parameters": [target]})
     components += [_button(button) for button in template.buttons]
     language = some(policy="deterministic" if template.is_deterministic else None, code=template.language)
     return some(name=template.name, language=language, components=components or None)
+
+
+def _order_state(state: OrderState) -> Body:
+    order = some(status=state.status, description=words(state.description))
+    return {"type": "order_status", "order_status": {"reference_id": state.reference_id, "order": order}}
 
 
 def _components(holder: Template | TemplateCard) -> list[Body]:
@@ -199,13 +213,22 @@ _PARAMETERS: Mapping[type, Callable[[Any], Body]] = {
 
 
 def _button(button: TemplateButton) -> Body:
-    sub_type, parameter = _BUTTONS[type(button)](button)
-    head = {"type": "button", "sub_type": sub_type, "index": str(button.index)}
-    return {**head, "parameters": [parameter]} if parameter else head
+    sub_type, *parameters = _BUTTONS[type(button)](button)
+    index = None if button.index is None else str(button.index)
+    filled = [one for one in parameters if one]
+    return some(type="button", sub_type=sub_type, index=index, parameters=filled or None)
 
 
 def _quick_reply(button: QuickReplyButton) -> tuple[str, Body]:
+    if button.text is not None:
+        return "quick_reply", {"type": "text", "text": button.text}
     return "quick_reply", {"type": "payload", "payload": button.payload}
+
+
+def _voice_call(button: VoiceCallButton) -> tuple[str, Body, Body]:
+    minutes = {} if button.ttl_minutes is None else {"type": "ttl_minutes", "ttl_minutes": button.ttl_minutes}
+    payload = {} if button.payload is None else {"type": "payload", "payload": button.payload}
+    return "voice_call", minutes, payload
 
 
 def _url(button: UrlButton) -> tuple[str, Body]:
@@ -243,7 +266,7 @@ def _action(action: Body) -> Body:
     return {"type": "action", "action": action}
 
 
-_BUTTONS: Mapping[type, Callable[[Any], tuple[str, Body]]] = {
+_BUTTONS: Mapping[type, Callable[[Any], tuple[str, *tuple[Body, ...]]]] = {
     QuickReplyButton: _quick_reply,
     UrlButton: _url,
     CopyCodeButton: _copy_code,
@@ -251,4 +274,5 @@ _BUTTONS: Mapping[type, Callable[[Any], tuple[str, Body]]] = {
     ProductsButton: _products,
     FlowButton: _flow,
     OrderDetailsButton: _order_details,
+    VoiceCallButton: _voice_call,
 }

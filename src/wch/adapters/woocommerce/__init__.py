@@ -1,4 +1,4 @@
-"""WooCommerce: what its webhooks tell."""
+"""WooCommerce: its REST API as a shop, and what its webhooks tell."""
 
 from wch.adapters.woocommerce.webhook import WooCommerceWebhooks, sign
 

@@ -10,10 +10,12 @@ from wch.application.dialogue.routes import Place, Route, add, to
 from wch.application.dialogue.turn import Turn, item_name, lines_of, named
 from wch.application.texts import fit
 from wch.domain.cart import CartItem
-from wch.domain.catalogue import Line, LineCheck, Product, ShopNotFoundError, Verdict
+from wch.domain.catalogue import Product
 from wch.domain.conversation import Event
 from wch.domain.errors import CartRefusalError
 from wch.domain.money import Money
+from wch.domain.quote import Line, LineCheck, Verdict
+from wch.domain.shop_error import ShopNotFoundError
 
 
 async def add_by_words(turn: Turn, words: str | None, quantity: int | None) -> None:
@@ -132,7 +134,10 @@ async def _not_so(turn: Turn, check: LineCheck, here: int, quantity: int) -> Non
     limits = [limit for limit in (check.available, check.max) if limit is not None]
     left = min(limits) - here if limits and check.verdict in {Verdict.NOT_ENOUGH, Verdict.LIMIT} else 0
     if left > 0:
-        _offer(turn, turn.say("stock.offer", name=name, count=left), route, left, quantity)
+        words = turn.say("stock.offer", name=name, count=left)
+        if here:
+            words = turn.say("stock.offer_more", name=name, available=min(limits), here=here, count=left)
+        _offer(turn, words, route, left, quantity)
     elif here and check.verdict is not Verdict.UNAVAILABLE:
         _close(turn, turn.say("stock.all_yours", name=name))
     else:

@@ -8,12 +8,13 @@ from typing import Any
 from wch.application.dialogue import adding, handoff, order_pages
 from wch.application.dialogue.model import Talker
 from wch.application.dialogue.turn import Turn, item_name
-from wch.domain.catalogue import LARGEST_ID, ShopNotFoundError
+from wch.domain.catalogue import LARGEST_ID
 from wch.domain.completion import Completion, ToolCall, redacted, speakable
 from wch.domain.conversation import State
 from wch.domain.document import JsonObject
 from wch.domain.message import Direction
 from wch.domain.moment import iso, of_iso
+from wch.domain.shop_error import ShopNotFoundError
 
 ROUNDS = 3
 EXCHANGES = 6
@@ -132,6 +133,7 @@ async def _details(turn: Turn, given: JsonObject) -> JsonObject:
         product = await turn.shop.product(product_id=_whole(given.get("product_id")) or LARGEST_ID)
     except ShopNotFoundError:
         return {"error": "no such product"}
+    turn.viewed.append(product)
     variants = [{"id": one.id, "attributes": dict(one.attributes), "stock": one.stock} for one in product.variants[:20]]
     return {"id": product.id, "name": product.name, "description": product.description[:500], "variants": variants}
 

@@ -7,11 +7,12 @@ from wch.application.dialogue.paging import Leaf, leaf, with_borders
 from wch.application.dialogue.product import card_row, show_product
 from wch.application.dialogue.routes import Place, Route, to
 from wch.application.dialogue.turn import Turn
-from wch.application.texts import LANGUAGES, NAMES, fit
+from wch.application.texts import NAMES, fit
 from wch.application.words import normalised
-from wch.domain.catalogue import ProductCard, ShopUnavailableError
+from wch.domain.catalogue import ProductCard
 from wch.domain.conversation import Event
 from wch.domain.moment import iso
+from wch.domain.shop_error import ShopUnavailableError
 
 LONGEST_SEARCH = 100
 EVERYTHING = 0
@@ -104,7 +105,7 @@ def show_languages(turn: Turn) -> None:
         Page(
             body=turn.say("language.ask"),
             sheet=turn.say("list.languages"),
-            choices=tuple(Choice(route=to(Place.LANG, word=code), title=NAMES[code]) for code in LANGUAGES),
+            choices=tuple(Choice(route=to(Place.LANG, word=code), title=NAMES[code]) for code in turn.policy.languages),
         )
     )
 

@@ -4,7 +4,7 @@ from wch.application.dialogue.page import Choice, Page
 from wch.application.dialogue.routes import Place
 from wch.application.dialogue.scene import SagaSignal
 from wch.application.dialogue.turn import Turn
-from wch.application.payment_steps import CANCEL, LOOK_UP, OTHER_METHOD
+from wch.application.payment_steps import CANCEL, LOOK_UP, OPEN, OTHER_METHOD, bill_message, billed
 from wch.domain.money import money_from_json
 
 
@@ -26,6 +26,7 @@ def show_busy(turn: Turn) -> None:
         Page(
             body="\n\n".join([turn.say("order.busy"), *([] if due is None else [due])]),
             choices=_ways_out(turn),
+            quotes=_bill(turn),
         )
     )
 
@@ -34,7 +35,7 @@ def show_placing(turn: Turn) -> None:
     """The order is being placed at this moment, or waits for its money: then the same link is shown again."""
     due = _due(turn)
     if due is not None:
-        turn.show(Page(body=due, choices=_ways_out(turn)))
+        turn.show(Page(body=due, choices=_ways_out(turn), quotes=_bill(turn)))
         return
     turn.show(
         Page(
@@ -70,16 +71,21 @@ def other_method(turn: Turn) -> None:
 def _due(turn: Turn) -> str | None:
     """What is to be paid and where, while a payment is open."""
     running = turn.running
-    opened = {} if running is None else running.results.get("open_payment", {})
+    opened = {} if running is None else running.results.get(OPEN, {})
     way = opened.get("link") or opened.get("code")
-    if running is None or not isinstance(way, str):
+    if running is None or not (isinstance(way, str) or billed(running)):
         return None
     return turn.say(
-        "payment.again",
+        "payment.again" if isinstance(way, str) else "payment.again_bill",
         number=running.results["create_order"]["number"],
         amount=turn.money(money_from_json(running.context["money"]["due"])),
         link=way,
     )
+
+
+def _bill(turn: Turn) -> str | None:
+    """The message in which the order stands to be paid, if it is near enough to be quoted."""
+    return None if turn.running is None else bill_message(turn.running, turn.scene.recent)
 
 
 def _ways_out(turn: Turn) -> tuple[Choice, ...]:
@@ -109,4 +115,4 @@ def check_payment(turn: Turn) -> None:
     turn.signals.append(SagaSignal(saga_id=running.saga_id, kind=LOOK_UP))
     due = _due(turn)
     body = "\n\n".join([turn.say("payment.checking"), *([] if due is None else [due])])
-    turn.show(Page(body=body, choices=() if due is None else _ways_out(turn)))
+    turn.show(Page(body=body, choices=() if due is None else _ways_out(turn), quotes=_bill(turn)))

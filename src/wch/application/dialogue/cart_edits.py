@@ -8,11 +8,11 @@ from wch.application.dialogue.routes import Place, line, to
 from wch.application.dialogue.turn import Turn, item_name
 from wch.application.words import normalised
 from wch.domain.cart import Cart, CartItem, CartStatus
-from wch.domain.catalogue import Line, LineCheck, Verdict
 from wch.domain.conversation import Event, State
 from wch.domain.errors import CartRefusalError
 from wch.domain.moment import unix
 from wch.domain.money import Money
+from wch.domain.quote import Line, LineCheck, Verdict
 
 
 def line_of(turn: Turn, number: int | None, words: str | None) -> CartItem | None:

@@ -7,11 +7,11 @@ import attrs
 from wch.application.dialogue.page import Choice, Page
 from wch.application.dialogue.paging import ON_A_PAGE, Leaf, with_borders
 from wch.application.dialogue.routes import Place, line, to
-from wch.application.dialogue.turn import Turn, item_name
+from wch.application.dialogue.turn import Turn, item_name, named
 from wch.domain.cart import Cart, CartItem
-from wch.domain.catalogue import LineCheck, Quote, Verdict
 from wch.domain.conversation import Event, State
 from wch.domain.money import Money
+from wch.domain.quote import LineCheck, Quote, Verdict
 
 SHOWN = 20
 """Lines of a cart that are spelt out."""
@@ -136,19 +136,22 @@ def cart_page(turn: Turn, seen: Look) -> Page:
 
 
 def line_words(turn: Turn, items: tuple[CartItem, ...]) -> list[str]:
-    """The lines in words, numbered, the last ones counted when they are many."""
+    """The cart's lines in words, numbered, the last ones counted when they are many."""
+    return _numbered(turn, [(item.quantity, item_name(item), Money(item.worth, item.currency)) for item in items])
+
+
+def quote_words(turn: Turn, quote: Quote) -> list[str]:
+    """The same of what the shop would charge for each line now."""
+    return _numbered(turn, [(one.line.quantity, named(one.name, one.attributes), one.total) for one in quote.lines])
+
+
+def _numbered(turn: Turn, lines: list[tuple[int, str, Money]]) -> list[str]:
     words = [
-        turn.say(
-            "cart.line",
-            number=number,
-            quantity=item.quantity,
-            name=item_name(item),
-            total=turn.money(Money(item.worth, item.currency)),
-        )
-        for number, item in enumerate(items[:SHOWN], start=1)
+        turn.say("cart.line", number=number, quantity=quantity, name=name, total=turn.money(total))
+        for number, (quantity, name, total) in enumerate(lines[:SHOWN], start=1)
     ]
-    if len(items) > SHOWN:
-        words.append(turn.say("cart.more", count=len(items) - SHOWN))
+    if len(lines) > SHOWN:
+        words.append(turn.say("cart.more", count=len(lines) - SHOWN))
     return words
 
 

@@ -14,10 +14,11 @@ from wch.application.dialogue.routes import Place
 from wch.application.dialogue.turn import Turn, named
 from wch.application.texts import fit
 from wch.domain.cart import Cart, CartItem
-from wch.domain.catalogue import Line, LineCheck, Sellable, Verdict
+from wch.domain.catalogue import Sellable
 from wch.domain.conversation import Event, State
 from wch.domain.errors import CartRefusalError
 from wch.domain.money import Money
+from wch.domain.quote import Line, LineCheck, Verdict
 
 MOST_IDS = 100
 MOST_CHECKED = 50

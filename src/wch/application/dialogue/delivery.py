@@ -5,9 +5,9 @@ from wch.application.dialogue.paying import ask_payment
 from wch.application.dialogue.routes import Place, to
 from wch.application.dialogue.steps import address_of, keep_checkout
 from wch.application.dialogue.turn import Turn
-from wch.domain.catalogue import ShippingMethod
 from wch.domain.conversation import Event, State
 from wch.domain.money import Money
+from wch.domain.quote import ShippingMethod
 
 MOST_METHODS = 10
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from wch.domain.document import JsonObject
+from wch.domain.moment import is_zone
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LOOKED_AHEAD = 15
@@ -61,11 +62,9 @@ def hours_from_json(value: JsonObject) -> Hours:
         ValueError: a day, a time or a date cannot be read, or the time zone is unknown.
     """
     timezone = str(value["timezone"])
-    try:
-        ZoneInfo(timezone)
-    except (KeyError, OSError) as error:
+    if not is_zone(timezone):
         message = "the time zone is unknown"
-        raise ValueError(message) from error
+        raise ValueError(message)
     week = value.get("week", {})
     if unknown := set(week) - set(DAYS):
         message = f"days are {', '.join(DAYS)}, not {', '.join(sorted(unknown))}"

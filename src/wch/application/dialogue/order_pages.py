@@ -8,10 +8,10 @@ from wch.application.dialogue.page import Choice, Page
 from wch.application.dialogue.routes import Place, to
 from wch.application.dialogue.scene import RefundWish
 from wch.application.dialogue.turn import Turn, named
-from wch.domain.catalogue import ShopRefusedError
 from wch.domain.document import JsonObject
 from wch.domain.moment import iso, of_iso
 from wch.domain.order import Order, OrderStatus
+from wch.domain.shop_error import ShopRefusedError
 
 LATEST = 5
 PAGE = 20

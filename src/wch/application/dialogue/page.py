@@ -15,6 +15,8 @@ from wch.domain.outgoing import (
     Media,
     MediaKind,
     Outgoing,
+    ProductList,
+    ProductMessage,
     Row,
     Section,
     Text,
@@ -58,6 +60,8 @@ class Page:
         lives: how long that question waits.
         numbered: whether a typed number picks a choice.
         again: where to ask it again after an interruption.
+        card: what WhatsApp shows instead: the product as it stands in the linked catalogue.
+        quotes: the WhatsApp id of the message that it visibly answers.
     """
 
     body: str
@@ -68,6 +72,8 @@ class Page:
     lives: timedelta = SOON
     numbered: bool = True
     again: Route | None = None
+    card: ProductMessage | ProductList | None = None
+    quotes: str | None = None
 
     @property
     def offered(self) -> tuple[Choice, ...]:
@@ -78,13 +84,15 @@ class Page:
 
     def messages(self, facts: Sequence[str] = ()) -> tuple[Outgoing, ...]:
         """The messages that show it, with what is told before it in the same one where that fits."""
-        limit = BODY if self.offered else LONGEST_TEXT
+        limit = BODY if self.offered or self.card is not None else LONGEST_TEXT
         together = "\n\n".join([*facts, self.body])
         if measured(together) <= limit:
             return (self._message(together),)
         return (*texts_of(facts), *([self._message(cut(self.body, limit))] if self.body.strip() else []))
 
     def _message(self, body: str) -> Outgoing:
+        if self.card is not None:
+            return attrs.evolve(self.card, body=body)
         offered = self.offered
         if not offered:
             return Text(body=body)

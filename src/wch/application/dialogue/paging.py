@@ -9,7 +9,7 @@ from wch.application.dialogue.page import Choice
 from wch.application.dialogue.routes import Route
 from wch.application.dialogue.turn import Turn
 from wch.domain.catalogue import Page as ShopPage
-from wch.domain.catalogue import ShopNotFoundError, ShopRefusedError
+from wch.domain.shop_error import ShopNotFoundError, ShopRefusedError
 
 ON_ONE_SHEET = 10
 ON_A_PAGE = 8

@@ -23,7 +23,6 @@ from wch.application.dialogue import (
 from wch.application.dialogue.page import OPTIONS, Page
 from wch.application.dialogue.routes import Place, Route
 from wch.application.dialogue.turn import Turn
-from wch.application.texts import LANGUAGES
 from wch.application.words import Intent
 from wch.domain.conversation import State
 
@@ -96,7 +95,7 @@ async def keep(turn: Turn) -> None:
 
 async def speak(turn: Turn, language: str | None) -> None:
     """Go on in the language that was chosen, for good."""
-    if language not in LANGUAGES or language is None:
+    if language not in turn.policy.languages or language is None:
         browse.show_languages(turn)
         return
     turn.profile = turn.profile.speaking(language, now=turn.now)

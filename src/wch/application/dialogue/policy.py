@@ -6,6 +6,7 @@ from decimal import Decimal
 import attrs
 
 from wch.application.dialogue.hours import Hours
+from wch.application.texts import LANGUAGES
 
 
 @attrs.frozen(kw_only=True)
@@ -14,11 +15,13 @@ class Policy:
 
     Attributes:
         language: spoken when neither customer nor number says another.
+        languages: those that are spoken, in the order in which they are offered.
         country: of an address that names none, when the number has none either.
         catalog_id: the linked catalogue; None: orders from any are taken.
         bot_enabled: whether the assistant answers at all.
         hours: when people are there; None: always.
         misses_to_handoff: after so many texts in a row that are not understood a person is called; 0: never.
+        few: of so many pieces and fewer it is said that they are the last.
         most_per_line: pieces of one product.
         min_total: of the goods in an order, in the shop's currency.
         max_total: of the goods in an order, in the shop's currency.
@@ -30,11 +33,13 @@ class Policy:
     """
 
     language: str = "en"
+    languages: tuple[str, ...] = LANGUAGES
     country: str = "US"
     catalog_id: str | None = None
     bot_enabled: bool = True
     hours: Hours | None = None
     misses_to_handoff: int = 3
+    few: int = 5
     most_per_line: int = 99
     min_total: Decimal | None = None
     max_total: Decimal | None = None

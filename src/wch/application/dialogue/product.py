@@ -9,13 +9,11 @@ from wch.application.dialogue.routes import product as product_route
 from wch.application.dialogue.turn import Turn, named
 from wch.application.texts import cut
 from wch.application.words import normalised
-from wch.domain.catalogue import Product, ProductCard, ShopNotFoundError, Variant
+from wch.domain.catalogue import Product, ProductCard, Variant
 from wch.domain.conversation import Event
 from wch.domain.money import Money
 from wch.domain.outgoing import measured
-
-FEW = 5
-"""From so many on the number that is left is said."""
+from wch.domain.shop_error import ShopNotFoundError
 
 DESCRIPTION = 600
 LONGEST_LINK = 2000
@@ -38,7 +36,7 @@ def card_row(turn: Turn, card: ProductCard) -> Choice:
 
 def stock_words(turn: Turn, stock: int | None) -> str:
     """Whether it is there, and how much of it when that is little."""
-    if stock is None or stock > FEW:
+    if stock is None or stock > turn.policy.few:
         return turn.say("product.in_stock")
     return turn.say("product.left", count=stock) if stock > 0 else turn.say("product.sold_out")
 
@@ -59,7 +57,7 @@ async def show_product(turn: Turn, product_id: int, variation_id: int | None = N
         return
     variant = next((one for one in product.variants if one.id == variation_id), None)
     turn.move(Event.VIEW_PRODUCT)
-    turn.viewed.append(product.id)
+    turn.viewed.append(product)
     turn.remember(
         product={"id": product.id, **({} if variant is None else {"variation": variant.id})},
     )
@@ -68,9 +66,13 @@ async def show_product(turn: Turn, product_id: int, variation_id: int | None = N
     choices = [*_ways_in(turn, product, variant), turn.choice("button.more", elsewhere)]
     if turn.items:
         choices.append(turn.choice("button.cart", Place.VIEW_CART))
-    turn.show(
-        Page(body=_words(turn, product, variant), image=_image(product, variant), choices=tuple(choices)),
-    )
+    words = _words(turn, product, variant)
+    card = None
+    if turn.listing is not None:
+        card = await turn.listing.card_of(
+            product, None if variant is None else variant.id, words, turn.say("list.variants")
+        )
+    turn.show(Page(body=words, image=_image(product, variant), choices=tuple(choices), card=card))
 
 
 def _ways_in(turn: Turn, product: Product, variant: Variant | None) -> list[Choice]:
@@ -125,6 +127,7 @@ async def show_variants(turn: Turn, product_id: int, number: int = 1, *, quantit
         return
     left = tuple(variant for variant in product.variants if not variant.is_sold_out)
     turn.move(Event.VIEW_PRODUCT)
+    turn.viewed.append(product)
     turn.remember(
         product={"id": product.id, **({} if quantity is None else {"quantity": quantity})},
     )

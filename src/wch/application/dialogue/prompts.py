@@ -9,8 +9,8 @@ from wch.application.dialogue.places import ask_again
 from wch.application.dialogue.routes import Route, read_route
 from wch.application.dialogue.turn import Prompt, Turn
 from wch.application.words import Intent, Understood, normalised, understand_number
-from wch.domain.catalogue import ShopNotFoundError
 from wch.domain.conversation import State
+from wch.domain.shop_error import ShopNotFoundError
 
 
 class Use(Enum):

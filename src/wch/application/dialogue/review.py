@@ -1,27 +1,23 @@
 """The review: everything that was chosen, what it costs to the last unit, and the tap that orders it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 
 import attrs
 
 from wch.application.dialogue.busy import show_placing
-from wch.application.dialogue.cart_pages import line_words, show_cart
+from wch.application.dialogue.cart_pages import look, quote_words, show_cart
 from wch.application.dialogue.page import Page
 from wch.application.dialogue.routes import Place, to
 from wch.application.dialogue.steps import address_of, keep_checkout
 from wch.application.dialogue.turn import Turn
+from wch.application.texts import country_of_number
 from wch.domain.address import Address, address_to_json
-from wch.domain.catalogue import Quote, ShopRefusedError
 from wch.domain.conversation import Event, State
-from wch.domain.moment import unix
-from wch.domain.money import Money
+from wch.domain.money import Money, money_from_json, money_to_json
 from wch.domain.payment import Offer, OrderFacts
-from wch.domain.placement import freeze
-
-DIGITS = 12
-"""Hex digits of the fingerprint in a confirm button."""
+from wch.domain.placement import freeze, token_of
+from wch.domain.quote import Quote
+from wch.domain.shop_error import ShopRefusedError
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +29,7 @@ class Reviewed:
     offer: Offer
     shipping_title: str
     token: str
+    differs: Money | None = None
 
 
 def offers_for(turn: Turn, total: Money, address: Address | None, *, needs_shipping: bool) -> tuple[Offer, ...]:
@@ -42,6 +39,7 @@ def offers_for(turn: Turn, total: Money, address: Address | None, *, needs_shipp
         country=None if address is None else address.country or None,
         needs_shipping=needs_shipping,
         email=turn.profile.email,
+        number_country=country_of_number(turn.profile.phone),
     )
     return tuple(offer for offer in turn.payments.offers(facts) if isinstance(offer, Offer))
 
@@ -80,27 +78,32 @@ async def reviewed(turn: Turn) -> Reviewed | None:
         return None
     if quote.needs_shipping and (address is None or quote.shipping_id is None):
         return None
+    differs = _differs(turn, quote)
+    if differs is not None:
+        quote = quote.differing(differs)
     title = turn.checkout.get("shipping_title")
     return Reviewed(
         address=address,
         quote=quote,
         offer=offer,
         shipping_title=title if isinstance(title, str) else "",
-        token=_token(turn, address, quote, offer),
+        token=token_of(
+            turn.basket(),
+            address=None if address is None else address_to_json(address),
+            shipping=quote.shipping_id,
+            payment=offer.gateway,
+            quote=quote.fingerprint,
+        ),
+        differs=differs,
     )
 
 
-def _token(turn: Turn, address: Address | None, quote: Quote, offer: Offer) -> str:
-    """`<cart id>-<created_at>-<12 hex digits>` over address, methods and the quote's fingerprint."""
-    cart = turn.basket()
-    chosen = {
-        "address": None if address is None else address_to_json(address),
-        "shipping": quote.shipping_id,
-        "payment": offer.gateway,
-        "quote": quote.fingerprint,
-    }
-    mark = hashlib.sha256(json.dumps(chosen, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:DIGITS]
-    return f"{cart.id}-{unix(cart.created_at)}-{mark}"
+def _differs(turn: Turn, quote: Quote) -> Money | None:
+    """What the shop's order differed by the last time, as long as the quote is still the one it differed from."""
+    known = turn.checkout.get("differs")
+    if not isinstance(known, Mapping) or known.get("quote") != quote.fingerprint:
+        return None
+    return money_from_json(known["by"])
 
 
 async def show_review(turn: Turn) -> bool:
@@ -130,7 +133,7 @@ async def show_review(turn: Turn) -> bool:
 
 def _words(turn: Turn, seen: Reviewed) -> list[str]:
     quote = seen.quote
-    words = [turn.say("review.title"), *line_words(turn, turn.items), ""]
+    words = [turn.say("review.title"), *quote_words(turn, quote), ""]
     parts: Mapping[str, Money] = {"discount": quote.discount, "tax": quote.tax, "fee": quote.fee}
     if quote.needs_shipping or any(parts.values()) or quote.rounding:
         words.append(turn.say("cart.subtotal", amount=turn.money(quote.subtotal)))
@@ -177,6 +180,7 @@ async def confirm(turn: Turn, token: str) -> None:
     seen = await reviewed(turn)
     if seen is None or seen.token != token or turn.basket().needs_consent:
         turn.tell("checkout.changed")
+        turn.tell_lines(*(await look(turn)).notes)
         turn.move(Event.CONFIRM, State.CHECKOUT_REVIEW)
         if not await show_review(turn):
             await show_cart(turn)
@@ -197,6 +201,7 @@ def _place(turn: Turn, seen: Reviewed) -> None:
         language=turn.texts.language,
         note=note if isinstance(note, str) else "",
         shipping_title=seen.shipping_title,
+        differs=None if seen.differs is None else money_to_json(seen.differs),
     )
     turn.placement = placement
     turn.move(Event.CONFIRM, State.AWAITING_PAYMENT)

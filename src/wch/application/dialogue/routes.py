@@ -125,6 +125,10 @@ _PAGE = r"_p(?P<page>[1-9][0-9]{0,3})"
 _SELLABLE = rf"{_ID}(?:_(?P<variation>[1-9][0-9]{{0,18}}))?(?:_x(?P<quantity>[0-9]{{1,3}}))?"
 _FORMS: tuple[tuple[Place, re.Pattern[str]], ...] = (
     *((place, re.compile(place.value)) for place in _BARE),
+    # Buttons of templates, which shops have approved with these words.
+    (Place.VIEW_CART, re.compile("cart")),
+    (Place.PRODUCT, re.compile(r"prod:(?P<id>[1-9][0-9]{0,18})")),
+    (Place.CATEGORY, re.compile(r"cat:(?P<id>[1-9][0-9]{0,18})")),
     (Place.CATEGORIES, re.compile(rf"categories(?:{_ID})?{_PAGE}")),
     (Place.CATEGORY, re.compile(rf"category_(?P<id>0|[1-9][0-9]{{0,18}})(?:{_PAGE})?")),
     (Place.SEARCH, re.compile(rf"search{_PAGE}")),

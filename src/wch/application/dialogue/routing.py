@@ -19,6 +19,7 @@ from wch.application.dialogue import (
     prompts,
     steps,
 )
+from wch.application.dialogue.listing import Listing
 from wch.application.dialogue.model import Talker
 from wch.application.dialogue.page import Page
 from wch.application.dialogue.policy import Policy
@@ -28,13 +29,13 @@ from wch.application.dialogue.turn import Turn
 from wch.application.ports import Payments, Shop
 from wch.application.texts import Texts, choose_language
 from wch.application.words import Intent, Understood, understand
-from wch.domain.catalogue import ShopMisconfiguredError, ShopUnavailableError
 from wch.domain.conversation import Conversation, ConversationStatus, Event, State
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject
 from wch.domain.inbound import LATE_AFTER
 from wch.domain.message import Class, Message
 from wch.domain.outgoing import Text
+from wch.domain.shop_error import ShopMisconfiguredError, ShopUnavailableError
 
 TOO_OLD = timedelta(hours=24)
 """A message of that age by the provider's time is a person's business."""
@@ -62,10 +63,18 @@ class Dialogue:
     payments: Payments
     policy: Policy
     talker: Talker | None = None
+    listing: Listing | None = None
 
     async def answer(self, scene: Scene) -> Answer:
         """Decide about the messages of a scene, in their order."""
-        turn = Turn.of(scene, policy=self.policy, shop=self.shop, payments=self.payments, talker=self.talker)
+        turn = Turn.of(
+            scene,
+            policy=self.policy,
+            shop=self.shop,
+            payments=self.payments,
+            talker=self.talker,
+            listing=self.listing,
+        )
         for message in scene.messages:
             await self._one(turn, message)
         return turn.answer()
@@ -79,6 +88,7 @@ class Dialogue:
             current=known if isinstance(known, str) else None,
             customer=profile.phone,
             default=self.policy.language,
+            served=self.policy.languages,
         )
         return (Say(message=Text(body=Texts(language).say("error.apology"))),)
 
@@ -357,6 +367,7 @@ def _speak(turn: Turn, heard: Understood) -> None:
             current=known if isinstance(known, str) else None,
             customer=turn.profile.phone,
             default=turn.policy.language,
+            served=turn.policy.languages,
         )
     )
 

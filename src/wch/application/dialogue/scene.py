@@ -13,6 +13,7 @@ from enum import StrEnum
 import attrs
 
 from wch.domain.cart import Cart
+from wch.domain.catalogue import Product
 from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject
@@ -110,6 +111,7 @@ class Answer:
         signals: for placements under way.
         refunds: paid orders that are cancelled.
         viewed: products that were shown on their own.
+        sightings: these products as the shop had them then.
         facts: what observers hear after the commit.
     """
 
@@ -122,4 +124,5 @@ class Answer:
     signals: tuple[SagaSignal, ...] = ()
     refunds: tuple[RefundWish, ...] = ()
     viewed: tuple[int, ...] = ()
+    sightings: tuple[Product, ...] = ()
     facts: tuple[object, ...] = ()

@@ -8,15 +8,16 @@ from typing import Any
 
 import attrs
 
+from wch.application.dialogue.listing import Listing
 from wch.application.dialogue.model import Talker
 from wch.application.dialogue.page import Choice, Page, texts_of
 from wch.application.dialogue.policy import Policy
 from wch.application.dialogue.routes import Place, Route, read_route, to
 from wch.application.dialogue.scene import Answer, RefundWish, SagaSignal, Say, Scene, Silence
 from wch.application.ports import Payments, Shop
-from wch.application.texts import LANGUAGES, Texts, choose_language
+from wch.application.texts import Texts, choose_language
 from wch.domain.cart import Cart, CartItem
-from wch.domain.catalogue import Buyer, Line
+from wch.domain.catalogue import Product
 from wch.domain.conversation import CHECKOUT, Conversation, Event, State
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended
@@ -26,6 +27,7 @@ from wch.domain.money import Money
 from wch.domain.outgoing import Outgoing
 from wch.domain.phone import variants
 from wch.domain.placement import Placement
+from wch.domain.quote import Buyer, Line
 from wch.domain.saga import Saga
 
 LARGEST_CONTEXT = 16 * 1024
@@ -36,6 +38,9 @@ FLOOD_AFTER = 5
 """The same answer is sent so often within that time; the next one is not."""
 
 REMEMBERED = 10
+
+CART_OPENED = "cart_opened"
+"""Stands beside the events of the table: the first line went into an empty cart."""
 """Turns in a conversation's history."""
 
 
@@ -102,6 +107,7 @@ class Turn:
     shop: Shop
     payments: Payments
     talker: Talker | None
+    listing: Listing | None
     texts: Texts
     conversation: Conversation
     profile: CustomerProfile
@@ -113,12 +119,19 @@ class Turn:
     placement: Placement | None = None
     signals: list[SagaSignal] = attrs.field(factory=list)
     refunds: list[RefundWish] = attrs.field(factory=list)
-    viewed: list[int] = attrs.field(factory=list)
+    viewed: list[Product] = attrs.field(factory=list)
     facts: list[object] = attrs.field(factory=list)
 
     @classmethod
     def of(
-        cls, scene: Scene, *, policy: Policy, shop: Shop, payments: Payments, talker: Talker | None = None
+        cls,
+        scene: Scene,
+        *,
+        policy: Policy,
+        shop: Shop,
+        payments: Payments,
+        talker: Talker | None = None,
+        listing: Listing | None = None,
     ) -> "Turn":
         """The turn of this scene, before its first message."""
         known = scene.conversation.context.get("language")
@@ -128,6 +141,7 @@ class Turn:
             current=known if isinstance(known, str) else None,
             customer=scene.profile.phone,
             default=policy.language,
+            served=policy.languages,
         )
         return cls(
             scene=scene,
@@ -135,6 +149,7 @@ class Turn:
             shop=shop,
             payments=payments,
             talker=talker,
+            listing=listing,
             texts=Texts(language, replaced=scene.texts),
             conversation=scene.conversation,
             profile=scene.profile,
@@ -312,7 +327,9 @@ class Turn:
 
     def speak(self, language: str) -> None:
         """Go on in this language."""
-        self.texts = Texts(language if language in LANGUAGES else self.policy.language, replaced=self.scene.texts)
+        self.texts = Texts(
+            language if language in self.policy.languages else self.policy.language, replaced=self.scene.texts
+        )
         self.remember(language=self.texts.language)
 
     def move(self, event: Event, to: State | None = None) -> bool:
@@ -327,7 +344,9 @@ class Turn:
         return True
 
     def change_cart(self, cart: Cart) -> None:
-        """The cart as it shall be."""
+        """The cart as it shall be; the first line in an empty one is told of it."""
+        if cart.items and not (self.cart is not None and self.cart.items):
+            self.row.did.append(CART_OPENED)
         self.cart = cart
         self.facts.append(CartChanged(cart_id=cart.id))
 
@@ -349,12 +368,13 @@ class Turn:
             conversation=self.conversation,
             profile=self.profile,
             cart=self.cart if self.cart is not self.scene.cart else None,
-            says=tuple(Say(message=message) for message in messages),
+            says=self._says(messages),
             accounts={row.message.id: _account(row, last) for row in self.rows},
             placement=self.placement,
             signals=tuple(self.signals),
             refunds=tuple(self.refunds),
-            viewed=tuple(self.viewed),
+            viewed=tuple(product.id for product in self.viewed),
+            sightings=tuple(self.viewed),
             facts=tuple(self.facts),
         )
 
@@ -363,6 +383,11 @@ class Turn:
         if self.page is not None:
             return (*first, *self.page.messages(self.told))
         return (*first, *texts_of(self.told))
+
+    def _says(self, messages: tuple[Outgoing, ...]) -> tuple[Say, ...]:
+        """What is said, the page visibly answering what it quotes."""
+        quotes = None if self.page is None else self.page.quotes
+        return tuple(Say(message=one, quotes=quotes if one is messages[-1] else None) for one in messages)
 
     def _recall(self, row: Handled) -> None:
         history = [*self.context.get("history", ()), _step(row, self.now)]

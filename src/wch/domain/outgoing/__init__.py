@@ -8,6 +8,7 @@ from wch.domain.outgoing.interactive import (
     AddressRequest,
     Button,
     Buttons,
+    CallPermissionRequest,
     Carousel,
     CatalogMessage,
     ContactRequest,
@@ -21,11 +22,21 @@ from wch.domain.outgoing.interactive import (
     ProductList,
     ProductMessage,
     ProductSection,
+    ReplyCard,
     Row,
     Section,
+    VoiceCall,
 )
 from wch.domain.outgoing.limit import MessageLimitError, measured, nfc
-from wch.domain.outgoing.payment import Charge, Expiration, OrderDetails, OrderItem, OrderStatus, Owed
+from wch.domain.outgoing.payment import (
+    Charge,
+    Expiration,
+    OrderDetails,
+    OrderItem,
+    OrderStatus,
+    Owed,
+    Paid,
+)
 from wch.domain.outgoing.plain import (
     ContactAddress,
     ContactCard,
@@ -53,14 +64,17 @@ from wch.domain.outgoing.template import (
     LocationParameter,
     MediaParameter,
     OrderDetailsButton,
+    OrderState,
     ProductParameter,
     ProductsButton,
     QuickReplyButton,
+    TapTarget,
     Template,
     TemplateButton,
     TemplateCard,
     TextParameter,
     UrlButton,
+    VoiceCallButton,
 )
 
 Interactive = (
@@ -75,6 +89,8 @@ Interactive = (
     | LocationRequest
     | ContactRequest
     | AddressRequest
+    | VoiceCall
+    | CallPermissionRequest
     | OrderDetails
     | OrderStatus
 )
@@ -88,6 +104,7 @@ __all__ = [
     "BodyParameter",
     "Button",
     "Buttons",
+    "CallPermissionRequest",
     "Carousel",
     "CatalogButton",
     "CatalogMessage",
@@ -124,9 +141,11 @@ __all__ = [
     "OrderDetails",
     "OrderDetailsButton",
     "OrderItem",
+    "OrderState",
     "OrderStatus",
     "Outgoing",
     "Owed",
+    "Paid",
     "ProductCard",
     "ProductList",
     "ProductMessage",
@@ -135,14 +154,18 @@ __all__ = [
     "ProductsButton",
     "QuickReplyButton",
     "Reaction",
+    "ReplyCard",
     "Row",
     "Section",
+    "TapTarget",
     "Template",
     "TemplateButton",
     "TemplateCard",
     "Text",
     "TextParameter",
     "UrlButton",
+    "VoiceCall",
+    "VoiceCallButton",
     "measured",
     "nfc",
 ]

@@ -20,6 +20,7 @@ BODY = 1_024
 FOOTER = 60
 HEADER = 60
 LABEL = 20
+DRAFT_LABEL = 30
 BUTTONS = 3
 SECTIONS = 10
 ROWS = 10
@@ -29,6 +30,9 @@ ROW_TITLE = 24
 ROW_DESCRIPTION = 72
 CARD_BODY = 160
 CARD_LINE_BREAKS = 2
+CARD_BUTTONS = 3
+CALL_MINUTES = 43_200
+CALL_PAYLOAD = 512
 
 _HEADER_KINDS = frozenset({MediaKind.IMAGE, MediaKind.VIDEO, MediaKind.DOCUMENT})
 
@@ -122,8 +126,9 @@ class CtaUrl:
     payment_link_preview: bool | None = None
 
 
-def _without_emoji(_instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
-    check_text(attribute.name, value, LABEL)
+def _flow_label(instance: "Flow", attribute: "attrs.Attribute[str]", value: str) -> None:
+    """The phone shows a published form's label; of a draft it is read by nobody, and 30 are taken."""
+    check_text(attribute.name, value, DRAFT_LABEL if instance.is_draft else LABEL)
     if has_emoji(value):
         refuse(attribute.name, LABEL, len(value), "it must not hold an emoji")
 
@@ -133,6 +138,7 @@ class Flow:
     """Words with a button that opens a form.
 
     Attributes:
+        label: what the button says; a draft's may be longer, since it is not shown.
         flow_id: the form by its id; or `flow_name`, exactly one of them.
         token: comes back with the answer; the only thing that tells one form's answer from another's.
         is_draft: a form that is not published yet, for the business's own tests.
@@ -142,7 +148,7 @@ class Flow:
     """
 
     body: str = attrs.field(validator=limited(BODY))
-    label: str = attrs.field(validator=_without_emoji)
+    label: str = attrs.field(validator=_flow_label)
     flow_id: str | None = attrs.field(default=None, validator=limited(256))
     flow_name: str | None = attrs.field(default=None, validator=limited(256))
     token: str | None = attrs.field(default=None, validator=limited(512))
@@ -198,6 +204,46 @@ class AddressRequest:
     footer: str | None = attrs.field(default=None, validator=limited(FOOTER))
 
 
+def call_minutes(_instance: object, attribute: "attrs.Attribute[int | None]", value: int | None) -> None:
+    """A validator for how long a call button works: up to thirty days; None passes."""
+    if value is not None and not 1 <= value <= CALL_MINUTES:
+        refuse(attribute.name, CALL_MINUTES, value, "minutes, from 1 to 43,200")
+
+
+@attrs.frozen(kw_only=True)
+class VoiceCall:
+    """Words with a button that calls the business.
+
+    Attributes:
+        label: what the button says; WhatsApp's own words where it is None.
+        ttl_minutes: how long the button works; seven days where it is None.
+        payload: comes back with the call.
+    """
+
+    body: str = attrs.field(validator=limited(BODY))
+    label: str | None = attrs.field(default=None, validator=limited(LABEL))
+    ttl_minutes: int | None = attrs.field(default=None, validator=call_minutes)
+    payload: str | None = attrs.field(default=None, validator=limited(CALL_PAYLOAD))
+    header: Header | None = None
+    footer: str | None = attrs.field(default=None, validator=limited(FOOTER))
+
+
+@attrs.frozen(kw_only=True)
+class CallPermissionRequest:
+    """Ask whether the business may call."""
+
+    body: str = attrs.field(validator=limited(BODY))
+
+
+def _card_body(body: str | None, media: Media) -> None:
+    """Few lines, and something to look at."""
+    breaks = 0 if body is None else body.count("\n")
+    if breaks > CARD_LINE_BREAKS:
+        refuse("line breaks", CARD_LINE_BREAKS, breaks)
+    if media.kind not in {MediaKind.IMAGE, MediaKind.VIDEO}:
+        refuse("media", 1, 1, "an image or a video")
+
+
 @attrs.frozen(kw_only=True)
 class LinkCard:
     """A card of a carousel: a picture or video, words, and a button that opens a page."""
@@ -209,11 +255,22 @@ class LinkCard:
 
     def __attrs_post_init__(self) -> None:
         """Few lines, and something to look at."""
-        breaks = 0 if self.body is None else self.body.count("\n")
-        if breaks > CARD_LINE_BREAKS:
-            refuse("line breaks", CARD_LINE_BREAKS, breaks)
-        if self.media.kind not in {MediaKind.IMAGE, MediaKind.VIDEO}:
-            refuse("media", 1, 1, "an image or a video")
+        _card_body(self.body, self.media)
+
+
+@attrs.frozen(kw_only=True)
+class ReplyCard:
+    """A card of a carousel: a picture or video, words, and one to three replies that can be tapped."""
+
+    media: Media
+    buttons: tuple[Button, ...] = attrs.field(validator=counted(CARD_BUTTONS))
+    body: str | None = attrs.field(default=None, validator=limited(CARD_BODY))
+
+    def __attrs_post_init__(self) -> None:
+        """Few lines, something to look at, and buttons that differ."""
+        _card_body(self.body, self.media)
+        different("button ids", (button.id for button in self.buttons))
+        different("button titles", (button.title for button in self.buttons))
 
 
 @attrs.frozen(kw_only=True)
@@ -229,7 +286,9 @@ class Carousel:
     """Words over two to ten cards of one kind, to be swiped through."""
 
     body: str = attrs.field(validator=limited(BODY))
-    cards: tuple[LinkCard, ...] | tuple[ProductCard, ...] = attrs.field(validator=counted(10, least=2))
+    cards: tuple[LinkCard, ...] | tuple[ReplyCard, ...] | tuple[ProductCard, ...] = attrs.field(
+        validator=counted(10, least=2)
+    )
 
     def __attrs_post_init__(self) -> None:
         """One kind of card, one catalogue."""

@@ -1,6 +1,7 @@
 """Orders that are paid inside WhatsApp: what is owed, and what became of it. Amounts are hundredths."""
 
 import re
+from typing import Any, Self
 
 import attrs
 
@@ -14,6 +15,7 @@ OFFSET = 100
 _REFERENCE = re.compile(r"[A-Za-z0-9_.-]{1,60}\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 
+PAYMENT_STATUSES = frozenset({"pending", "captured", "failed"})
 STATUSES = frozenset({"pending", "processing", "partially_shipped", "shipped", "completed", "canceled"})
 GOODS = frozenset({"digital-goods", "physical-goods"})
 
@@ -70,7 +72,8 @@ class Owed:
         tax: needed, even if it is nothing.
         payment_settings: the gateways, in the provider's own shape.
         payment_type: the older way to name one, with `payment_configuration`.
-        shipping_info: India: where it goes to.
+        shipping_info: India: where it goes to, in a template's button.
+        beneficiaries: India: whom shipped goods are for; the law asks for it, nobody is shown it.
         status: `pending` where the provider wants to have it said.
     """
 
@@ -87,6 +90,7 @@ class Owed:
     payment_type: str | None = None
     payment_configuration: str | None = None
     shipping_info: JsonObject | None = None
+    beneficiaries: tuple[JsonObject, ...] = ()
     catalog_id: str | None = None
     expiration: Expiration | None = None
     status: str | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.in_(STATUSES)))
@@ -102,6 +106,28 @@ class Owed:
         if self.total != total:
             refuse("total", total, self.total, "it is subtotal + tax + shipping - discount")
 
+    def to_json(self) -> JsonObject:
+        """As a saga keeps it, until it is said."""
+        return attrs.asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: JsonObject) -> Self:
+        """What was stored."""
+
+        def part(kind: type[Any], name: str) -> Any:
+            return None if stored[name] is None else kind(**stored[name])
+
+        told = {
+            "items": tuple(OrderItem(**one) for one in stored["items"]),
+            "tax": part(Charge, "tax"),
+            "shipping": part(Charge, "shipping"),
+            "discount": part(Charge, "discount"),
+            "payment_settings": tuple(stored["payment_settings"]),
+            "beneficiaries": tuple(stored["beneficiaries"]),
+            "expiration": part(Expiration, "expiration"),
+        }
+        return cls(**{**stored, **told})
+
 
 @attrs.frozen(kw_only=True)
 class OrderDetails:
@@ -114,6 +140,14 @@ class OrderDetails:
 
 
 @attrs.frozen(kw_only=True)
+class Paid:
+    """What became of an order's payment; `at` is Unix seconds."""
+
+    status: str = attrs.field(validator=attrs.validators.in_(PAYMENT_STATUSES))
+    at: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
+
+
+@attrs.frozen(kw_only=True)
 class OrderStatus:
     """Words about an order whose details were sent before."""
 
@@ -121,4 +155,6 @@ class OrderStatus:
     reference_id: str = attrs.field(validator=formed(_REFERENCE, 60, "letters, digits, `_`, `.` and `-`, at most 60"))
     status: str = attrs.field(validator=attrs.validators.in_(STATUSES))
     description: str | None = attrs.field(default=None, validator=limited(120))
+    payment: Paid | None = None
+    header: Header | None = None
     footer: str | None = attrs.field(default=None, validator=limited(FOOTER))

@@ -8,9 +8,9 @@ import attrs
 
 from wch.domain.document import JsonObject
 from wch.domain.moment import utc_seconds
-from wch.domain.outgoing.interactive import ProductSection
-from wch.domain.outgoing.limit import counted, formed, limited, refuse
-from wch.domain.outgoing.payment import Owed
+from wch.domain.outgoing.interactive import CALL_PAYLOAD, ProductSection, call_minutes
+from wch.domain.outgoing.limit import counted, formed, limited, link, refuse
+from wch.domain.outgoing.payment import STATUSES, Owed
 from wch.domain.outgoing.plain import Location, Media
 
 PARAMETER = 1_024
@@ -91,10 +91,27 @@ def _index() -> "attrs._ValidatorType[int]":
 
 @attrs.frozen(kw_only=True)
 class QuickReplyButton:
-    """What comes back when the button is tapped."""
+    """What comes back when the button is tapped.
+
+    Attributes:
+        payload: an id of ours.
+        text: or, as older integrations write it, words or a yes or no; exactly one of the two.
+    """
 
     index: int = attrs.field(validator=_index())
-    payload: str = attrs.field(validator=limited(256))
+    payload: str | None = attrs.field(default=None, validator=limited(256))
+    text: str | bool | None = attrs.field(default=None)
+
+    @text.validator
+    def _words(self, attribute: "attrs.Attribute[str | bool | None]", value: str | bool | None) -> None:  # noqa: FBT001 - attrs calls it
+        if isinstance(value, str):
+            limited(256)(self, attribute, value)
+
+    def __attrs_post_init__(self) -> None:
+        """One thing comes back."""
+        given = sum(1 for one in (self.payload, self.text) if one is not None)
+        if given != 1:
+            refuse("payload", 1, given, "exactly one of payload and text")
 
 
 @attrs.frozen(kw_only=True)
@@ -148,9 +165,42 @@ class OrderDetailsButton:
     owed: Owed
 
 
+@attrs.frozen(kw_only=True)
+class VoiceCallButton:
+    """Calls the business; a template has one at most, so it needs no place."""
+
+    index: int | None = attrs.field(default=None, validator=attrs.validators.optional(_index()))
+    ttl_minutes: int | None = attrs.field(default=None, validator=call_minutes)
+    payload: str | None = attrs.field(default=None, validator=limited(CALL_PAYLOAD))
+
+
 TemplateButton = (
-    QuickReplyButton | UrlButton | CopyCodeButton | CatalogButton | ProductsButton | FlowButton | OrderDetailsButton
+    QuickReplyButton
+    | UrlButton
+    | CopyCodeButton
+    | CatalogButton
+    | ProductsButton
+    | FlowButton
+    | OrderDetailsButton
+    | VoiceCallButton
 )
+
+
+@attrs.frozen(kw_only=True)
+class TapTarget:
+    """A tap on the message opens this page, under a title of its own."""
+
+    url: str = attrs.field(validator=link(secure=False))
+    title: str = attrs.field(validator=limited(60))
+
+
+@attrs.frozen(kw_only=True)
+class OrderState:
+    """What became of an order, as a template for it tells."""
+
+    reference_id: str = attrs.field(validator=limited(60))
+    status: str = attrs.field(validator=attrs.validators.in_(STATUSES))
+    description: str | None = attrs.field(default=None, validator=limited(120))
 
 
 def _named_alike(_instance: object, attribute: "attrs.Attribute[tuple[BodyParameter, ...]]", value: object) -> None:
@@ -164,7 +214,7 @@ def _named_alike(_instance: object, attribute: "attrs.Attribute[tuple[BodyParame
 
 def _one_each(_instance: object, attribute: "attrs.Attribute[tuple[TemplateButton, ...]]", value: object) -> None:
     buttons: tuple[TemplateButton, ...] = value  # type: ignore[assignment] # attrs hands over what the field holds
-    places = [one.index for one in buttons]
+    places = [one.index for one in buttons if one.index is not None]
     if len(set(places)) != len(places):
         refuse(attribute.name, len(set(places)), len(places), "two of them have one place")
 
@@ -190,6 +240,8 @@ class Template:
         buttons: what the buttons with a gap need.
         cards: the cards of a carousel.
         offer_ends_at: when a limited offer ends.
+        tap_targets: pages behind the message itself.
+        order: what became of an order, in a template for that.
         is_deterministic: writes the old language policy, which older integrations still send.
     """
 
@@ -200,6 +252,8 @@ class Template:
     buttons: tuple[TemplateButton, ...] = attrs.field(default=(), validator=_one_each)
     cards: tuple[TemplateCard, ...] = attrs.field(default=(), validator=counted(10, least=0))
     offer_ends_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+    tap_targets: tuple[TapTarget, ...] = attrs.field(default=(), validator=counted(10, least=0))
+    order: OrderState | None = None
     is_deterministic: bool = False
 
     @classmethod

@@ -29,13 +29,15 @@ async def init(run: Run) -> None:
     rows = Settings().describe()
     texts = {TOML: "\n".join(_toml(rows)) + "\n", ENVIRONMENT: "\n".join(_environment(rows)) + "\n"}
     if there := _there(texts):
-        fail(f"{' and '.join(there)} is there already, and nothing was written; move it away, or go on with it.")
+        fail(
+            f"{' and '.join(there)} {'are' if there[1:] else 'is'} there already, and nothing was written; move away what is, or go on with it."
+        )
     for name, text in texts.items():
         await asyncio.to_thread(_write, Path(name), text)
     run.show(
         {"written": list(texts)},
         lambda console: console.print(
-            f"Written: {TOML} (settings) and {ENVIRONMENT} (secrets). Fill in the secrets, load them into the "
+            f"Written: {TOML} (settings) and {ENVIRONMENT} (secrets). Fill in the secrets and the number's `phone_number_id`, load them into the "
             "environment (set -a; . ./.env), then look with `wch doctor`.",
             markup=False,
         ),
@@ -77,6 +79,9 @@ def _environment(rows: list[Row]) -> Iterator[str]:
     for row in rows:
         if _is_secret(row):
             yield f"\n# {row.meaning}\n{row.environment}="
+    (number,) = (row for row in rows if (row.section, row.key) == ("whatsapp", "phone_number_id"))
+    yield f"\n# no secret, yet nothing is served without it: here, where a container sees no {TOML}, or there"
+    yield f"#{number.environment}="
 
 
 @click.command()

@@ -6,14 +6,16 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
-from wch.application.campaigns import Campaign
 from wch.domain.moment import iso
 from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
+
+if TYPE_CHECKING:
+    from wch.application.campaigns import Campaign
 
 
 @click.group()
@@ -130,13 +132,13 @@ async def plan(run: Run, file: Path | None, list_: Path | None, **given: Any) ->
     return 0
 
 
-def _line(campaign: Campaign) -> str:
+def _line(campaign: "Campaign") -> str:
     plan_, progress = campaign.plan, campaign.progress
     begins = f", begins {iso(plan_.utc)}" if progress.state.value == "scheduled" and plan_.utc else ""
     return f"Campaign {plan_.id}, {plan_.name}: {progress.state.value}{begins}."
 
 
-def _shown(campaign: Campaign) -> dict[str, Any]:
+def _shown(campaign: "Campaign") -> dict[str, Any]:
     return {"id": campaign.plan.id, "plan": campaign.plan, "progress": campaign.progress}
 
 
@@ -210,6 +212,25 @@ async def broadcasts_list(run: Run) -> None:
     )
 
 
+@broadcasts.command(name="test")
+@click.argument("campaign_id", type=int)
+@click.argument("number")
+@command
+async def try_out(run: Run, campaign_id: int, number: str) -> None:
+    """Send a campaign's message to one of your own test numbers; nobody else gets it, and it is not counted.
+
+    The number has to stand in the setting broadcasts.test_numbers.
+
+    Example: wch broadcasts test 42 +34600000000
+    """
+    async with run.hub() as hub:
+        row = await hub.broadcasts.try_out(campaign_id, number, by=BY)
+    run.show(
+        {"message": row.id},
+        lambda console: console.print(f"Message {row.id} waits to leave; see it with `wch explain message {row.id}`."),
+    )
+
+
 @broadcasts.command()
 @click.argument("campaign_id", type=int)
 @click.option("--csv", "as_csv", is_flag=True, help="One line for each recipient instead.")
@@ -233,10 +254,16 @@ async def report(run: Run, campaign_id: int, *, as_csv: bool) -> int:
         console.print(f"Campaign {campaign_id}, {told['name']}: {told['state']}{why}", markup=False)
         for word, count in sorted(told["counts"].items()):
             console.print(f"  {word}: {count}")
-        for title in ("delivered_rate", "read_rate", "replies_24h", "optouts_24h"):
+        for title in ("delivered_rate", "read_rate", "replies_24h", "optouts_24h", "orders"):
             console.print(f"  {title}: {'-' if told[title] is None else told[title]}")
+        for title in ("revenue", "cost"):
+            for currency, amount in told[title].items():
+                console.print(f"  {title}: {amount} {currency}")
+        for country, count in told["without_price"].items():
+            console.print(f"  {count} without a price in your price table: {country}")
         for code, count in told["failures"].items():
-            console.print(f"  failed with {code}: {count}")
+            meaning = told["meanings"].get(code)
+            console.print(f"  failed with {code}: {count}{f' ({meaning})' if meaning else ''}", markup=False)
 
     run.show(told, text)
     return 0

@@ -5,17 +5,19 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
-from wch.application.hub import Hub
 from wch.domain.errors import NotFoundError
 from wch.domain.phone import masked
 from wch.domain.saga import Saga
 from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, command, fail, failure
 from wch.entrypoints.shown import plain
+
+if TYPE_CHECKING:
+    from wch.application.hub import Hub
 
 ROUNDS = 200
 PAUSE_SECONDS = 0.2
@@ -88,7 +90,7 @@ async def erase(run: Run, key: str, reason: str, *, yes: bool, dry_run: bool) ->
     return _told(run, receipt, saga)
 
 
-async def _carried_out(hub: Hub, saga_id: str) -> Any:
+async def _carried_out(hub: "Hub", saga_id: str) -> Any:
     """Carry the erasure as far as it goes now, or see a worker do so; None when it waits for something."""
     work = hub.worker.only(frozenset({"sagas"}))
     for _ in range(ROUNDS):

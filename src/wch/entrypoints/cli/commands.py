@@ -3,10 +3,12 @@
 import click
 
 from wch.entrypoints.cli import (
+    analysing,
     beginning,
     campaigns,
     caring,
     guarding,
+    importing,
     keyring,
     knowing,
     letters,
@@ -15,7 +17,10 @@ from wch.entrypoints.cli import (
     replaying,
     selling,
     staffing,
+    syncing,
     talking,
+    winning_back,
+    wording,
 )
 from wch.entrypoints.cli.demo import demo
 
@@ -48,11 +53,16 @@ for part in (
     selling.carts,
     talking.customers,
     campaigns.broadcasts,
+    winning_back.products,
+    winning_back.reengagement,
     knowing.templates,
+    wording.texts,
+    wording.ads,
     knowing.explain,
+    analysing.analytics,
     selling.orders,
     selling.notifications,
-    selling.sync,
+    syncing.sync,
     guarding.breakers,
     guarding.failpoints,
     guarding.limits,
@@ -64,5 +74,7 @@ for part in (
 ):
     wch.add_command(part)
 
-for paying in (refunding.refund, refunding.accept_amount):
+operating.db.add_command(importing.import_wordpress)
+for paying in (refunding.refund, refunding.settle, refunding.accept_amount):
     selling.orders.add_command(paying)
+selling.carts.add_command(winning_back.carts_report)

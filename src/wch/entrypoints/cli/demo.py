@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 CUSTOMER = "34600111222"
 NAME = "Maria"
-PATIENCE = 10.0
-"""Seconds to wait for one answer before the demo gives up."""
+PATIENCE = 60.0
+"""Seconds to wait for one answer before the demo gives up: a busy machine is slow, not broken."""
 
 QUIET = 0.15
 """Seconds of silence after which an answer is taken to be whole."""
@@ -69,68 +69,74 @@ def text_of(body: Mapping[str, Any]) -> str:
 
 @attrs.define
 class Phone:
-    """The customer's phone: says things, and waits for what comes back."""
+    """The customer's phone: says things, and waits for what comes back.
+
+    Attributes:
+        heard: what the shop has said.
+        answered: how much of it was said before the customer spoke last.
+    """
 
     web: "httpx2.Client"
     console: Console | None
-    spoken: list[dict[str, Any]] = attrs.field(factory=list)
-    heard: int = 0
+    heard: list[dict[str, Any]] = attrs.field(factory=list)
+    answered: int = 0
 
-    def say(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Say one thing and wait for the answers to it."""
+    def say(self, body: Mapping[str, Any]) -> None:
+        """Say one thing."""
+        self.answered = len(self.heard)
         self._show(NAME, text_of(body), "green", right=True)
-        answer = self.web.post(
-            f"/sandbox/api/customers/{CUSTOMER}/messages", json={"name": NAME, **body}, timeout=PATIENCE
-        )
-        answer.raise_for_status()
-        return self.listen()
+        self.web.post(f"/sandbox/api/customers/{CUSTOMER}/messages", json={"name": NAME, **body}).raise_for_status()
 
-    def text(self, words: str) -> list[dict[str, Any]]:
+    def text(self, words: str) -> None:
         """Type something."""
-        return self.say({"type": "text", "text": {"body": words}})
+        self.say({"type": "text", "text": {"body": words}})
 
-    def tap(self, *prefixes: str) -> list[dict[str, Any]]:
-        """Tap the first option on the screen whose id begins so."""
-        for message in reversed(self.spoken):
-            for prefix in prefixes:
-                for option in options_of(message["body"]):
-                    if option.id.startswith(prefix):
-                        kind = "button_reply" if "buttons" in message["body"]["interactive"]["action"] else "list_reply"
-                        chosen = {"type": kind, kind: {"id": option.id, "title": option.title}}
-                        return self.say({"type": "interactive", "interactive": chosen})
-        raise failure(
-            f"the demo found nothing to tap that begins with {' or '.join(prefixes)}; the last answer offers other things."
-        )
+    def tap(self, *beginnings: str) -> str:
+        """Tap what the answer offers first whose id begins with one of these, as soon as it does; with which one."""
+        end = time.monotonic() + PATIENCE
+        while (found := self._offered(beginnings)) is None:
+            if time.monotonic() > end:
+                raise failure(
+                    f"the demo waited {PATIENCE:.0f} s for something to tap that begins with {' or '.join(beginnings)}, "
+                    "and was offered other things."
+                )
+            self.listen(1.0)
+        beginning, kind, option = found
+        self.say({"type": "interactive", "interactive": {"type": kind, kind: {"id": option.id, "title": option.title}}})
+        return beginning
 
-    def listen(self) -> list[dict[str, Any]]:
-        """Wait until the hub has answered and is silent for a moment."""
-        fresh = self.heard_within(PATIENCE)
-        if not fresh:
-            raise failure(
-                f"the demo waited {PATIENCE:.0f} s for an answer and heard nothing; look at the server's log above."
-            )
-        return fresh
+    def hear(self) -> None:
+        """Wait until the shop has answered."""
+        if not self.listen(PATIENCE):
+            raise failure(f"the demo waited {PATIENCE:.0f} s for an answer and heard nothing.")
 
-    def heard_within(self, seconds: float) -> list[dict[str, Any]]:
+    def listen(self, seconds: float) -> list[dict[str, Any]]:
         """What the shop says in so many seconds, until it is silent for a moment; shown as it comes."""
         end = quiet = time.monotonic() + seconds
-        fresh: list[dict[str, Any]] = []
+        before = len(self.heard)
         while time.monotonic() < end:
             got = self.web.get(f"/sandbox/api/customers/{CUSTOMER}/messages").json()["data"]
-            outbound = [one for one in got if one["direction"] == "outbound"]
-            if len(outbound) > self.heard:
-                fresh.extend(outbound[self.heard :])
-                self.heard = len(outbound)
+            fresh = [one for one in got if one["direction"] == "outbound"][len(self.heard) :]
+            if fresh:
+                self.heard += fresh
                 quiet = time.monotonic()
-            elif fresh and time.monotonic() - quiet > QUIET:
+                for message in fresh:
+                    offered = "  ".join(f"[{option.title}]" for option in options_of(message["body"]))
+                    words = text_of(message["body"])
+                    self._show("Shop", f"{words}\n{offered}" if offered else words, "cyan")
+            elif len(self.heard) > before and time.monotonic() - quiet > QUIET:
                 break
             time.sleep(0.03)
-        for message in fresh:
-            self.spoken.append(message)
-            offered = "  ".join(f"[{option.title}]" for option in options_of(message["body"]))
-            words = text_of(message["body"])
-            self._show("Shop", f"{words}\n{offered}" if offered else words, "cyan")
-        return fresh
+        return self.heard[before:]
+
+    def _offered(self, beginnings: Iterable[str]) -> tuple[str, str, Option] | None:
+        for message in reversed(self.heard[self.answered :]):
+            for beginning in beginnings:
+                for option in options_of(message["body"]):
+                    if option.id.startswith(beginning):
+                        kind = "button_reply" if "buttons" in message["body"]["interactive"]["action"] else "list_reply"
+                        return beginning, kind, option
+        return None
 
     def _show(self, who: str, words: str, colour: str, *, right: bool = False) -> None:
         if self.console is None:
@@ -143,6 +149,8 @@ class Phone:
 @contextmanager
 def running_server(database_url: str, folder: Path) -> Iterator[str]:
     """A real `wch serve` process with the sandbox, on a free port; gives its address."""
+    import httpx2  # noqa: PLC0415 - slow to load, and only the demo itself needs it
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -156,8 +164,13 @@ def running_server(database_url: str, folder: Path) -> Iterator[str]:
             env={**environment, "WCH_CURRENCY": "EUR", "WCH_COUNTRY": "ES", "WCH_TIMEZONE": "Europe/Madrid"},
         )
         try:
-            _await_alive(f"http://127.0.0.1:{port}", server, log)
+            _await_alive(f"http://127.0.0.1:{port}", server)
             yield f"http://127.0.0.1:{port}"
+        except (httpx2.HTTPError, SystemExit) as error:
+            click.echo(f"the hub's log ends with:\n{log.read_text(errors='replace')[-2000:]}", err=True)
+            if isinstance(error, SystemExit):
+                raise
+            raise failure(f"the hub did not answer as it should: {error}; its log is above.") from None
         finally:
             server.send_signal(signal.SIGTERM)
             try:
@@ -167,17 +180,17 @@ def running_server(database_url: str, folder: Path) -> Iterator[str]:
                 server.wait()
 
 
-def _await_alive(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def _await_alive(address: str, server: subprocess.Popen[bytes]) -> None:
     import httpx2  # noqa: PLC0415 - slow to load, and only the demo itself needs it
 
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and server.poll() is None:
         try:
             if httpx2.get(f"{address}/livez", timeout=1).status_code == httpx2.codes.OK:
                 return
         except httpx2.HTTPError:
             time.sleep(0.05)
-    raise failure(f"the server did not start; it said:\n{log.read_text(errors='replace')[-2000:]}")
+    raise failure("the server did not start; its log is above.")
 
 
 def _wch(database_url: str, *words: str) -> Any:
@@ -202,27 +215,24 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
     with httpx2.Client(base_url=address, timeout=PATIENCE) as web:
         phone = Phone(web=web, console=console)
         phone.text("hi")
-        phone.tap("categories", "category_")
+        phone.tap("categories")
         phone.tap("category_")
-        if not any(option.id.startswith("add_to_cart_") for option in options_of(phone.spoken[-1]["body"])):
-            phone.tap("product_")
-        phone.tap("add_to_cart_", "variant_")
-        if any(option.id.startswith("variant_") for option in options_of(phone.spoken[-1]["body"])):
-            phone.tap("variant_")
+        while phone.tap("product_", "add_to_cart_", "variant_") == "product_":
+            pass
+        phone.hear()
         phone.text("cart")
         phone.tap("checkout")
+        phone.hear()
         phone.text(ADDRESS)
-        phone.tap("use_address")
-        if any(option.id.startswith("shipping_") for option in options_of(phone.spoken[-1]["body"])):
-            phone.tap("shipping_")
-        if any(option.id.startswith("payment_") for option in options_of(phone.spoken[-1]["body"])):
-            phone.tap("payment_")
-        phone.tap("confirm_order")
+        while phone.tap("confirm_order", "use_address", "shipping_", "payment_") != "confirm_order":
+            pass
         order_id = _await_order(phone)
         phone.text("where is my order")
+        phone.hear()
         _wch(database_url, "orders", "ship", str(order_id), "--carrier", "DHL", "--tracking", "JD014600003")
         _await_notice(phone)
         calls = web.get("/sandbox/api/graph-log").json()["data"]
+        webhooks = web.get("/sandbox/api/deliveries").json()["data"]
     seconds = time.monotonic() - began
     asked = (("stats",), ("verify",), ("orders", "show", str(order_id)))
     with ThreadPoolExecutor() as together:
@@ -233,6 +243,7 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
         "order": order["number"],
         "total": order["total"],
         "payment": "cod",
+        "webhooks": len(webhooks),
         "messages_in": sum(messages["inbound"].values()),
         "messages_out": sum(messages["outbound"].values()),
         "graph_calls": len(calls),
@@ -242,15 +253,13 @@ def sell(address: str, database_url: str, console: Console | None) -> dict[str, 
 
 
 def _await_order(phone: Phone) -> int:
-    """Wait for the confirmation; its button names the order."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        for message in phone.spoken[-3:]:
+    """Let the sandbox's minutes pass until the confirmation comes; its button names the order."""
+    for _ in _minutes(phone):
+        for message in phone.heard[phone.answered :]:
             for option in options_of(message["body"]):
                 if option.id.startswith("order_"):
                     return int(option.id.removeprefix("order_"))
-        phone.listen()
-    raise failure("the order was not confirmed in time; look with `wch sagas list`.")
+    raise failure("the order was not confirmed in time.")
 
 
 def _await_notice(phone: Phone) -> None:
@@ -259,11 +268,19 @@ def _await_notice(phone: Phone) -> None:
     A notice is held back for half a minute after the hub has seen the change, and when it sees it
     is the worker's affair: so time is moved again and again, not once and perhaps too early.
     """
-    for _ in range(round(PATIENCE)):
-        phone.web.post("/sandbox/api/clock", json={"advance": "1m"}).raise_for_status()
-        if phone.heard_within(1.0):
+    before = len(phone.heard)
+    for _ in _minutes(phone):
+        if len(phone.heard) > before:
             return
-    raise failure("the customer was not told of the parcel in time; look with `wch notifications list`.")
+    raise failure("the customer was not told of the parcel in time.")
+
+
+def _minutes(phone: Phone) -> Iterator[None]:
+    """The sandbox's minutes, a second of ours for each."""
+    for _ in range(round(PATIENCE)):
+        yield
+        phone.web.post("/sandbox/api/clock", json={"advance": "1m"}).raise_for_status()
+        phone.listen(1.0)
 
 
 @click.command()
@@ -286,12 +303,16 @@ def demo(database_url: str | None, *, as_json: bool) -> None:
     console.rule("what happened")
     console.print(f"Order {figures['order']} over {total}, paid by {figures['payment']}.")
     console.print(
-        f"{figures['messages_in']} messages came in and {figures['messages_out']} went out through "
-        f"{figures['graph_calls']} calls, in {figures['milliseconds']} ms; "
+        f"{figures['webhooks']} webhooks brought {figures['messages_in']} messages; {figures['messages_out']} went out "
+        f"through {figures['graph_calls']} calls, in {figures['milliseconds']} ms; "
         f"`wch verify` is {'content' if figures['verified'] else 'NOT content'}."
     )
     console.rule("how to go on")
-    console.print("make serve                               the hub with its sandbox on http://127.0.0.1:8080")
-    console.print("http://127.0.0.1:8080/sandbox            a phone in the browser: buy something yourself")
-    console.print("http://127.0.0.1:8080/docs               its routes")
-    console.print("http://127.0.0.1:8080/sandbox/api/graph-log   what it sent to WhatsApp's stand-in")
+    for where, what in (
+        ("make serve", "the hub with its sandbox on http://127.0.0.1:8080"),
+        ("http://127.0.0.1:8080/sandbox", "a phone in the browser: buy something yourself"),
+        ("http://127.0.0.1:8080/console", "the shop's side: wch operators add NAME --role admin"),
+        ("http://127.0.0.1:8080/docs", "its routes"),
+        ("http://127.0.0.1:8080/sandbox/api/graph-log", "what it sent to WhatsApp's stand-in"),
+    ):
+        console.print(f"{where:44} {what}", soft_wrap=True)

@@ -6,11 +6,9 @@ import click
 from rich.console import Console
 
 from wch.application.failpoints import ACTIONS, NAMES, Failpoints
-from wch.domain.circuit_breaker import BreakerState, CircuitBreaker
+from wch.domain.circuit_breaker import CircuitBreaker
+from wch.domain.moment import iso
 from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
-
-PAGE = 500
-"""Claims deleted in one transaction."""
 
 
 @click.group()
@@ -77,11 +75,7 @@ async def breakers_reset(run: Run) -> None:
     Example: wch breakers reset
     """
     async with run.hub() as hub:
-        found = [
-            await hub.breakers.close(one.service, by=BY)
-            for one in await hub.breakers.listed()
-            if one.state is not BreakerState.CLOSED or one.failures
-        ]
+        found = await hub.breakers.reset(by=BY)
     run.rows(found, _BREAKER_COLUMNS, empty="Every breaker was closed already.")
 
 
@@ -157,9 +151,90 @@ async def limits_reset(run: Run, name: str | None, caller: str | None, *, every:
     run.show({"forgotten": count}, lambda console: console.print(f"{count} rows of hits forgotten."))
 
 
+@limits.command(name="block")
+@click.option("--name", required=True, help="The limit that refuses, such as auth or webhook.")
+@click.option("--caller", required=True, help="Whom it refuses, such as an address or a number.")
+@click.option("--for", "span", default="24h", show_default=True, help="How long: 30m, 12h or 7d.")
+@command
+async def limits_block(run: Run, name: str, caller: str, span: str) -> None:
+    """Refuse a caller for a while, whatever it does.
+
+    Example: wch limits block --name auth --caller 203.0.113.7 --for 7d
+    """
+    from wch.entrypoints.http.sandbox import read_span  # noqa: PLC0415 - needs the extra `http`
+
+    async with run.hub() as hub:
+        block = await hub.limits.block(name, caller, span=read_span(span), by=BY)
+    run.show(
+        block, lambda console: console.print(f"{name} refuses that caller until {block.until:%Y-%m-%d %H:%M} UTC.")
+    )
+
+
+@limits.command(name="unblock")
+@click.option("--name", required=True, help="The limit that refuses.")
+@click.option("--caller", required=True, help="Whom to let in again.")
+@command
+async def limits_unblock(run: Run, name: str, caller: str) -> None:
+    """Let a blocked caller in again.
+
+    Example: wch limits unblock --name auth --caller 203.0.113.7
+    """
+    async with run.hub() as hub:
+        was_blocked = await hub.limits.unblock(name, caller, by=BY)
+    words = "That caller is let in again." if was_blocked else "That caller was not blocked."
+    run.show({"unblocked": was_blocked}, lambda console: console.print(words))
+
+
+@limits.command(name="blocked")
+@command
+async def limits_blocked(run: Run) -> None:
+    """Who is refused whatever it does, and until when; callers appear as digests.
+
+    Example: wch limits blocked
+    """
+    async with run.hub() as hub:
+        found = await hub.limits.blocked()
+    run.rows(
+        found,
+        {
+            "limit": lambda one: one.limit,
+            "caller": lambda one: one.identifier_hash[:12],
+            "until": lambda one: one.until,
+        },
+        empty="Nobody is blocked.",
+    )
+
+
 @click.group()
 def idempotency() -> None:
     """Claims: what was taken once and is not taken twice."""
+
+
+@idempotency.command(name="show")
+@click.argument("key")
+@command
+async def idempotency_show(run: Run, key: str) -> None:
+    """What was taken under a key, and until when the same is not taken again.
+
+    KEY is an Idempotency-Key of the API, the id of an event at a gateway, WhatsApp's id of a message, or the digest in
+    the table.
+
+    Example: wch idempotency show evt_1NG8Du2eZvKYlo2C
+    """
+    async with run.hub() as hub:
+        found = await hub.claims.of(key)
+        now = hub.clock.now()
+
+    def words(console: Console) -> None:
+        if found.message_id is not None:
+            console.print(f"Message {found.message_id} ({found.message_status}) holds it; no other ever will.")
+        for claim in found.claims:
+            until = (
+                f"over since {iso(claim.expires_at)}" if claim.is_expired(now=now) else f"until {iso(claim.expires_at)}"
+            )
+            console.print(f"{claim.scope}: taken {iso(claim.processed_at)}, {until}.", markup=False)
+
+    run.show(found, words)
 
 
 @idempotency.command(name="purge")
@@ -169,11 +244,8 @@ async def idempotency_purge(run: Run) -> None:
 
     Example: wch idempotency purge
     """
-    count = 0
     async with run.hub() as hub:
-        now = hub.clock.now()
-        while found := await hub.database.transact(lambda uow: uow.claims.purge(now=now, limit=PAGE)):
-            count += found
+        count = await hub.claims.purge()
     run.show({"deleted": count}, lambda console: console.print(f"{count} expired claims deleted."))
 
 

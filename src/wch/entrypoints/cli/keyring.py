@@ -1,14 +1,17 @@
 """Commands about API keys."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from wch.application.hub import Hub
 from wch.domain.api_key import ApiKey, KeyScope
 from wch.domain.moment import of_iso
 from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
+
+if TYPE_CHECKING:
+    from wch.application.hub import Hub
 
 
 @click.group()
@@ -52,7 +55,7 @@ async def create(run: Run, scopes: tuple[str, ...], expires: str | None) -> None
     run.show(document, text)
 
 
-def _span(hub: Hub, expires: str) -> timedelta:
+def _span(hub: "Hub", expires: str) -> timedelta:
     """How long from now to what was named."""
     from wch.entrypoints.http.sandbox import SpanError, read_span  # noqa: PLC0415 - needs the extra `http`
 

@@ -1,13 +1,15 @@
 """Commands that look into things: message templates, and why something was or was not sent."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
-from wch.application.explaining import Explanation, sentence
 from wch.domain.moment import of_iso
-from wch.entrypoints.cli.running import FOUND_PROBLEMS, USAGE, Run, command, fail
+from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, command, fail
+
+if TYPE_CHECKING:
+    from wch.application.explaining import Explanation
 
 
 @click.group()
@@ -23,7 +25,7 @@ async def sync(run: Run) -> None:
     Example: wch templates sync
     """
     async with run.hub() as hub:
-        told = await hub.templates.sync()
+        told = await hub.templates.sync(by=BY)
     run.show(
         told,
         lambda console: console.print(
@@ -103,6 +105,8 @@ async def preview(run: Run, name: str, language: str | None, customer: str | Non
             console.print(f"[ {label} ]", markup=False)
         for variable in rendering.missing:
             console.print(f"missing: {variable}", markup=False)
+        for variable in rendering.fallbacks:
+            console.print(f"fallback used: {variable}", markup=False)
 
     run.show(
         {
@@ -140,10 +144,13 @@ def _asked(name: str, about: str) -> None:
 
 _asked("message", "Why this message was, was not or will be sent.")
 _asked("cart", "Why a cart was, was not or will be reminded of.")
+_asked("notification", "Why a customer was, was not or will be told something about an order.")
 _asked("recipient", "Why somebody got, did not get or will get a broadcast.")
 
 
-def _told(told: Explanation, console: Console) -> None:
+def _told(told: "Explanation", console: Console) -> None:
+    from wch.application.explaining import sentence  # noqa: PLC0415 - slow to load, and help does without
+
     until = f" until {told.until:%Y-%m-%d %H:%M:%S}" if told.until else ""
     console.print(f"{told.subject}: {told.outcome}{until}{f', {told.reason}' if told.reason else ''}", markup=False)
     for answer in told.rules:

@@ -103,7 +103,7 @@ async def replay(
     async with run.hub() as hub:
         for letter in letters:
             try:
-                await hub.dead_letters.replay(letter.id, by=BY, dry_run=dry_run)
+                await (hub.dead_letters.rehearse if dry_run else hub.dead_letters.replay)(letter.id, by=BY)
             except ConflictError as error:
                 if letter_id is not None:
                     raise

@@ -1,21 +1,26 @@
 """Commands about running the hub: serve, worker, database, sagas, figures, settings."""
 
 import asyncio
+import contextlib
 import json
 import signal
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from wch.domain.errors import WchError
+from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError, WchError
 from wch.domain.saga import Saga, SagaState
 from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
 
 if TYPE_CHECKING:
+    from wch.application.worker import Worker
     from wch.bootstrap import Installation
+
+
+MOST_PORT = 65_535
 
 
 @click.command()
@@ -34,7 +39,7 @@ def serve(host: str, port: int, database_url: str | None, *, sandbox: bool, no_w
 
     try:
         arguments: dict[str, object] = {"database_url": database_url}
-        settings, _ = load(arguments, sandbox=sandbox)
+        settings = load(arguments, sandbox=sandbox)
         settings = settings.for_sandbox() if sandbox else settings
         settings.require_for_serving()
         code = run_server(settings, host=host, port=port, sandbox=sandbox, with_worker=not no_worker, processes=workers)
@@ -43,30 +48,64 @@ def serve(host: str, port: int, database_url: str | None, *, sandbox: bool, no_w
     raise SystemExit(code)
 
 
+class Address(click.ParamType[tuple[str, int]]):
+    """A host and a port, such as `127.0.0.1:9108` or `[::1]:9108`."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Cut it in two."""
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > MOST_PORT:
+            self.fail(f"{value!r} is no host and port; write it like 127.0.0.1:9108.", param, ctx)
+        return host.strip("[]"), int(port)
+
+
 @click.command()
 @click.option("--once", is_flag=True, help="One pass over all kinds of work.")
 @click.option("--drain", is_flag=True, help="Until nothing is due.")
 @click.option("--only", metavar="KIND,...", help="Only these kinds of work.")
+@click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    type=Address(),
+    help="Answer /metrics there with what this process counted, and /livez, /readyz, /healthz.",
+)
 @command
-async def worker(run: Run, only: str | None, *, once: bool, drain: bool) -> None:
+async def worker(run: Run, only: str | None, metrics: tuple[str, int] | None, *, once: bool, drain: bool) -> int | None:
     """Do the work that the tables hold.
 
-    Example: wch worker --drain
+    Example: wch worker --metrics 127.0.0.1:9108
     """
-    from wch.bootstrap import open_hub  # noqa: PLC0415 - slow to load, and help does without
+    if metrics is not None and (once or drain):
+        fail("--metrics is for a worker that stays: leave it out, or --once and --drain.", USAGE)
+    from wch.bootstrap import open_living  # noqa: PLC0415 - slow to load, and help does without
+    from wch.entrypoints.following import keep_working  # noqa: PLC0415 - see above
+    from wch.entrypoints.logs import begin_logs  # noqa: PLC0415 - see above
 
     run.settings.require_for_sending()
+    if not (once or drain):
+        begin_logs(run.settings)
     kinds = frozenset(only.split(",")) if only else None
-    async with open_hub(run.settings, install=True) as hub:
-        busy = hub.worker.only(kinds) if kinds is not None else hub.worker
+    if metrics is not None:
+        from wch.entrypoints.http.serving import work  # noqa: PLC0415 - needs the extra `http`
+
+        host, port = metrics
+        return await work(run.settings, host=host, port=port, kinds=kinds)
+    async with open_living(run.settings, install=True) as living:
+
+        def busy() -> "Worker":
+            return living.hub.worker.only(kinds) if kinds is not None else living.hub.worker
+
         if once or drain:
-            done = await (busy.once() if once else busy.drain())
+            done = await (busy().once() if once else busy().drain())
             run.show({"done": done}, lambda console: console.print(f"{done} rows of work done."))
-            return
+            return None
         stop = asyncio.Event()
         for word in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(word, stop.set)
-        await busy.run(stop)
+        await keep_working(living, busy, stop)
+    return None
 
 
 def _installation(run: Run) -> "AbstractAsyncContextManager[Installation]":
@@ -267,24 +306,33 @@ async def verify(run: Run) -> int:
 
 
 @click.command()
+@click.option("--fix", is_flag=True, help="Set right at once what a statement or a call can set right.")
 @command
-async def doctor(run: Run) -> int:
+async def doctor(run: Run, *, fix: bool) -> int:
     """Look for what would make the hub unsafe or silent; exit code 3 when something is found.
 
-    Example: wch doctor
+    Settings and secrets, the database, what Meta tells of token, numbers and subscription, and the work that waits.
+
+    Example: wch doctor --fix
     """
     from wch.bootstrap import examine  # noqa: PLC0415 - opens everything
 
-    findings = await examine(run.settings)
+    async with AsyncExitStack() as stack:
+        checkup = None
+        with contextlib.suppress(SchemaError, StoreUnavailableError, SettingsError):
+            checkup = (await stack.enter_async_context(run.hub())).checkup
+        findings = await examine(await run.settled(), checkup=checkup, fix=fix)
+    is_well = all(one.mended or one.severity == "unknown" for one in findings)
 
     def text(console: Console) -> None:
         for one in findings:
-            console.print(f"{one.severity}: {one.what} {one.way_out}", markup=False)
+            done = "mended: " if one.mended else ""
+            console.print(f"{done}{one.severity}: {one.what} {one.way_out}", markup=False)
         if not findings:
             console.print("Nothing found.")
 
-    run.show({"ok": not findings, "findings": findings}, text)
-    return FOUND_PROBLEMS if findings else 0
+    run.show({"ok": is_well, "findings": findings}, text)
+    return 0 if is_well else FOUND_PROBLEMS
 
 
 @click.group()
@@ -300,7 +348,8 @@ async def config_show(run: Run, *, every: bool) -> None:
 
     Example: wch config show --all
     """
-    rows = [row for row in run.settings.describe(run.origins) if every or row.origin != "default"]
+    settings = await run.settled()
+    rows = [row for row in settings.describe() if every or row.origin != "default"]
     run.rows(
         rows,
         {

@@ -5,8 +5,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from wch.application.dialogue.script import write_script
-from wch.application.replays import script_of
 from wch.entrypoints.cli.running import Run, command
 
 
@@ -33,6 +31,9 @@ async def replay_conversation(run: Run, conversation_id: int, to_test: Path | No
     async with run.hub() as hub:
         exchanges = await hub.replays.conversation(conversation_id)
     if to_test is not None:
+        from wch.application.dialogue.script import write_script  # noqa: PLC0415 - slow to load, and help does without
+        from wch.application.replays import script_of  # noqa: PLC0415 - as above
+
         to_test.write_text(write_script(script_of(exchanges, f"Conversation {conversation_id}")), encoding="utf-8")  # noqa: ASYNC240 - the command does nothing else meanwhile
     shown = [one for one in exchanges if one.differs or not diff]
     changed = sum(one.differs for one in exchanges)

@@ -16,15 +16,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from wch.domain.errors import WchError
+from wch.domain.audit import Actor
+from wch.domain.errors import NotFoundError, WchError
 from wch.entrypoints.shown import plain
 from wch.settings import Settings
 
 if TYPE_CHECKING:
     from wch.application.hub import Hub
 
-BY = "cli"
-"""Who did it, as the audit log has it."""
+BY = Actor("cli", "admin")
+"""Who did it, as the audit log has it; whoever has the shell may do everything."""
 
 FILE_WIDTH = 400
 """Columns where nobody looks at a terminal: rows are not broken there, so that a line is a row."""
@@ -40,8 +41,13 @@ class Run:
     """One call of a command: its settings and where its answer goes."""
 
     settings: Settings
-    origins: Mapping[str, str]
     as_json: bool
+
+    async def settled(self) -> Settings:
+        """The settings with what the console set in their database, if there is one."""
+        from wch.bootstrap import settled  # noqa: PLC0415 - slow to load, and help does without
+
+        return await settled(self.settings)
 
     @asynccontextmanager
     async def hub(self) -> AsyncIterator["Hub"]:
@@ -96,14 +102,14 @@ def fail(sentence: str, code: int = FAILED) -> NoReturn:
     raise failure(sentence, code)
 
 
-def load(arguments: Mapping[str, Any], *, sandbox: bool = False) -> tuple[Settings, Mapping[str, str]]:
+def load(arguments: Mapping[str, Any], *, sandbox: bool = False) -> Settings:
     """The settings: arguments win over the environment, that over `wch.toml`."""
     given = {name: value for name, value in arguments.items() if value is not None}
     toml = Path("wch.toml")
-    settings, origins, warnings = Settings.load(os.environ, given, toml if toml.exists() else None, sandbox=sandbox)
+    settings, _, warnings = Settings.load(os.environ, given, toml if toml.exists() else None, sandbox=sandbox)
     for warning in warnings:
         click.echo(f"wch: {warning}", err=True)
-    return settings, origins
+    return settings
 
 
 def command(work: Command) -> Callable[..., None]:
@@ -119,8 +125,8 @@ def command(work: Command) -> Callable[..., None]:
     def run(database_url: str | None, as_json: bool, **given: Any) -> None:  # noqa: FBT001 - click's calling form
         logging.getLogger("wch").addHandler(logging.NullHandler())
         try:
-            settings, origins = load({"database_url": database_url})
-            code = asyncio.run(_awaited(work(Run(settings=settings, origins=origins, as_json=as_json), **given)))
+            settings = load({"database_url": database_url})
+            code = asyncio.run(_awaited(work(Run(settings=settings, as_json=as_json), **given)))
         except WchError as error:
             fail(sentence_of(error))
         except OSError as error:
@@ -136,9 +142,24 @@ async def _awaited(work: Awaitable[R]) -> R:
 
 def sentence_of(error: WchError) -> str:
     """The error's sentence with the facts that help, none of which is personal."""
+    if (
+        isinstance(error, NotFoundError)
+        and {"kind", "id"} <= error.facts.keys()
+        and str(error) == NotFoundError.__doc__
+    ):
+        return f"There is no {error.facts['kind']} {error.facts['id']}{_listed_by()}."
     facts = ", ".join(
         f"{name} {plain(value)}"
         for name, value in error.facts.items()
         if value is not None and isinstance(plain(value), (str, int)) and str(value) not in str(error)
     )
     return f"{error}{f' ({facts})' if facts else ''}"
+
+
+def _listed_by() -> str:
+    """Which command tells those that there are, if a neighbour of the one that runs does."""
+    context = click.get_current_context(silent=True)
+    room = context.parent if context is not None else None
+    if room is None or not isinstance(room.command, click.Group) or "list" not in room.command.commands:
+        return ""
+    return f"; `{room.command_path} list` tells those that there are"

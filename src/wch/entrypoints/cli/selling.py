@@ -11,7 +11,6 @@ from rich.console import Console
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.catalogue import ProductCard
 from wch.domain.phone import masked
-from wch.domain.sync import EntityType, SyncAction
 from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
 
 if TYPE_CHECKING:
@@ -23,13 +22,11 @@ def shop() -> None:
     """The built-in shop: products, stock, import and export."""
 
 
-def _local(run: Run, hub_shop: object) -> "LocalShop":
+def _local(hub_shop: object) -> "LocalShop":
     from wch.adapters.local_shop import LocalShop  # noqa: PLC0415 - slow to load, and help does without
 
     if not isinstance(hub_shop, LocalShop):
-        fail(
-            f"these commands are for the built-in shop, and WCH_SHOP is {run.settings.shop.kind}; use that shop's own."
-        )
+        fail("these commands are for the built-in shop, and this hub has another one; use that shop's own.")
     return hub_shop
 
 
@@ -47,7 +44,7 @@ async def import_(run: Run, file: Path, *, dry_run: bool, replace: bool) -> int:
 
     async with run.hub() as hub:
         report = await import_products(
-            _local(run, hub.shop), await asyncio.to_thread(file.read_bytes), dry_run=dry_run, replace=replace
+            _local(hub.shop), await asyncio.to_thread(file.read_bytes), dry_run=dry_run, replace=replace
         )
 
     def text(console: Console) -> None:
@@ -76,7 +73,7 @@ async def export(run: Run, file: Path) -> None:
     from wch.adapters.local_shop.catalogue_file import export_products  # noqa: PLC0415 - only this command needs it
 
     async with run.hub() as hub:
-        data = await export_products(_local(run, hub.shop))
+        data = await export_products(_local(hub.shop))
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return
@@ -128,7 +125,7 @@ async def stock(run: Run, sku: str, count: int) -> None:
     Example: wch shop stock LAMP-BLUE 12
     """
     async with run.hub() as hub:
-        await _local(run, hub.shop).set_stock(sku=sku, stock=count)
+        await _local(hub.shop).set_stock(sku=sku, stock=count)
     run.show({"sku": sku, "stock": count}, lambda console: console.print(f"{sku}: {count} pieces."))
 
 
@@ -193,7 +190,7 @@ async def carts_remind(run: Run, cart_id: int) -> None:
     Example: wch carts remind 3
     """
     async with run.hub() as hub:
-        row = await hub.reminders.remind(cart_id)
+        row = await hub.reminders.remind(cart_id, by=BY)
     run.show(
         {"cart": cart_id, "message": row.id, "status": row.status},
         lambda console: console.print(f"The reminder of cart {cart_id} waits to leave as message {row.id}."),
@@ -292,7 +289,7 @@ async def ship(run: Run, order_id: int, carrier: str, tracking: str) -> None:
     Example: wch orders ship 1042 --carrier DHL --tracking JD014600003
     """
     async with run.hub() as hub:
-        order = await _local(run, hub.shop).ship(order_id=order_id, carrier=carrier, tracking=tracking)
+        order = await _local(hub.shop).ship(order_id=order_id, carrier=carrier, tracking=tracking)
         await hub.orders.changed(order_id, action="order.ship", by=BY)
     run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
 
@@ -306,7 +303,7 @@ async def complete(run: Run, order_id: int) -> None:
     Example: wch orders complete 1042
     """
     async with run.hub() as hub:
-        order = await _local(run, hub.shop).complete(order_id=order_id)
+        order = await _local(hub.shop).complete(order_id=order_id)
         await hub.orders.changed(order_id, action="order.complete", by=BY)
     run.show(order, lambda console: console.print(f"Order {order.number}: {order.status}."))
 
@@ -353,45 +350,14 @@ async def retry(run: Run, notification_id: int) -> None:
     run.show(notice, lambda console: console.print(f"Notice {notice.id} waits again."))
 
 
-@click.group()
-def sync() -> None:
-    """The queue that keeps shop and hub in step."""
-
-
-@sync.command(name="list")
-@click.option("--status")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@notifications.command()
+@click.argument("notification_id", type=int)
 @command
-async def sync_list(run: Run, status: str | None, limit: int) -> None:
-    """Rows of the queue by id.
+async def resend(run: Run, notification_id: int) -> None:
+    """Tell once more what was told, as a notice of its own that every rule is asked about.
 
-    Example: wch sync list --status pending
+    Example: wch notifications resend 4
     """
     async with run.hub() as hub:
-        found = await hub.sync.listed(status=status, limit=limit)
-    run.rows(
-        found,
-        {
-            "id": lambda one: one.id,
-            "what": lambda one: f"{one.entity_type} {one.entity_id} {one.action}",
-            "status": lambda one: one.status,
-            "attempts": lambda one: one.attempts,
-            "error": lambda one: one.error_message,
-        },
-        empty="The queue is empty.",
-    )
-
-
-@sync.command()
-@click.argument("entity", type=click.Choice([word.value for word in EntityType]))
-@click.argument("entity_id", type=click.IntRange(1))
-@click.option("--action", type=click.Choice([word.value for word in SyncAction]), default="update", show_default=True)
-@command
-async def enqueue(run: Run, entity: str, entity_id: int, action: str) -> None:
-    """Look at one product, order or stock level again.
-
-    Example: wch sync enqueue order 1042
-    """
-    async with run.hub() as hub:
-        task = await hub.sync.enqueue(EntityType(entity), entity_id, SyncAction(action), by=BY)
-    run.show(task, lambda console: console.print(f"Row {task.id}: {task.status}."))
+        notice = await hub.notifications.resend(notification_id, by=BY)
+    run.show(notice, lambda console: console.print(f"Notice {notice.id} waits to tell it once more."))

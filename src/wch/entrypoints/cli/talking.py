@@ -298,6 +298,9 @@ async def customers_show(run: Run, key: str) -> None:
             "orders": lambda one: one.total_orders,
             "spent": lambda one: one.total_spent,
             "segment": hub.customers.segment,
+            "shop customer": lambda one: (
+                one.wc_customer_id or " or ".join(f"{n}?" for n in one.shop_candidates) or None
+            ),
         },
         empty="",
     )
@@ -329,6 +332,40 @@ async def same_owner(run: Run, key: str) -> None:
     async with run.hub() as hub:
         profile = await hub.customers.same_owner(key, by=BY)
     run.show(profile, lambda console: console.print("Addresses and orders are shown to this customer again."))
+
+
+@customers.command()
+@click.argument("key")
+@click.argument("shop_customer", type=click.IntRange(min=1), required=False)
+@command
+async def link(run: Run, key: str, shop_customer: int | None) -> None:
+    """Say which customer of the shop this is; without a number, list those whom the shop knows under this one.
+
+    Example: wch customers link 34612345678 42
+    """
+    async with run.hub() as hub:
+        if shop_customer is None:
+            run.rows(
+                await hub.customers.shop_customers(key),
+                {"id": lambda one: one.id, "name": lambda one: one.name, "email": lambda one: one.email},
+                empty="The shop knows nobody under this number.",
+            )
+            return
+        profile = await hub.customers.link(key, shop_customer, by=BY)
+    run.show(profile, lambda console: console.print(f"Linked with customer {profile.wc_customer_id} of the shop."))
+
+
+@customers.command()
+@click.argument("key")
+@command
+async def unlink(run: Run, key: str) -> None:
+    """Say that somebody is not the customer of the shop with whom they are linked.
+
+    Example: wch customers unlink 34612345678
+    """
+    async with run.hub() as hub:
+        profile = await hub.customers.unlink(key, by=BY)
+    run.show(profile, lambda console: console.print("Linked with nobody in the shop."))
 
 
 @customers.command()

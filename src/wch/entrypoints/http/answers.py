@@ -1,5 +1,6 @@
 """Answers by hand, for the doors that do without the framework; and the headers that every answer bears."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
@@ -100,6 +101,22 @@ async def read_body(receive: Receive, *, most: int, drained: int) -> bytes:
         if not message.get("more_body", False):
             return b"".join(parts)
         message = await receive()
+
+
+async def whole_body(
+    receive: Receive, send: Send, *, most: int, drained: int, seconds: float | None = None
+) -> bytes | None:
+    """The body, within size and time; None when the refusal was answered, or nobody is there to hear it."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await read_body(receive, most=most, drained=drained)
+    except GoneError:
+        return None
+    except BodyTooLargeError:
+        await answer(send, 413, b"too large", CLOSE)
+    except TimeoutError:
+        await answer(send, 408, b"too slow", CLOSE)
+    return None
 
 
 def values_of(scope: Scope, name: bytes) -> list[bytes]:

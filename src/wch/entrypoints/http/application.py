@@ -14,14 +14,27 @@ from litestar.params import QueryParameter
 
 from wch.application.doors import Doors
 from wch.application.hub import Hub
+from wch.application.ports import Tracer
+from wch.application.untraced import Untraced
 from wch.domain.errors import WchError
 from wch.domain.moment import unix
-from wch.entrypoints.http import documentation, problems
-from wch.entrypoints.http.answers import Receive, Scope, Send, answer, answer_problem, inner_path, with_security_headers
-from wch.entrypoints.http.api.door import Door, is_keyed
+from wch.entrypoints.http import documentation, problems, returned
+from wch.entrypoints.http.answers import (
+    Receive,
+    Scope,
+    Send,
+    answer,
+    answer_problem,
+    inner_path,
+    values_of,
+    with_security_headers,
+)
+from wch.entrypoints.http.api.door import AppPort, Door, is_keyed
 from wch.entrypoints.http.api.routes import api_routes, watch_routes
+from wch.entrypoints.http.api.wellness import without_a_key
 from wch.entrypoints.http.gateways import APIS, PAGES, GatewaysDoor, gateway_routes
 from wch.entrypoints.http.graph import GRAPH, GraphDoor
+from wch.entrypoints.http.looking_ahead import ahead_routes, until_of
 from wch.entrypoints.http.metrics import Meters
 from wch.entrypoints.http.pages.console import Console, console_pages
 from wch.entrypoints.http.pages.live import Live
@@ -29,8 +42,11 @@ from wch.entrypoints.http.pages.phone import sandbox_pages
 from wch.entrypoints.http.payment_webhooks import ROUTE as PAYMENT_WEBHOOKS
 from wch.entrypoints.http.payment_webhooks import PaymentsPort, PaymentWebhook
 from wch.entrypoints.http.sandbox import SandboxPort, ShelfPort, StatisticsPort, TracesPort, sandbox_routes
+from wch.entrypoints.http.sandbox_phones import phone_routes
+from wch.entrypoints.http.sandbox_world import world_routes
 from wch.entrypoints.http.shop_webhooks import ROUTE as SHOP_WEBHOOK
 from wch.entrypoints.http.shop_webhooks import ShopNewsPort, ShopWebhook
+from wch.entrypoints.http.simulated_shop import SHOP, SimulatedShopDoor, simulated_shop_routes
 from wch.entrypoints.http.webhooks import InboxPort, LimitsPort, WhatsAppWebhook
 
 WEBHOOK = "/webhooks/whatsapp"
@@ -39,6 +55,9 @@ MOST_BODY = 256 * 1024
 
 PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
 """Their addresses end without one: what they load is named relative to that."""
+
+SERVERS_FAULT = 500
+"""From this status on the fault is ours."""
 
 _ROOT = "wch.root"
 _ROUTE = "wch.route"
@@ -113,12 +132,13 @@ class Readiness:
     problems: tuple[str, ...] = ()
 
 
-def asgi(hub: HubPort, *, sandbox: SandboxPort | None = None) -> "Application":
+def asgi(hub: HubPort, *, sandbox: SandboxPort | None = None, meters: Meters | None = None) -> "Application":
     """The hub as an ASGI application; with a sandbox its routes too, else they are not there.
 
     What is no whole `Hub` gets the webhooks and the health only, since the API is every use-case.
+    `meters` are those of an application that this one takes the place of; they go on counting.
     """
-    return Application(hub, sandbox)
+    return Application(hub, sandbox, meters)
 
 
 class Application:
@@ -131,10 +151,11 @@ class Application:
         framework: what answers the rest.
     """
 
-    def __init__(self, hub: HubPort, sandbox: SandboxPort | None) -> None:
+    def __init__(self, hub: HubPort, sandbox: SandboxPort | None, meters: Meters | None = None) -> None:
         self.leaving = False
-        self.meters = Meters()
+        self.meters = Meters() if meters is None else meters
         self._clock = hub.clock if isinstance(hub, Hub) else None
+        self._tracer: Tracer = hub.tracer if isinstance(hub, Hub) else Untraced()
         self._webhook = WhatsAppWebhook(
             inbox=hub.inbox,
             limits=hub.limits,
@@ -143,7 +164,7 @@ class Application:
             read_seconds=hub.doors.read_seconds,
         )
         self._payments = PaymentWebhook(payments=hub.payments, limits=hub.limits, read_seconds=hub.doors.read_seconds)
-        self._door = Door(keys=hub.keys, inside=self._framed) if isinstance(hub, Hub) else None
+        self._door = _door(hub, self._framed) if isinstance(hub, Hub) else None
         self._shop = ShopWebhook(
             news=hub.shop_news,
             limits=hub.limits,
@@ -153,6 +174,8 @@ class Application:
         self._graph = None if sandbox is None else GraphDoor(sandbox)
         gateways = None if sandbox is None else sandbox.gateways
         self._gateways = None if gateways is None else GatewaysDoor(gateways)
+        simulated = None if sandbox is None else sandbox.shop
+        self._simulated_shop = None if simulated is None else SimulatedShopDoor(simulated)
         self.framework = _framework(hub, self, sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,6 +183,18 @@ class Application:
         if scope["type"] != "http":
             await self.framework(scope, receive, send)  # type: ignore[arg-type] # plain mappings
             return
+        method = str(scope["method"])
+        known: dict[str, Any] = {"http.request.method": method}
+        with self._tracer.span(method, caller=_trace_of(scope), **known) as span:
+            route, status = await self._counted(scope, receive, send)
+            span.call(f"{method} {route}")
+            known |= {"http.route": route, "http.response.status_code": status}
+            span.note(**known)
+            if status >= SERVERS_FAULT:
+                span.fail(str(status))
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        """Answer, and count it; the route and the status, 0 when nobody was there any more to hear it."""
         status = 0
         began = monotonic()
 
@@ -179,6 +214,7 @@ class Application:
             await answer_problem(noticed, problems.FAULT)
         finally:
             self._count(scope, route.get("path", "other"), status, monotonic() - began)
+        return route.get("path", "other"), status
 
     def _count(self, scope: Scope, route: str, status: int, seconds: float) -> None:
         """Count the answer; who went away before it got none."""
@@ -194,8 +230,10 @@ class Application:
             scope[_ROUTE]["path"] = WEBHOOK
             await self._webhook(scope, receive, send)
         elif path.startswith(PAYMENT_WEBHOOKS):
+            scope[_ROUTE]["path"] = f"{PAYMENT_WEBHOOKS}{{gateway}}"
             await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
         elif path.rstrip("/") == SHOP_WEBHOOK:
+            scope[_ROUTE]["path"] = SHOP_WEBHOOK
             await self._shop(scope, receive, send)
         elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
@@ -203,6 +241,8 @@ class Application:
             await self._graph(scope, receive, send, path)
         elif self._gateways is not None and path.startswith((*APIS, PAGES)):
             await self._gateways(scope, receive, send, path)
+        elif self._simulated_shop is not None and path.startswith(SHOP):
+            await self._simulated_shop(scope, receive, send, path)
         elif self._door is not None and is_keyed(path):
             await self._door(scope, receive, send)
         elif path in PAGES_WITH_A_SLASH:
@@ -220,6 +260,14 @@ class Application:
     def openapi(self, *, root: str = "") -> dict[str, Any]:
         """The OpenAPI document of all routes."""
         return documentation.document_of(self.framework, root=root)
+
+
+def _door(hub: Hub, inside: AppPort) -> Door:
+    async def away(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an application's arguments
+        status, document = await without_a_key(hub)
+        await answer(send, status, document, content_type=b"application/json")
+
+    return Door(keys=hub.keys, inside=inside, away=away)
 
 
 def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | None) -> Litestar:
@@ -263,16 +311,22 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
             documentation.page_of(application.openapi(root=_root(request.scope))), media_type=MediaType.HTML
         )
 
-    routes: list[Any] = [readyz, openapi, docs]
+    @get("/paid", include_in_schema=False)
+    async def paid(request: Request[Any, Any, Any]) -> Response[str]:
+        return Response(returned.page_of(request.headers.get("accept-language", "")), media_type=MediaType.HTML)
+
+    routes: list[Any] = [readyz, openapi, docs, paid]
     if isinstance(hub, Hub):
         routes += [api_routes(hub), watch_routes(hub, application.meters)]
     if sandbox is not None:
         routes += sandbox_routes(sandbox, statistics=hub.statistics, traces=hub.traces, shelf=hub.shop)
-        routes += sandbox_pages()
-        routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways)
+        routes += [*phone_routes(sandbox), *world_routes(sandbox), *sandbox_pages()]
+        routes += ahead_routes(hub, sandbox) if isinstance(hub, Hub) else []
+        routes += [] if sandbox.gateways is None else gateway_routes(sandbox.gateways, until=until_of(sandbox))
+        routes += [] if sandbox.shop is None else simulated_shop_routes(sandbox.shop)
     if isinstance(hub, Hub) and hub.doors.console:
         live = Live(watching=hub.watching, most=hub.doors.streams, leaving=lambda: application.leaving)
-        routes += console_pages(Console(hub=hub, live=live, root_of=_root))
+        routes += console_pages(Console(hub=hub, live=live, root_of=_root, a_minute=application.meters.a_minute))
     return Litestar(
         route_handlers=routes,
         logging_config=None,
@@ -280,6 +334,12 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
         request_max_body_size=MOST_BODY,
         exception_handlers={WchError: problems.refused, HTTPException: problems.of_http, Exception: problems.fault},
     )
+
+
+def _trace_of(scope: Scope) -> dict[str, str]:
+    """What the request says of the trace that it is part of."""
+    names = ((b"traceparent", "traceparent"), (b"tracestate", "tracestate"))
+    return {called: found[0].decode("latin-1") for name, called in names if (found := values_of(scope, name))}
 
 
 def _root(scope: Mapping[str, Any]) -> str:

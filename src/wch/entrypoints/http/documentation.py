@@ -80,6 +80,33 @@ _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "integer"}}
 }
 
+_HEX = "^[0-9a-f]{64}$"
+
+
+def _taken(description: str, *, most: str) -> dict[str, Any]:
+    """What a door for signed deliveries answers."""
+    return {
+        "200": _plain(description, "ok"),
+        "401": _plain("The signature is missing, repeated or wrong; nothing is kept.", "bad signature"),
+        "408": _plain("The body took too long.", "too slow"),
+        "413": _plain(f"The body is over {most}.", "too large"),
+        "429": {**_plain("Too many bad signatures from here.", "too many"), "headers": _RETRY_AFTER},
+        "503": {**_plain("The store cannot take it now.", "not available now"), "headers": _RETRY_AFTER},
+    }
+
+
+def _header(name: str, description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
+    schema = {"type": "string", **schema}
+    return {"name": name, "in": "header", "required": required, "schema": schema, "description": description}
+
+
+def _body(example: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
+    }
+
+
 BY_HAND: Mapping[str, Any] = {
     "/webhooks/whatsapp": {
         "get": {
@@ -105,27 +132,59 @@ BY_HAND: Mapping[str, Any] = {
             "description": "Signed over the bytes as sent. Answered 200 once every event in it is durable; whatever "
             "was not answered 200 can be sent again without harm.",
             "parameters": [
-                {
-                    "name": SIGNATURE.decode().title(),
-                    "in": "header",
-                    "required": True,
-                    "schema": {"type": "string", "pattern": "^sha256=[0-9a-f]{64}$"},
-                    "description": "HMAC-SHA256 of the body under the app secret.",
-                }
+                _header(
+                    SIGNATURE.decode().title(),
+                    "HMAC-SHA256 of the body under the app secret.",
+                    pattern=f"^sha256={_HEX[1:]}",
+                )
             ],
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": {"type": "object"}, "example": _DELIVERY}},
-            },
-            "responses": {
-                "200": _plain("Every event is durable.", "ok"),
-                "401": _plain("The signature is missing, repeated or wrong; nothing is kept.", "bad signature"),
-                "408": _plain("The body took too long.", "too slow"),
-                "413": _plain("The body is over 4 MiB.", "too large"),
-                "429": {**_plain("Too many bad signatures from here.", "too many"), "headers": _RETRY_AFTER},
-                "503": {**_plain("The store cannot take it now.", "not available now"), "headers": _RETRY_AFTER},
-            },
+            "requestBody": _body(_DELIVERY),
+            "responses": _taken("Every event is durable.", most="4 MiB"),
         },
+    },
+    "/webhooks/woocommerce": {
+        "post": {
+            "tags": ["webhooks"],
+            "operationId": "WooCommerceDelivery",
+            "summary": "A delivery of a WooCommerce shop's",
+            "description": "Signed over the bytes as sent. Its unsigned ping is answered 200 and changes nothing.",
+            "parameters": [
+                _header(
+                    "X-Wc-Webhook-Signature",
+                    "Base64 of the HMAC-SHA256 of the body under the webhook's secret.",
+                    required=False,
+                ),
+                _header("X-Wc-Webhook-Topic", "What it is about, such as order.updated.", required=False),
+                _header("X-Wc-Webhook-Id", "The number of the webhook.", required=False),
+            ],
+            "requestBody": _body({"id": 1042, "status": "processing", "date_modified_gmt": "2026-03-02T12:00:00"}),
+            "responses": _taken("What it tells is noted, or known already.", most="4 MiB"),
+        }
+    },
+    "/webhooks/payments/{gateway}": {
+        "post": {
+            "tags": ["webhooks"],
+            "operationId": "PaymentDelivery",
+            "summary": "A delivery of a payment gateway's",
+            "description": "Signed in the gateway's own way. It is a hint: the hub asks the gateway itself what was paid.",
+            "parameters": [
+                {
+                    "name": "gateway",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string", "enum": ["stripe", "razorpay", "mercadopago"]},
+                    "example": "stripe",
+                },
+                _header("Stripe-Signature", "Stripe's: t=...,v1=...", required=False),
+                _header("X-Razorpay-Signature", "Razorpay's: hex of an HMAC-SHA256.", required=False),
+                _header("X-Signature", "Mercado Pago's: ts=...,v1=...", required=False),
+            ],
+            "requestBody": _body({"id": "evt_1NG8Du2eZvKYlo2C", "type": "checkout.session.completed"}),
+            "responses": {
+                **_taken("It is noted, or of no concern here.", most="1 MiB"),
+                "404": _plain("There is no such gateway, or it is switched off.", "not found"),
+            },
+        }
     },
     "/livez": {
         "get": {
@@ -182,7 +241,7 @@ def _exemplify(schemas: dict[str, Any]) -> None:
                 schema["examples"] = [{"data": [row], "next_cursor": "WzQyXQ"}]
 
 
-_PAGE_OF = re.compile(r"Page_wch\.[a-z.]+\.(\w+?)View_")
+_PAGE_OF = re.compile(r"Page_wch\.[a-z_.]+\.(\w+?)View_")
 """How the framework calls a page of rows, which is nothing to write in a client."""
 
 

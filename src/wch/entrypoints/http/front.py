@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from typing import Protocol
 
 from wch.entrypoints.http.answers import Receive, Scope, Send, answer, inner_path
@@ -29,11 +30,23 @@ class Front:
     def __init__(self) -> None:
         self._application: ApplicationPort | None = None
         self._decided = asyncio.Event()
+        self._inside: Counter[int] = Counter()
+        self._left = asyncio.Condition()
 
     def open(self, application: ApplicationPort) -> None:
-        """Let everything through from now on."""
+        """Let everything through from now on; what is under way elsewhere ends there."""
         self._application = application
         self._decided.set()
+
+    async def left(self, application: ApplicationPort, *, within: float) -> bool:
+        """Wait until nothing is under way in an application that was replaced, for so many seconds at most."""
+        async with self._left:
+            try:
+                async with asyncio.timeout(within):
+                    await self._left.wait_for(lambda: not self._inside[id(application)])
+            except TimeoutError:
+                return False
+        return True
 
     def give_up(self) -> None:
         """Nothing will be opened any more: those who wait hear so."""
@@ -50,7 +63,18 @@ class Front:
                 await answer(send, 503, STARTING, content_type=b"application/json")
                 return
             await self._decided.wait()
-        if self._application is not None:
-            await self._application(scope, receive, send)
+        application = self._application
+        if application is not None:
+            await self._through(application, scope, receive, send)
         else:
             await answer(send, 503, b"not available now", (b"retry-after", b"30"))
+
+    async def _through(self, application: ApplicationPort, scope: Scope, receive: Receive, send: Send) -> None:
+        self._inside[id(application)] += 1
+        try:
+            await application(scope, receive, send)
+        finally:
+            self._inside[id(application)] -= 1
+            if application is not self._application:
+                async with self._left:
+                    self._left.notify_all()

@@ -1,6 +1,7 @@
 """The simulated gateways' doors: their APIs, and the page behind a payment link."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import unquote
@@ -12,14 +13,18 @@ from litestar.params import Body, PathParameter
 
 from wch.domain.document import JsonObject
 from wch.domain.errors import ConflictError, NotFoundError
-from wch.entrypoints.http.answers import CLOSE, BodyTooLargeError, GoneError, Receive, Scope, Send, answer, read_body
+from wch.domain.moment import of_iso
+from wch.entrypoints.http.answers import Receive, Scope, Send, answer, whole_body
 from wch.entrypoints.http.payment_webhooks import headers_of, mapped_query
 
 PAGES = "/sandbox/pay/"
 APIS = ("/sandbox/stripe/", "/sandbox/razorpay/", "/sandbox/mercadopago/")
 MOST_BYTES = 1024 * 1024
 
-Deed = Literal["pay", "decline", "wrong_amount", "pay_silently"]
+Deed = Literal["pay", "decline", "wrong_amount", "pay_silently", "pay_late"]
+
+Until = Callable[[datetime], Awaitable[None]]
+"""Moves the clock to this moment and does what is due by then; a moment that has passed is none to wait for."""
 
 
 class GatewayAnswerPort(Protocol):
@@ -76,12 +81,8 @@ class GatewaysDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer one request."""
-        try:
-            body = await read_body(receive, most=MOST_BYTES, drained=MOST_BYTES)
-        except GoneError:
-            return
-        except BodyTooLargeError:
-            await answer(send, 413, b"too large", CLOSE)
+        body = await whole_body(receive, send, most=MOST_BYTES, drained=MOST_BYTES)
+        if body is None:
             return
         if path.startswith(PAGES):
             await self._page(scope, send, path.removeprefix(PAGES))
@@ -136,8 +137,13 @@ Which = Annotated[str, PathParameter(description="stripe, razorpay or mercadopag
 PaymentId = Annotated[str, PathParameter(description="The session, link or payment, as the list of payments has it.")]
 
 
-def gateway_routes(gateways: GatewaysPort) -> list[Any]:
-    """The sandbox's routes about payments."""
+def gateway_routes(gateways: GatewaysPort, *, until: Until) -> list[Any]:
+    """The sandbox's routes about payments.
+
+    Args:
+        gateways: where payments are.
+        until: brings a payment that is to be paid late past its end.
+    """
 
     @get("/sandbox/api/payments", summary="Every payment that was opened at the simulated gateways, the oldest first")
     async def payments() -> dict[str, Any]:
@@ -150,13 +156,17 @@ def gateway_routes(gateways: GatewaysPort) -> list[Any]:
     @post(
         "/sandbox/api/payments/{gateway:str}/{payment_id:str}",
         status_code=200,
-        summary="Pay as the customer, fail to, pay too little, or pay while no notice arrives",
+        summary="Pay as the customer, fail to, pay too little, pay while no notice arrives, or pay when it is over",
     )
     async def act(
         gateway: Which,
         payment_id: PaymentId,
         data: Annotated[CustomerDeed, Body(examples=[Example(value={"do": "pay"})])],
     ) -> dict[str, Any]:
+        """Do as the customer would; `pay_late` moves the clock past the payment's end first, if it is not there yet."""
+        payment = gateways.payment(gateway, payment_id)
+        if data.do == "pay_late" and payment["state"] == "open":
+            await until(of_iso(payment["expires_at"]))
         return dict(await gateways.act(gateway, payment_id, data.do))
 
     routes = [payments, calls, act]

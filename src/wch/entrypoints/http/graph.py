@@ -7,14 +7,12 @@ import attrs
 
 from wch.entrypoints.http.answers import (
     CLOSE,
-    BodyTooLargeError,
-    GoneError,
     Receive,
     Scope,
     Send,
     answer,
-    read_body,
     values_of,
+    whole_body,
 )
 
 GRAPH = "/sandbox/graph/"
@@ -48,7 +46,15 @@ class GraphPort(Protocol):
     """What the door asks of the sandbox."""
 
     async def called(
-        self, *, method: str, path: str, authorization: str | None, body: bytes, content_type: str, host: str
+        self,
+        *,
+        method: str,
+        path: str,
+        authorization: str | None,
+        body: bytes,
+        content_type: str,
+        host: str,
+        query: str = "",
     ) -> AnswerPort:
         """Answer one call."""
         ...
@@ -62,12 +68,8 @@ class GraphDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer one request."""
-        try:
-            body = await read_body(receive, most=MOST_BYTES, drained=MOST_BYTES)
-        except GoneError:
-            return
-        except BodyTooLargeError:
-            await answer(send, 413, b"too large", CLOSE)
+        body = await whole_body(receive, send, most=MOST_BYTES, drained=MOST_BYTES)
+        if body is None:
             return
         root = str(scope["path"]).removesuffix(path.removeprefix(GRAPH)).rstrip("/")
         answered = await self.sandbox.called(
@@ -77,14 +79,15 @@ class GraphDoor:
             body=body,
             content_type=_header(scope, b"content-type") or "application/json",
             host=f"{scope.get('scheme', 'http')}://{_header(scope, b'host') or 'localhost'}{root}",
+            query=scope.get("query_string", b"").decode("latin-1"),
         )
         if answered.cut_after is not None:
-            await _cut(receive, send, answered.cut_after)
+            await cut(receive, send, answered.cut_after)
             return
         await answer(send, answered.status, answered.content(), content_type=answered.content_type.encode("latin-1"))
 
 
-async def _cut(receive: Receive, send: Send, seconds: float) -> None:
+async def cut(receive: Receive, send: Send, seconds: float) -> None:
     """Say nothing until the client has gone or the time is over; then begin an answer and break it off."""
     try:
         async with asyncio.timeout(seconds):

@@ -1,21 +1,36 @@
 """Metrics for Prometheus: what this process counted, and what the tables hold."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+import attrs
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as Counting
 from prometheus_client.core import GaugeMetricFamily
 
+from wch.application import campaigns, tiers
 from wch.application.checkup import Component
 from wch.application.hub import Hub
+from wch.application.ports import UnitOfWork
 from wch.application.verification import STANDS
 from wch.application.worker import HEARTBEAT
-from wch.domain.circuit_breaker import BreakerState
+from wch.domain.circuit_breaker import BreakerState, CircuitBreaker
+from wch.domain.errors import WchError
 from wch.domain.moment import of_iso, unix
 from wch.entrypoints.http.documentation import program_version
+from wch.entrypoints.http.tallied import tallied, written
 
 FRESH_SECONDS = 5.0
 """How long one look at the tables serves all who ask."""
+
+LATELY_SECONDS = 300
+MOST_LATELY = 30_000
+"""So many deliveries are remembered by their second: a hundred each second for five minutes."""
+
+MOST_PARKED = 500
+"""So many parked sagas are counted by their reason."""
 
 _STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
@@ -25,18 +40,25 @@ class Meters:
 
     def __init__(self) -> None:
         self._counted = CollectorRegistry()
-        self._requests = Counter(
+        self._requests = Counting(
             "wch_http_requests", "Answers by route.", ("route", "method", "code"), registry=self._counted
         )
-        self._webhooks = Counter("wch_webhooks", "Deliveries.", ("kind", "result"), registry=self._counted)
+        self._webhooks = Counting("wch_webhooks", "Deliveries.", ("kind", "result"), registry=self._counted)
         self._seconds = Histogram("wch_webhook_seconds", "From call to answer.", registry=self._counted)
-        self._bad = Counter("wch_bad_signatures", "Deliveries that were not signed rightly.", registry=self._counted)
+        self._bad = Counting("wch_bad_signatures", "Deliveries that were not signed rightly.", registry=self._counted)
+        self._answers: dict[tuple[str, str, str], Counting] = {}
         self._latest: int | None = None
+        self._lately: deque[int] = deque(maxlen=MOST_LATELY)
         self._shown: tuple[float, bytes] | None = None
+        self._looking = asyncio.Lock()
 
     def answered(self, route: str, method: str, status: int) -> None:
         """Count one answer; the route is its pattern, so that no id becomes a label."""
-        self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
+        told = route, method if method in _METHODS else "other", str(status)
+        counted = self._answers.get(told)
+        if counted is None:
+            counted = self._answers[told] = self._requests.labels(*told)
+        counted.inc()
 
     def delivered(self, kind: str, status: int, *, seconds: float, at: int) -> None:
         """Count one delivery."""
@@ -47,29 +69,28 @@ class Meters:
             self._bad.inc()
         if result == "accepted":
             self._latest = at
+            self._lately.append(at)
+
+    def a_minute(self, at: int) -> float:
+        """Deliveries accepted here in a minute, over the last five; so many as `MOST_LATELY` at most."""
+        return sum(1 for one in self._lately if at - one < LATELY_SECONDS) * 60 / LATELY_SECONDS
 
     async def text(self, hub: Hub) -> bytes:
         """All of it as Prometheus reads it; the tables are looked at every five seconds at most."""
-        now = hub.clock.boot()
-        if self._shown is None or now - self._shown[0] >= FRESH_SECONDS:
-            self._shown = (now, await self._of_tables(hub))
-        return generate_latest(self._counted) + self._shown[1]
+        async with self._looking:
+            now = hub.clock.boot()
+            if self._shown is None or now - self._shown[0] >= FRESH_SECONDS:
+                self._shown = (now, await self._of_tables(hub))
+        return generate_latest(self._counted) + tallied(hub) + self._shown[1]
 
     async def _of_tables(self, hub: Hub) -> bytes:
+        held = await hub.database.read(lambda uow: _held(uow, hub))
         figures = await hub.statistics.snapshot()
-        states, letters, breakers, beats = await hub.database.read(
-            lambda uow: (
-                uow.census.states(),
-                uow.dead_letters.counts(),
-                uow.breakers.listed(),
-                uow.options.named(HEARTBEAT),
-            )
-        )
         offset = (await hub.database.clock_offset()).total_seconds()
         families = [
-            _family("wch_build_info", "This program.", ("version",), [((program_version(),), 1)]),
-            _family("wch_waiting", "Rows that wait.", ("work",), _standing(states, "waiting")),
-            _family("wch_leased", "Rows that somebody works at.", ("work",), _standing(states, "leased")),
+            _family("wch_build_info", "This program.", ("version", "schema"), [(await _version(hub), 1)]),
+            _family("wch_waiting", "Rows that wait.", ("work",), _standing(held.states, "waiting")),
+            _family("wch_leased", "Rows that somebody works at.", ("work",), _standing(held.states, "leased")),
             _family(
                 "wch_oldest_waiting_seconds",
                 "How long the oldest waits.",
@@ -77,22 +98,28 @@ class Meters:
                 [((kind,), age) for kind, age in figures["oldest_waiting_by_kind_s"].items()],
             ),
             _family("wch_unconfirmed", "Sends without an answer.", (), [((), figures["unconfirmed"])]),
-            _family("wch_dead_letters", "Dead letters.", ("reason", "status"), _letters(letters)),
+            _family("wch_dead_letters", "Dead letters.", ("reason", "status"), _letters(held.letters)),
+            _family("wch_sagas", "Sagas.", ("type", "state"), sorted(held.sagas.items())),
+            _family("wch_sagas_parked", "Sagas that wait for a person.", ("reason",), sorted(held.parked.items())),
             _family(
-                "wch_sagas", "Sagas.", ("state",), [((state,), n) for state, n in states.get("saga_state", {}).items()]
+                "wch_campaign_recipients",
+                "Recipients of campaigns that are not over.",
+                ("campaign", "status"),
+                sorted(held.recipients.items()),
             ),
             _family(
                 "wch_breaker_state",
                 "0 closed, 1 half open, 2 open.",
                 ("service",),
-                _worst([(one.service.partition(":")[0], _STATES[one.state]) for one in breakers]),
+                _worst([(one.service.partition(":")[0], _STATES[one.state]) for one in held.breakers]),
             ),
+            _family("wch_tier_used_ratio", "Used of what the portfolio may write to in a day.", (), [((), held.tier)]),
             _family("wch_clock_offset_seconds", "The database's clock before ours.", (), [((), offset)]),
             _family(
                 "wch_worker_heartbeat_timestamp_seconds",
                 "The latest heartbeat of any worker.",
                 (),
-                [((), max(unix(of_iso(str(beat["at"]))) for _, beat in beats if "at" in beat))] if beats else [],
+                [((), max(held.beats))] if held.beats else [],
             ),
             _family(
                 "wch_last_webhook_timestamp_seconds",
@@ -102,25 +129,54 @@ class Meters:
             ),
             _health(await hub.checkup.run()),
         ]
-        shown = CollectorRegistry()
-        shown.register(_Families(families))
-        return generate_latest(shown)
+        return written(families)
+
+
+@attrs.frozen(kw_only=True)
+class _Held:
+    """What the tables hold, all of one snapshot."""
+
+    states: Mapping[str, Mapping[str, int]]
+    letters: Mapping[tuple[str, str, str], int]
+    breakers: Sequence[CircuitBreaker]
+    beats: Sequence[int]
+    sagas: Mapping[tuple[str, ...], int]
+    parked: Mapping[tuple[str, ...], int]
+    recipients: Mapping[tuple[str, ...], int]
+    tier: float
+
+
+def _held(uow: UnitOfWork, hub: Hub) -> _Held:
+    parked = uow.sagas.listed(outcome="parked", limit=MOST_PARKED)
+    running = [one.plan.id for one in campaigns.all_of(uow) if one.progress.state in campaigns.OPEN]
+    return _Held(
+        states=uow.census.states(),
+        letters=uow.dead_letters.counts(),
+        breakers=uow.breakers.listed(),
+        beats=[unix(of_iso(str(beat["at"]))) for _, beat in uow.options.named(HEARTBEAT) if "at" in beat],
+        sagas={(kind, state): count for (kind, state), count in uow.census.sagas().items()},
+        parked=Counter((str(one.context.get("reason")),) for one in parked),
+        recipients={
+            (str(number), status): count
+            for number in running
+            for status, count in uow.recipients.counts(number).items()
+        },
+        tier=tiers.used_part(uow, hub.limits),
+    )
+
+
+async def _version(hub: Hub) -> tuple[str, str]:
+    """The program's and the tables'; a store without tables has none, and what cannot be asked is unknown."""
+    try:
+        known = await hub.health.schema()
+    except WchError:
+        known = "unknown"
+    return program_version(), str(known or "none")
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Samples = Iterable[tuple[tuple[str, ...], float]]
-
-
-class _Families:
-    """What the tables held at one moment."""
-
-    def __init__(self, families: list[Any]) -> None:
-        self._families = families
-
-    def collect(self) -> list[Any]:
-        """All of them."""
-        return self._families
 
 
 def _family(name: str, meaning: str, labels: tuple[str, ...], samples: Samples) -> Any:

@@ -10,7 +10,8 @@ from litestar.exceptions import HTTPException
 
 from wch.application.exports import ExportRefusedError
 from wch.application.requests import KeyReusedForAnotherError, StillRunningError
-from wch.domain.catalogue import ShopNotFoundError, ShopUnavailableError
+from wch.application.settings_desk import SettingsRefusedError
+from wch.domain.catalogue_item import CatalogueError
 from wch.domain.errors import (
     ConflictError,
     NotFoundError,
@@ -20,6 +21,7 @@ from wch.domain.errors import (
     WchError,
 )
 from wch.domain.payment import PaymentUnavailableError
+from wch.domain.shop_error import ShopNotFoundError, ShopUnavailableError
 from wch.entrypoints.http.answers import PROBLEM, problem_of
 from wch.entrypoints.http.api.calls import CursorError, ForbiddenError, IdempotencyKeyError
 
@@ -44,6 +46,9 @@ def refused(_request: _Request, error: WchError) -> _Problem:
     if isinstance(error, ExportRefusedError):
         wait = max(1, int(error.facts["retry_after_s"]))
         return problem(429, f"{error} Wait {wait} s.", code="limited", headers={"Retry-After": str(wait)})
+    if isinstance(error, SettingsRefusedError):
+        faults = [{"key": name, "message": f"{name} {fault}."} for name, fault in error.faults.items()]
+        return problem(422, str(error), code="settings_refused", errors=faults)
     status, code, headers = next(
         (row[1:] for row in _REFUSALS if isinstance(error, row[0])), (422, _word(type(error).__name__), {})
     )
@@ -58,6 +63,7 @@ _REFUSALS: tuple[tuple[type[WchError], int, str, dict[str, str]], ...] = (
     (IdempotencyKeyError, 400, "idempotency_key", {}),
     (StoreUnavailableError, 503, "store_unavailable", _LATER),
     (ShopUnavailableError, 503, "shop_unavailable", _LATER),
+    (CatalogueError, 503, "catalogue_unavailable", _LATER),
     (PaymentUnavailableError, 503, "payment_unavailable", _LATER),
     (NotFoundError, 404, "not_found", {}),
     (ShopNotFoundError, 404, "not_found", {}),

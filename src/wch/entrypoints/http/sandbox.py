@@ -19,6 +19,7 @@ from wch.domain.moment import iso
 from wch.domain.money import Money, money_to_json
 from wch.entrypoints.http.gateways import GatewaysPort
 from wch.entrypoints.http.graph import GraphPort
+from wch.entrypoints.http.simulated_shop import SimulatedShopPort
 from wch.entrypoints.http.tracing import trace_of
 
 WaId = Annotated[str, PathParameter(description="The customer's number, digits only.")]
@@ -34,7 +35,9 @@ _SPAN = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)
 class FaultsPort(Protocol):
     """What the routes ask of the faults."""
 
-    def order(self, kind: str, *, calls: int, code: int, seconds: float, asynchronous: bool) -> JsonObject:
+    def order(
+        self, kind: str, *, calls: int, share: float, code: int, seconds: float, asynchronous: bool
+    ) -> JsonObject:
         """Let it go wrong."""
         ...
 
@@ -44,6 +47,14 @@ class FaultsPort(Protocol):
 
     def clear(self) -> None:
         """Let it go right."""
+        ...
+
+
+class TemplatesPort(Protocol):
+    """What the routes ask of the account's templates."""
+
+    def plain(self) -> Sequence[JsonObject]:
+        """All of them."""
         ...
 
 
@@ -61,6 +72,11 @@ class SandboxPort(GraphPort, Protocol):
         ...
 
     @property
+    def shop(self) -> SimulatedShopPort | None:
+        """The WooCommerce shop, if it is simulated too."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """The hub's clock."""
         ...
@@ -71,6 +87,18 @@ class SandboxPort(GraphPort, Protocol):
 
     def read(self, wa_id: str) -> JsonObject:
         """Look at the phone."""
+        ...
+
+    def known_as(self, wa_id: str) -> str:
+        """The key that the hub gives this customer."""
+        ...
+
+    async def set_up(self, wa_id: str, wishes: JsonObject) -> JsonObject:
+        """Change what is named of a phone."""
+        ...
+
+    async def change_number(self, wa_id: str, new: str) -> JsonObject:
+        """Take another number."""
         ...
 
     def messages(self, wa_id: str) -> Sequence[JsonObject]:
@@ -85,8 +113,31 @@ class SandboxPort(GraphPort, Protocol):
         """The calls."""
         ...
 
+    @property
+    def templates(self) -> TemplatesPort:
+        """The account's templates."""
+        ...
+
+    async def change_template(
+        self, name: str, language: str, *, status: str | None = None, quality: str | None = None
+    ) -> None:
+        """Decide about one."""
+        ...
+
+    def deliveries(self, *, after: int = 0) -> Sequence[JsonObject]:
+        """What went to the hub."""
+        ...
+
+    async def deliver_again(self, number: int, how: str) -> Sequence[int | None]:
+        """Let it go once more."""
+        ...
+
+    async def begin_anew(self) -> int:
+        """Empty everything."""
+        ...
+
     async def advance(self, span: timedelta) -> datetime:
-        """Move the clock."""
+        """Let time pass, with what is due in it."""
         ...
 
 
@@ -148,10 +199,11 @@ def read_span(text: str) -> timedelta:
 
 @attrs.frozen(kw_only=True)
 class FaultOrder:
-    """A fault to order: its name, for how many calls, and its code or seconds where it has them."""
+    """A fault to order: its name, for how many calls or which share of them, and its code or seconds if it has them."""
 
     fault: str
     calls: int = 1
+    share: float = 1.0
     code: int = 131000
     seconds: float = 2.0
     asynchronous: bool = False
@@ -214,7 +266,12 @@ def sandbox_routes(  # noqa: C901 - a list of routes
         data: Annotated[FaultOrder, Body(examples=[Example(value={"fault": "error", "calls": 3, "code": 131000})])],
     ) -> dict[str, Any]:
         ordered = sandbox.faults.order(
-            data.fault, calls=data.calls, code=data.code, seconds=data.seconds, asynchronous=data.asynchronous
+            data.fault,
+            calls=data.calls,
+            share=data.share,
+            code=data.code,
+            seconds=data.seconds,
+            asynchronous=data.asynchronous,
         )
         return dict(ordered)
 
@@ -228,7 +285,7 @@ def sandbox_routes(  # noqa: C901 - a list of routes
 
     @post("/sandbox/api/clock", status_code=200, summary="Move the time forward")
     async def move_clock(data: Annotated[Advance, Body(examples=[Example(value={"advance": "6h"})])]) -> dict[str, Any]:
-        """Move the clock of every process on the database; it goes forward only."""
+        """Move the clock of every process on the database, forward only, and do what falls due before answering."""
         return {"now": iso(await sandbox.advance(read_span(data.advance)))}
 
     @get("/sandbox/api/clock", summary="What time it is")
@@ -241,7 +298,7 @@ def sandbox_routes(  # noqa: C901 - a list of routes
 
     @get("/sandbox/api/customers/{wa_id:str}/trace", summary="What the hub holds of a customer: the rows by table")
     async def trace(wa_id: WaId) -> dict[str, Any]:
-        found = await traces.of(wa_id)
+        found = await traces.of(sandbox.known_as(wa_id)) or await traces.of(wa_id)
         return {"data": None if found is None else trace_of(found)}
 
     @get("/sandbox/api/catalogue", summary="What a customer can put into a catalogue order")

@@ -1,26 +1,29 @@
-"""`wch serve`: HTTP and the worker in one process, or in several on one listening socket."""
+"""`wch serve`: HTTP and the worker in one process, or in several on one listening socket; `wch worker`, watched."""
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import AsyncExitStack, closing, contextmanager
 from functools import partial
 from importlib import import_module
 from signal import SIGINT, SIGTERM
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import uvicorn
 import uvloop
 
 from wch.domain.errors import SettingsError
+from wch.entrypoints.following import FOLLOW_SECONDS, WorkerPort, ended, looked
 from wch.entrypoints.http import overseeing
 from wch.entrypoints.http.front import ApplicationPort, Front
-from wch.entrypoints.logs import configure_logs
+from wch.entrypoints.http.watched import Watched
+from wch.entrypoints.logs import begin_logs
 from wch.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -36,14 +39,6 @@ LAST_ANSWERS_SECONDS = 3
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
-class WorkerPort(Protocol):
-    """What serving asks of the worker."""
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop, then hand back."""
-        ...
-
-
 @attrs.frozen(kw_only=True)
 class Plan:
     """What is to be served.
@@ -53,6 +48,8 @@ class Plan:
         sandbox: whether it stands in for WhatsApp too.
         phones: whether the sandbox's routes are there: with the sandbox, and in profile dev.
         with_worker: whether the worker runs beside it.
+        kinds: what the worker does; None: everything.
+        is_only_watched: whether nothing but health and metrics is reached.
     """
 
     settings: Settings
@@ -60,14 +57,27 @@ class Plan:
     sandbox: bool
     phones: bool
     with_worker: bool
+    kinds: frozenset[str] | None = None
+    is_only_watched: bool = False
+
+
+async def _nothing() -> None:
+    """There is nothing to close, and nobody takes its place."""
 
 
 @attrs.frozen(kw_only=True)
 class Opened:
-    """What is served, and who works beside it."""
+    """What is served, and who works beside it.
+
+    Attributes:
+        follow: looks whether settings were changed, and opens what takes its place; None if nothing does.
+        close: gives back what this alone stood on, once another took its place and nobody is inside.
+    """
 
     application: ApplicationPort
     worker: WorkerPort | None
+    follow: Callable[[], Awaitable["Opened | None"]] = _nothing
+    close: Callable[[], Awaitable[None]] = _nothing
 
 
 def serve(
@@ -83,7 +93,7 @@ def serve(
             machine, or what is asked for does not go together.
         WchError: the hub could not be opened.
     """
-    configure_logs(level=settings.log.level, as_json=settings.log.format == "json" or not sys.stderr.isatty())
+    begin_logs(settings)
     _refuse_contradictions(settings, sandbox=sandbox, with_worker=with_worker, processes=processes)
     with closing(listening(host, port)) as listener:
         address = reached_at(host, listener.getsockname()[1])
@@ -95,6 +105,30 @@ def serve(
             lambda ready, life_line: _run(_serve_one(plan, listener, announce=ready, life_line=life_line)),
             processes=processes,
             announce=lambda: _announce(plan),
+        )
+
+
+async def work(settings: Settings, *, host: str, port: int, kinds: frozenset[str] | None = None) -> int:
+    """Work until SIGTERM or SIGINT, and show those who watch what this process counted; the exit code.
+
+    Raises:
+        SettingsError: the port is taken or not ours to take, or the host is not on this machine.
+        NotFoundError: there is no work of one of these kinds.
+        WchError: the hub could not be opened.
+    """
+    with closing(listening(host, port)) as listener:
+        address = reached_at(host, listener.getsockname()[1])
+        plan = Plan(
+            settings=settings,
+            address=address,
+            sandbox=False,
+            phones=False,
+            with_worker=True,
+            kinds=kinds,
+            is_only_watched=True,
+        )
+        return await _serve_one(
+            plan, listener, announce=lambda: _said(f"wch works, watched on {address}"), life_line=None
         )
 
 
@@ -174,8 +208,27 @@ async def _serve_one(
     )
 
 
+@contextmanager
+def _nothing_thrown_away() -> Iterator[None]:
+    """Loading makes many objects that all stay: looking for those that may go costs a fifth of the start.
+
+    Afterwards they are left out of every later look too.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 async def _open(plan: Plan, stack: AsyncExitStack) -> Opened:
     """Load what is heavy while the loop goes on turning, and open the hub."""
+    with _nothing_thrown_away():
+        return await _loaded(plan, stack)
+
+
+async def _loaded(plan: Plan, stack: AsyncExitStack) -> Opened:
     bootstrap = await asyncio.to_thread(import_module, "wch.bootstrap")
     application = await asyncio.to_thread(import_module, "wch.entrypoints.http.application")
     settings = plan.settings
@@ -183,12 +236,28 @@ async def _open(plan: Plan, stack: AsyncExitStack) -> Opened:
         settings = settings.for_sandbox(
             graph_url=f"{plan.address}/sandbox/graph", gateways_url=f"{plan.address}/sandbox"
         )
-    hub = await stack.enter_async_context(bootstrap.open_hub(settings, install=True, sandbox=plan.phones))
+    living = await stack.enter_async_context(bootstrap.open_living(settings, install=True, sandbox=plan.phones))
     sandbox = None
     if plan.phones:
         webhook = f"{plan.address}/webhooks/whatsapp"
-        sandbox = await stack.enter_async_context(bootstrap.open_sandbox(settings, hub, webhook_url=webhook))
-    return Opened(application=application.asgi(hub, sandbox=sandbox), worker=hub.worker if plan.with_worker else None)
+        sandbox = await stack.enter_async_context(bootstrap.open_sandbox(settings, living.hub, webhook_url=webhook))
+
+    def opened(meters: Any = None, close: Callable[[], Awaitable[None]] = _nothing) -> Opened:
+        served = application.asgi(living.hub, sandbox=sandbox, meters=meters)
+        worker = living.hub.worker if plan.kinds is None else living.hub.worker.only(plan.kinds)
+
+        async def follow() -> Opened | None:
+            former = await living.follow()
+            return None if former is None else opened(served.meters, former)
+
+        return Opened(
+            application=Watched(served) if plan.is_only_watched else served,
+            worker=worker if plan.with_worker else None,
+            follow=follow,
+            close=close,
+        )
+
+    return opened()
 
 
 async def attend(
@@ -199,10 +268,13 @@ async def attend(
     stop_seconds: float,
     trusted_proxies: tuple[str, ...] = (),
     announce: Callable[[], None] = lambda: None,
+    follow_seconds: float = FOLLOW_SECONDS,
 ) -> int:
     """Answer and work until `stop`; then `/readyz` says so first, the worker hands back, and HTTP ends last.
 
-    It is alive before anything is opened; `announce` is called once everything is.
+    It is alive before anything is opened; `announce` is called once everything is. Every
+    `follow_seconds` it is looked whether something else is to be served; what is under way then
+    ends where it began.
 
     Returns:
         0 when it was told to stop; 1 when the worker or the server ended by itself.
@@ -215,7 +287,7 @@ async def attend(
             opened = await opening(stack)
             front.open(opened.application)
             announce()
-            failed = await _worked(opened, serving, stop, stop_seconds)
+            failed = await _worked(front, opened, serving, stop, stop_seconds, follow_seconds)
         finally:
             front.give_up()
             server.should_exit = True
@@ -223,21 +295,62 @@ async def attend(
     return int(failed or broken)
 
 
-async def _worked(opened: Opened, serving: asyncio.Task[None], stop: asyncio.Event, stop_seconds: float) -> bool:
+class _Duty:
+    """What is served, with its worker at work."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.rest = asyncio.Event()
+        worker = opened.worker
+        self.working = None if worker is None else asyncio.create_task(worker.run(self.rest))
+
+    async def end(self, stop_seconds: float) -> bool:
+        """Let the worker hand back; whether it failed."""
+        self.rest.set()
+        return False if self.working is None else await _over(self.working, stop_seconds + LAST_ANSWERS_SECONDS)
+
+    async def retire(self, front: Front, stop_seconds: float) -> None:
+        """End beside what took its place: the worker hands back, answers are given, streams are sent on."""
+        await self.end(stop_seconds)
+        await front.left(self.opened.application, within=LAST_ANSWERS_SECONDS)
+        self.opened.application.leaving = True
+        await front.left(self.opened.application, within=stop_seconds)
+        await self.opened.close()
+
+
+async def _worked(  # noqa: PLR0917 - private: a process is all of it
+    front: Front,
+    opened: Opened,
+    serving: asyncio.Task[None],
+    stop: asyncio.Event,
+    stop_seconds: float,
+    follow_seconds: float,
+) -> bool:
     """Work until told to stop, and hand back; whether anything ended by itself."""
-    rest = asyncio.Event()
     asked = asyncio.create_task(stop.wait())
-    working = None if opened.worker is None else asyncio.create_task(opened.worker.run(rest))
-    parts: set[asyncio.Task[Any]] = {serving, asked} if working is None else {serving, asked, working}
+    duty = _Duty(opened)
+    retiring: dict[asyncio.Task[None], _Duty] = {}
     try:
-        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        while not await ended(serving, asked, duty.working, within=follow_seconds):
+            newer = await looked(duty.opened.follow)
+            if newer is None:
+                continue
+            front.open(newer.application)
+            former, duty = duty, _Duty(newer)
+            task = asyncio.create_task(former.retire(front, stop_seconds))
+            retiring[task] = former
+            task.add_done_callback(lambda ended: retiring.pop(ended, None))
     finally:
-        opened.application.leaving = True
-        rest.set()
         failed = not asked.done()
         asked.cancel()
-        if working is not None:
-            failed |= await _over(working, stop_seconds + LAST_ANSWERS_SECONDS)
+        formers = tuple(retiring.items())
+        for one in (duty, *(former for _, former in formers)):
+            one.opened.application.leaving = True
+        ends = await asyncio.gather(duty.end(stop_seconds), *(former.end(stop_seconds) for _, former in formers))
+        failed |= ends[0]
+        for task, _ in formers:
+            task.cancel()
+        await asyncio.gather(*(task for task, _ in formers), return_exceptions=True)
     return failed
 
 
@@ -287,6 +400,9 @@ def _announce(plan: Plan) -> None:
     if plan.phones:
         places = {"phone": "/sandbox"} | places
         places |= {"sends": "/sandbox/api/graph-log", "payments": "/sandbox/api/payments"}
-    lines = [f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items())]
+    _said(f"wch serves on {plan.address}", *(f"  {name:<10} {plan.address}{path}" for name, path in places.items()))
+
+
+def _said(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

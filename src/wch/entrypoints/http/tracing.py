@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from wch.application.outbox import WINDOW
 from wch.application.traces import Trace
+from wch.application.windows import WINDOW
 from wch.domain.cart import Cart
 from wch.domain.conversation import Conversation
 from wch.domain.document import JsonObject

@@ -1,6 +1,5 @@
 """WhatsApp's webhook as a plain ASGI handler, since it is the hot path: size, time, signature, then the inbox."""
 
-import asyncio
 import hmac
 import math
 import re
@@ -14,15 +13,12 @@ from wch.application.inbox import Receipt
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.rate_limit import Admission
 from wch.entrypoints.http.answers import (
-    CLOSE,
-    BodyTooLargeError,
-    GoneError,
     Receive,
     Scope,
     Send,
     answer,
-    read_body,
     values_of,
+    whole_body,
 )
 
 SIGNATURE = b"x-hub-signature-256"
@@ -112,16 +108,7 @@ class WhatsAppWebhook:
 
 async def read_delivery(receive: Receive, send: Send, *, most: int, seconds: float) -> bytes | None:
     """The body, within size and time; None when the refusal was answered, or nobody is there to hear it."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await read_body(receive, most=most, drained=DRAINED * most)
-    except GoneError:
-        return None
-    except BodyTooLargeError:
-        await answer(send, 413, b"too large", CLOSE)
-    except TimeoutError:
-        await answer(send, 408, b"too slow", CLOSE)
-    return None
+    return await whole_body(receive, send, most=most, drained=DRAINED * most, seconds=seconds)
 
 
 async def refuse_unsigned(limits: LimitsPort, scope: Scope, send: Send) -> None:

@@ -20,10 +20,11 @@ from wch.testing.contract.guards import TestBreakers, TestClaims, TestLimits
 from wch.testing.contract.holdings import TestHoldings
 from wch.testing.contract.inbox import TestInboxQueries
 from wch.testing.contract.keys import TestKeys, TestTexts
-from wch.testing.contract.messages import TestFence, TestLines, TestOutbox, TestThreads
+from wch.testing.contract.messages import TestFence, TestLines, TestOutbox, TestThreads, TestWrittenTogether
 from wch.testing.contract.people import TestCarts, TestConversations, TestCustomers, TestReengagements, TestViews
 from wch.testing.contract.records import TestAudit, TestDeadLetters, TestOptions, TestSagas
 from wch.testing.contract.rows import TestRows
+from wch.testing.contract.together import TestNewWrittenTogether
 from wch.testing.contract.transactions import TestTransactions
 from wch.testing.contract.work import TestNotifications, TestRecipients, TestSync
 
@@ -42,6 +43,7 @@ __all__ = [
     "TestKeys",
     "TestLimits",
     "TestLines",
+    "TestNewWrittenTogether",
     "TestNotifications",
     "TestOptions",
     "TestOutbox",
@@ -54,4 +56,5 @@ __all__ = [
     "TestThreads",
     "TestTransactions",
     "TestViews",
+    "TestWrittenTogether",
 ]

@@ -2,14 +2,14 @@
 
 import attrs
 
-from wch.application.ports import Database, UnitOfWork
+from wch.application.ports import Database, SilentSends, UnitOfWork
 from wch.domain.conversation import ConversationStatus
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
 from wch.domain.document import document
 from wch.domain.message import MessageStatus
 from wch.domain.notification import NotificationStatus
 from wch.domain.product_view import ProductView
-from wch.domain.saga import SagaState
+from wch.domain.saga import Saga, SagaState
 from wch.domain.sync import EntityType, SyncAction, SyncStatus
 from wch.testing.contract.samples import (
     HASH,
@@ -53,10 +53,46 @@ class TestCensus:
         """Each is named, none has a state."""
         assert await database.read(lambda uow: uow.census.states()) == {name: {} for name in TABLES}
         assert await database.read(lambda uow: uow.census.oldest_waiting()) == {}
+        assert await database.read(lambda uow: uow.census.sagas()) == {}
         assert await database.read(lambda uow: uow.census.taken_over()) == 0
         assert list(await database.read(lambda uow: uow.census.miscounted())) == []
         assert list(await database.read(lambda uow: uow.census.dangling())) == []
         assert list(await database.read(lambda uow: uow.census.unknown_words())) == []
+
+    async def test_sagas_are_counted_by_type_and_state(self, database: Database) -> None:
+        """Both words stand in the key, as they stand in the row."""
+        begun = [Saga.begun(f"{kind}-{n}", kind, {}, now=NOON) for kind, n in (("A", 1), ("A", 2), ("B", 3))]
+        await database.transact(write(*begun[:2], begun[2].completed(now=NOON)))
+
+        assert await database.read(lambda uow: uow.census.sagas()) == {("A", "running"): 2, ("B", "completed"): 1}
+
+    async def test_sends_without_any_status_are_silent(self, database: Database) -> None:
+        """Accepted in time and never spoken of again; what came further, failed, or waits is not."""
+
+        def sent(wa_id: str | None, status: MessageStatus = MessageStatus.SENT, **content: object) -> object:
+            row = outbound(None, status=status)
+            told = document(**{**row.content, **content})
+            return attrs.evolve(row, wa_message_id=wa_id, content=told)
+
+        await database.transact(
+            write(
+                sent("wamid.a"),
+                sent("wamid.b", own_times={"sent_at": "2026-03-02T12:00:00Z"}),
+                sent("wamid.c", other_statuses=[{"status": "in_orbit"}]),
+                sent("wamid.d", MessageStatus.DELIVERED),
+                sent("wamid.e", MessageStatus.FAILED),
+                sent("wamid.f", body={"type": "text", "text": {"body": '"own_times":'}}),
+                sent(None, MessageStatus.PENDING),
+                attrs.evolve(outbound(None, status=MessageStatus.SENT), type="foreign", wa_message_id="wamid.g"),
+                inbound(None),
+            )
+        )
+
+        found = await database.read(lambda uow: uow.census.silent_sends(NOON, later(1)))
+        assert found == SilentSends(accepted=6, silent=2)
+        for since, until in ((later(1), later(9)), (NOON, NOON)):
+            none = await database.read(lambda uow, a=since, b=until: uow.census.silent_sends(a, b))  # type: ignore[misc]  # bound early
+            assert none == SilentSends(accepted=0, silent=0)
 
     async def test_rows_are_counted_by_state(self, database: Database) -> None:
         """Messages by direction too; tables without a state by rows."""

@@ -8,6 +8,7 @@ import pytest
 
 from wch.application.ports import Database, UnitOfWork
 from wch.domain.circuit_breaker import BreakerState
+from wch.domain.claim import Claim
 from wch.domain.errors import NotLockedError, ReadOnlyError
 from wch.domain.rate_limit import ANCHOR, RateLimitWindow
 from wch.testing.contract.samples import HASH, later
@@ -55,19 +56,20 @@ class TestClaims:
         assert await database.transact(partial(_claim, key=OTHER_HASH)) is True
         assert await database.read(lambda uow: uow.claims.is_claimed(OTHER_HASH, "payment", now=NOON)) is False
 
-    async def test_the_scopes_of_a_key_are_those_that_hold(self, database: Database) -> None:
-        """In order of their letters; what expired, and what another key holds, is not among them."""
+    async def test_the_claims_of_a_key_are_told_by_scope(self, database: Database) -> None:
+        """Those that expired too, until they are purged; what another key holds is not among them."""
         await database.transact(partial(_claim, scope="webhook"))
         await database.transact(partial(_claim, scope="api:b"))
         await database.transact(partial(_claim, scope="api:a", at=50))
         await database.transact(partial(_claim, key=OTHER_HASH, scope="payment"))
 
-        assert await database.read(lambda uow: uow.claims.scopes(HASH, now=later(99))) == [
-            "api:a",
-            "api:b",
-            "webhook",
-        ]
-        assert await database.read(lambda uow: uow.claims.scopes(HASH, now=later(100))) == ["api:a"]
+        found = await database.read(lambda uow: uow.claims.of(HASH))
+        await database.transact(lambda uow: uow.claims.purge(now=later(100)))
+        left = await database.read(lambda uow: uow.claims.of(HASH))
+
+        assert [claim.scope for claim in found] == ["api:a", "api:b", "webhook"]
+        assert [claim.is_expired(now=later(100)) for claim in found] == [False, True, True]
+        assert left == [Claim(message_id=HASH, scope="api:a", processed_at=later(50), expires_at=later(150))]
 
     async def test_a_claim_that_is_rolled_back_was_never_made(self, database: Database) -> None:
         """A claim is one with its effects."""

@@ -1,12 +1,16 @@
 """Every table as rows of plain values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
+import attrs
 import pytest
 
 from wch.application.ports import Database, UnitOfWork
+from wch.application.ports.beside import NO_MOMENTS
 from wch.domain.audit import AuditEntry
 from wch.domain.claim import Scope
+from wch.domain.dead_letter import DeadLetterStatus
 from wch.domain.document import document
 from wch.domain.errors import NotFoundError, ReadOnlyError
 from wch.domain.product_view import ProductView
@@ -88,6 +92,62 @@ class TestHoldings:
         (first, _) = await database.read(lambda uow: uow.holdings.page("messages"))
         assert first.values["content"] == {"v": 1, "text": PHONE}
         assert first.values["status"] == "received"
+
+    async def test_a_walk_reads_only_the_columns_that_are_named(self, database: Database) -> None:
+        """The key's beside them, since the walk goes on by it; JSON is decoded all the same."""
+        await database.transact(_one_of_each)
+
+        (row,) = await database.read(lambda uow: uow.holdings.page("customer_profiles", columns=("phone", "tags")))
+
+        assert row.values == {"id": row.key[0], "phone": PHONE, "tags": ["vip"]}
+
+    async def test_a_walk_is_narrowed_to_what_moved_since(self, database: Database) -> None:
+        """Any of the moments is enough; one that is not set is no moment, and the bound itself counts."""
+        await database.transact(
+            write(
+                letter(created_at=NOON),
+                attrs.evolve(letter(created_at=NOON), status=DeadLetterStatus.REPLAYED, replayed_at=later(60)),
+                letter(created_at=later(60)),
+            )
+        )
+
+        async def walked(**moments: datetime) -> list[int]:
+            page = await database.read(lambda uow: uow.holdings.page("dead_letter_queue", since=moments))
+            return [held.key[0] for held in page]
+
+        first, second, third = await walked()
+        assert await walked(created_at=later(60)) == [third]
+        assert await walked(created_at=later(60), replayed_at=later(60)) == [second, third]
+        assert await walked(replayed_at=later(61)) == []
+        assert await walked(created_at=NOON) == [first, second, third]
+
+    async def test_a_walk_is_narrowed_to_what_holds_a_piece(self, database: Database) -> None:
+        """In the one spelling of JSON, any script included; beside a moment either is enough, page by page."""
+        await database.transact(
+            write(
+                saga("s1", context={"money": {"refunds": []}}),
+                saga("s2", context={"money": {"refunds": [{"to": "Zoë"}]}}),
+                saga("s3", context={}, updated_at=later(60)),
+            )
+        )
+
+        def walk(uow: UnitOfWork, piece: str, moments: Mapping[str, datetime] = NO_MOMENTS) -> list[str]:
+            found: list[str] = []
+            while page := uow.holdings.page(
+                "saga_state",
+                after=(found[-1],) if found else None,
+                limit=1,
+                since=moments,
+                holding={"context": piece},
+            ):
+                found += [held.key[0] for held in page]
+            return found
+
+        assert await database.read(lambda uow: walk(uow, '"refunds":[{')) == ["s2"]
+        assert await database.read(lambda uow: walk(uow, '"Zoë"')) == ["s2"]
+        assert await database.read(lambda uow: walk(uow, "nowhere")) == []
+        touched = {"updated_at": later(60)}
+        assert await database.read(lambda uow: walk(uow, '"refunds":[{', touched)) == ["s2", "s3"]
 
     async def test_a_customers_rows_are_found_by_their_key(self, database: Database) -> None:
         """By the customer's column, messages by their thread, nothing where nobody is named."""

@@ -7,8 +7,9 @@ from functools import partial
 import attrs
 import pytest
 
-from wch.application.ports import Database, UnitOfWork
-from wch.domain.errors import LeaseLostError, NotLockedError, StoreMisusedError
+from wch.application.ports import Database, UnitOfWork, Written
+from wch.domain.document import document
+from wch.domain.errors import DuplicateError, LeaseLostError, NotLockedError, StoreMisusedError
 from wch.domain.lease import TERM, Work
 from wch.domain.message import Class, Direction, Message, MessageStatus
 from wch.domain.moment import iso
@@ -122,6 +123,80 @@ class TestLines:
         after = await database.read(lambda uow: uow.messages.get(row.id))
         assert after is not None
         assert after.status is MessageStatus.PROCESSED
+
+
+class TestWrittenTogether:
+    """`add_later` and the saves that are written with it: few statements, and the same rows."""
+
+    async def test_rows_that_are_written_together_learn_their_own_ids(self, database: Database) -> None:
+        """The id that is told after the commit is the id of that row, whatever was there before and was removed."""
+        (one,) = await database.transact(write(thread()))
+        (gone,) = await database.transact(write(inbound(one.id, wa_message_id="gone")))
+
+        def remove(uow: UnitOfWork) -> None:
+            uow.messages.get(gone.id, lock=True)
+            uow.messages.remove(gone.id)
+
+        await database.transact(remove)
+        names = ["c", "a", "b", "A"]
+
+        def work(uow: UnitOfWork) -> list[Written]:
+            return [uow.messages.add_later(inbound(one.id, wa_message_id=name)) for name in names]
+
+        written = await database.transact(work)
+
+        found = await database.read(lambda uow: [uow.messages.get(row.id) for row in written])
+        assert [row and row.wa_message_id for row in found] == names
+        assert len({gone.id, *(row.id for row in written)}) == 5
+
+    async def test_whoever_asks_meets_what_waits_to_be_written(self, database: Database) -> None:
+        """By its key, by its thread, by its id."""
+        (one,) = await database.transact(write(thread()))
+
+        def ask(uow: UnitOfWork) -> None:
+            uow.read_ahead(phones=[], wa_message_ids=["w"])
+            written = uow.messages.add_later(inbound(one.id, wa_message_id="w"))
+            there = uow.messages.by_wa_id("w")
+            assert there is not None
+            assert there.id == written.id
+            assert [row.id for row in uow.messages.thread(one.id)] == [written.id]
+
+        await database.transact(ask)
+
+    async def test_a_key_that_is_taken_undoes_all_of_them(self, database: Database) -> None:
+        """Nobody can go on as if those that were written with it were there, or were not."""
+        (one, _) = await database.transact(write(thread(), inbound(None, wa_message_id="taken")))
+
+        def work(uow: UnitOfWork) -> None:
+            for name in ("new", "taken", "newer"):
+                uow.messages.add_later(inbound(one.id, wa_message_id=name))
+
+        with pytest.raises(DuplicateError):
+            await database.transact(work)
+
+        found = await database.read(lambda uow: [uow.messages.by_wa_id(name) for name in ("new", "newer")])
+        assert found == [None, None]
+
+    async def test_the_last_of_several_saves_holds_in_every_column(self, database: Database) -> None:
+        """Whichever columns each of them changed, and in whatever order, for many rows at once."""
+        made = await database.transact(write(*(thread(f"49{n}") for n in range(5))))
+
+        def work(uow: UnitOfWork) -> None:
+            for place, row in enumerate(made):
+                held = uow.conversations.get(row.id, lock=True)
+                assert held is not None
+                counted = held.counted(now=later(place), unread=True)
+                uow.conversations.save(counted)
+                told = counted.remembering(document(number=str(place)), now=later(place)) if place % 2 else counted
+                uow.conversations.save(told)
+                uow.conversations.save(told.seen(now=later(9)))
+
+        await database.transact(work)
+
+        rows = await database.read(lambda uow: [uow.conversations.get(row.id) for row in made])
+        assert [row and (row.message_count, row.unread_count, row.updated_at) for row in rows] == [(1, 0, later(9))] * 5
+        assert [row and row.last_message_at for row in rows] == [later(n) for n in range(5)]
+        assert [row and row.context.get("number") for row in rows] == [None, "1", None, "3", None]
 
 
 class TestFence:

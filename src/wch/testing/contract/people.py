@@ -1,10 +1,11 @@
 """Threads, carts, customers, and what they looked at."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import attrs
 import pytest
@@ -13,9 +14,9 @@ from wch.application.ports import Database, UnitOfWork
 from wch.domain.cart import CartStatus
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.errors import DuplicateError, NotLockedError, StoreMisusedError
-from wch.domain.product_view import ProductView
-from wch.domain.reengagement import CampaignType
-from wch.testing.contract.samples import OTHER, PHONE, cart, contact, inbound, item, later, thread, write
+from wch.domain.product_view import ProductView, ViewTally
+from wch.domain.reengagement import CampaignType, Reengagement
+from wch.testing.contract.samples import OTHER, PHONE, cart, contact, inbound, item, later, thread, view, write
 from wch.testing.doubles import NOON
 
 
@@ -188,6 +189,23 @@ class TestCarts:
         assert list(await database.read(lambda uow: uow.carts.due_for_reminder(NOON, after=a.id))) == [b]
         assert list(await database.read(lambda uow: uow.carts.due_for_reminder(NOON, limit=1))) == [a]
 
+    async def test_recovered_carts_with_a_coupon_left_are_known(self, database: Database) -> None:
+        """Recovered at or after the moment; by id, in pages."""
+        given: dict[str, Any] = {"status": CartStatus.RECOVERED, "recovered_at": NOON, "recovery_coupon_code": "R1"}
+        _, a, _, _, b = await database.transact(
+            write(
+                cart("1", **{**given, "recovered_at": later(-1)}),
+                cart("2", **given),
+                cart("3", **{**given, "recovery_coupon_code": None}),
+                cart("4", **{**given, "status": CartStatus.EXPIRED}),
+                cart("5", **given),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.carts.recovered_since(NOON))) == [a, b]
+        assert list(await database.read(lambda uow: uow.carts.recovered_since(NOON, after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.carts.recovered_since(NOON, limit=1))) == [a]
+
     async def test_carts_are_listed_by_id(self, database: Database) -> None:
         """Of one state or of all."""
         a, b, c = await database.transact(write(cart("3"), cart("1", status=CartStatus.EXPIRED), cart("2")))
@@ -216,6 +234,14 @@ class TestCarts:
 
 class TestCustomers:
     """`CustomerRepository`."""
+
+    async def test_what_does_not_fit_is_told_before_the_missing_lock(self, database: Database) -> None:
+        """Of two things wrong at once every store tells the same one."""
+        made = await database.transact(lambda uow: uow.customers.lock(PHONE, now=NOON))
+        too_much = attrs.evolve(made, total_spent=Decimal("100000000.00"))
+
+        with pytest.raises(StoreMisusedError):
+            await database.transact(lambda uow: uow.customers.save(too_much))
 
     async def test_locking_makes_a_customer_who_is_not_there(self, database: Database) -> None:
         """Once; the second time the same row comes back."""
@@ -256,6 +282,31 @@ class TestCustomers:
 
         found = await database.read(lambda uow: uow.customers.listed())
         assert [(one.phone, one.name) for one in found] == [(OTHER, f"of {OTHER}"), (PHONE, f"of {PHONE}")]
+
+    async def test_looking_ahead_changes_no_answer(self, database: Database) -> None:
+        """Whoever is looked at, made, saved or not there: `of` says what it would have said without."""
+        await database.transact(lambda uow: uow.customers.lock(OTHER, now=NOON))
+
+        def work(uow: UnitOfWork) -> None:
+            uow.customers.look_ahead([PHONE, OTHER, "\0"])
+            held = uow.customers.lock_if_free(OTHER)
+            assert held is not None
+            uow.customers.save(held.tagged("vip", now=NOON))
+            assert (seen := uow.customers.of(OTHER)) is not None
+            assert seen.tags == ("vip",)
+            assert uow.customers.of(PHONE) is None
+            assert uow.customers.of("\0") is None
+            known = uow.customers.of(OTHER)
+            assert known is not None
+
+            made = uow.customers.lock(PHONE, now=NOON)
+            assert uow.customers.of(PHONE) == made
+            uow.customers.lock_all([OTHER], now=NOON)
+            uow.customers.save(attrs.evolve(known, name="Other"))
+            uow.customers.save(attrs.evolve(made, name="New"))
+            assert [one and one.name for one in map(uow.customers.of, (PHONE, OTHER))] == ["New", "Other"]
+
+        await database.transact(work)
 
     async def test_reading_ahead_changes_no_answer(self, database: Database) -> None:
         """What was read before it was asked for is true when it is asked for, whatever was written meanwhile."""
@@ -318,6 +369,40 @@ class TestCustomers:
         assert list(await database.read(lambda uow: uow.customers.listed())) == rows
         assert list(await database.read(lambda uow: uow.customers.listed(after=rows[0].id, limit=1))) == [rows[1]]
 
+    async def test_quiet_buyers_have_bought_opted_in_and_not_written(self, database: Database) -> None:
+        """Silent at and after the moment, or always; by id, in pages."""
+
+        def made(uow: UnitOfWork) -> None:
+            for phone, changes in (
+                ("1", {"last_interaction_at": later(-1)}),
+                ("2", {"last_interaction_at": NOON}),
+                ("3", {}),
+                ("4", {"total_orders": 0}),
+                ("5", {"opt_in_marketing": False}),
+            ):
+                profile = uow.customers.lock(phone, now=NOON)
+                uow.customers.save(attrs.evolve(profile, **{"total_orders": 1, "opt_in_marketing": True, **changes}))
+
+        await database.transact(made)
+
+        first, second = await database.read(lambda uow: uow.customers.quiet_buyers(NOON))
+        assert (first.phone, second.phone) == ("1", "3")
+        assert list(await database.read(lambda uow: uow.customers.quiet_buyers(NOON, after=first.id))) == [second]
+        assert list(await database.read(lambda uow: uow.customers.quiet_buyers(NOON, limit=1))) == [first]
+
+    async def test_customers_are_found_by_whom_they_are_linked_with(self, database: Database) -> None:
+        """All of them, by id; nobody is linked with nobody."""
+
+        def made(uow: UnitOfWork) -> None:
+            for phone, number in (("3", 7), ("1", 7), ("2", 8), ("4", None)):
+                profile = uow.customers.lock(phone, now=NOON)
+                uow.customers.save(attrs.evolve(profile, wc_customer_id=number))
+
+        await database.transact(made)
+
+        assert [one.phone for one in await database.read(lambda uow: uow.customers.linked_to(7))] == ["3", "1"]
+        assert list(await database.read(lambda uow: uow.customers.linked_to(9))) == []
+
 
 class TestViews:
     """`ProductViewRepository`."""
@@ -351,6 +436,55 @@ class TestViews:
         assert list(await database.read(lambda uow: uow.views.of(PHONE, since=NOON))) == [c, b]
         assert list(await database.read(lambda uow: uow.views.of(PHONE, since=NOON, limit=1))) == [c]
 
+    async def test_a_product_is_known_by_who_looked_at_it(self, database: Database) -> None:
+        """At or after the moment, by id, in pages."""
+        a, _, b, _, c = await database.transact(
+            write(
+                view(viewed_at=later(5)),
+                view(viewed_at=later(-1)),
+                view(OTHER, viewed_at=NOON),
+                view(product_id=2, viewed_at=later(9)),
+                view(viewed_at=later(1)),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.views.of_product(1, since=NOON))) == [a, b, c]
+        assert list(await database.read(lambda uow: uow.views.of_product(1, since=NOON, after=a.id, limit=1))) == [b]
+
+    async def test_views_are_listed_the_latest_first(self, database: Database) -> None:
+        """All, or those of a customer, a product, a time; in pages below an id."""
+        a, b, c = await database.transact(
+            write(view(viewed_at=later(5)), view(OTHER, viewed_at=NOON), view(product_id=2, viewed_at=later(-1)))
+        )
+
+        def listed(**asked: object) -> Callable[[UnitOfWork], Sequence[ProductView]]:
+            return lambda uow: uow.views.listed(**asked)  # type: ignore[arg-type]  # as asked
+
+        assert list(await database.read(listed())) == [c, b, a]
+        assert list(await database.read(listed(before=c.id, limit=1))) == [b]
+        assert list(await database.read(listed(customer_phone=PHONE))) == [c, a]
+        assert list(await database.read(listed(product_id=1))) == [b, a]
+        assert list(await database.read(listed(since=NOON, customer_phone=PHONE))) == [a]
+
+    async def test_products_are_tallied_by_their_views(self, database: Database) -> None:
+        """Views, people and the latest look; the most seen first, of one customer where asked."""
+        await database.transact(
+            write(
+                view(viewed_at=later(-1)),
+                view(viewed_at=later(1)),
+                view(OTHER, viewed_at=later(5)),
+                view(product_id=2, viewed_at=NOON),
+                view(product_id=3, viewed_at=NOON),
+            )
+        )
+
+        first, second, third = await database.read(lambda uow: uow.views.tallied(since=NOON))
+        assert first == ViewTally(product_id=1, views=2, customers=2, last_at=later(5))
+        assert (second.product_id, third.product_id) == (2, 3)
+        (mine,) = await database.read(lambda uow: uow.views.tallied(since=NOON, customer_phone=OTHER))
+        assert mine == ViewTally(product_id=1, views=1, customers=1, last_at=later(5))
+        assert len(await database.read(lambda uow: uow.views.tallied(since=NOON, limit=1))) == 1
+
 
 class TestReengagements:
     """`ReengagementRepository`."""
@@ -383,3 +517,45 @@ class TestReengagements:
 
         assert list(await database.read(lambda uow: uow.reengagements.of(PHONE, since=NOON))) == [b, c]
         assert list(await database.read(lambda uow: uow.reengagements.of(PHONE, since=NOON, limit=1))) == [b]
+
+    async def test_contacts_that_have_not_left_are_waiting(self, database: Database) -> None:
+        """Young enough, and no reminders of carts, which wait in the carts; by id, in pages."""
+        miss = CampaignType.WE_MISS_YOU
+        _, a, _, _, b = await database.transact(
+            write(
+                contact(created_at=later(-1), campaign_type=miss),
+                contact(created_at=NOON, campaign_type=miss),
+                contact(created_at=later(1)),
+                contact(created_at=later(1), campaign_type=miss, sent_at=later(2)),
+                contact(OTHER, created_at=later(1), campaign_type=CampaignType.PRICE_DROP),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.reengagements.waiting(since=NOON))) == [a, b]
+        assert list(await database.read(lambda uow: uow.reengagements.waiting(since=NOON, after=a.id))) == [b]
+        assert list(await database.read(lambda uow: uow.reengagements.waiting(since=NOON, limit=1))) == [a]
+
+    async def test_contacts_are_listed_by_id(self, database: Database) -> None:
+        """Of every customer; of one type and since a moment where asked."""
+        a, b, c = await database.transact(
+            write(contact(created_at=later(-1)), contact(OTHER), contact(campaign_type=CampaignType.PRICE_DROP))
+        )
+
+        reminders = CampaignType.CART_REMINDER
+        assert list(await database.read(lambda uow: uow.reengagements.listed())) == [a, b, c]
+        assert list(await database.read(lambda uow: uow.reengagements.listed(after=a.id, limit=1))) == [b]
+        assert list(await database.read(lambda uow: uow.reengagements.listed(campaign_type=reminders))) == [a, b]
+        assert list(await database.read(lambda uow: uow.reengagements.listed(since=NOON))) == [b, c]
+
+    async def test_contacts_of_a_time_are_known_by_when_they_left(self, database: Database) -> None:
+        """After the first moment, at or before the second; by id, in pages."""
+        _, _, a, b, _ = await database.transact(
+            write(contact(), *(contact(sent_at=later(seconds)) for seconds in (0, 1, 2, 3)))
+        )
+
+        def between(**paged: int) -> Callable[[UnitOfWork], Sequence[Reengagement]]:
+            return lambda uow: uow.reengagements.sent_between(NOON, later(2), **paged)
+
+        assert list(await database.read(between())) == [a, b]
+        assert list(await database.read(between(after=a.id))) == [b]
+        assert list(await database.read(between(limit=1))) == [a]

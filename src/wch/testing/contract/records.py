@@ -5,7 +5,7 @@ from functools import partial
 import attrs
 
 from wch.application.ports import Database, UnitOfWork
-from wch.domain.audit import AuditEntry
+from wch.domain.audit import Actor, AuditEntry
 from wch.domain.dead_letter import DeadLetterStatus
 from wch.domain.saga import SagaState
 from wch.testing.contract.samples import later, letter, saga, write
@@ -36,6 +36,28 @@ class TestDeadLetters:
             )
         )
         assert list(pending) == [a]
+
+    async def test_letters_that_nobody_decided_about_are_held_by_their_hooks(self, database: Database) -> None:
+        """Locked, by id; other hooks and decided ones stay out of it."""
+        other, a, _, b = await database.transact(
+            write(
+                letter(hook="saga"),
+                letter(hook="sync:order:1:update"),
+                letter(hook="sync:order:1:update", status=DeadLetterStatus.DISMISSED, dismissed_at=NOON),
+                letter(hook="sync:order:2:update"),
+            )
+        )
+
+        def answer(uow: UnitOfWork) -> None:
+            held = uow.dead_letters.hold_pending(["sync:order:2:update", "sync:order:1:update", "sync:order:3:update"])
+            assert list(held) == [a, b]
+            for one in held:
+                uow.dead_letters.save(one.replayed(now=later(5), by="worker"))
+
+        await database.transact(answer)
+
+        pending = await database.read(lambda uow: uow.dead_letters.listed(status=DeadLetterStatus.PENDING))
+        assert list(pending) == [other]
 
     async def test_letters_are_counted_by_status_hook_and_reason(self, database: Database) -> None:
         """What is not there is absent."""
@@ -151,6 +173,22 @@ class TestOptions:
 
         assert await database.transact(work) == [{"v": 1, "n": 2}, True, None, False]
 
+    async def test_looking_ahead_changes_no_answer(self, database: Database) -> None:
+        """Whether a document is there, is not, is written or removed: what is asked is answered as without."""
+        await database.transact(partial(_put, number=1))
+
+        def work(uow: UnitOfWork) -> list[object]:
+            uow.options.look_ahead(["a", "b", "\0"])
+            seen: list[object] = [uow.options.get("a"), uow.options.get("b"), uow.options.remove("b")]
+            uow.options.put("b", {"v": 1})
+            seen += [uow.options.get("b"), uow.options.remove("a"), uow.options.get("a")]
+            uow.options.look_ahead(["a", "b"])
+            return [*seen, uow.options.get("b"), uow.options.remove("a"), uow.options.get("\0")]
+
+        answers = await database.transact(work)
+
+        assert answers == [{"v": 1, "n": 1}, None, False, {"v": 1}, True, None, {"v": 1}, False, None]
+
     async def test_removing_says_whether_it_was_there(self, database: Database) -> None:
         """Letter for letter."""
         await database.transact(lambda uow: uow.options.put("a", {"v": 1}))
@@ -196,3 +234,12 @@ class TestAudit:
         assert list(await database.read(lambda uow: uow.audit.listed(actor="cli"))) == [a, c, d]
         assert list(await database.read(lambda uow: uow.audit.listed(actor="cli", action="saga.resume"))) == [a, d]
         assert list(await database.read(lambda uow: uow.audit.listed(after=a.id, limit=1))) == [b]
+
+    async def test_who_acted_is_kept_with_their_role(self, database: Database) -> None:
+        """The name comes with it, and is found by as any other."""
+        (line,) = await database.transact(write(AuditEntry(at=NOON, actor=Actor("ana", "agent"), action="cart.expire")))
+
+        (found,) = await database.read(lambda uow: uow.audit.listed(actor=Actor("ana", "admin")))
+
+        assert found == line
+        assert (found.actor, found.role, type(found.actor)) == ("ana", "agent", str)

@@ -135,6 +135,12 @@ def letter(**more: Any) -> DeadLetter:
     return DeadLetter(**{"hook": "messages.inbound", "reason": "exception", "created_at": NOON, **more})
 
 
+def view(phone: str = PHONE, **changes: Any) -> ProductView:
+    """A look at a product."""
+    given: dict[str, Any] = {"customer_phone": phone, "product_id": 1, "viewed_at": NOON}
+    return ProductView(**{**given, **changes})
+
+
 def contact(phone: str = PHONE, **more: Any) -> Reengagement:
     """A contact that was meant to bring somebody back."""
     given = {"customer_phone": phone, "campaign_type": CampaignType.CART_REMINDER, "created_at": NOON}

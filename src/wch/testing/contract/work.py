@@ -154,6 +154,21 @@ class TestSync:
         assert (first.status, first.created_at) == (SyncStatus.PENDING, NOON)
         assert list(await database.read(lambda uow: uow.sync.listed())) == [first, other]
 
+    async def test_goods_that_came_in_step_since_a_moment_are_known(self, database: Database) -> None:
+        """Products and stock levels, not orders; by id, in pages."""
+        done: dict[str, Any] = {"status": SyncStatus.COMPLETED, "attempts": 1}
+        old = await self._stored(database, **done, processed_at=later(-1))
+        product = await self._stored(database, entity_id=2, **done, processed_at=NOON)
+        stock = await self._stored(
+            database, entity_type=EntityType.INVENTORY, entity_id=3, **done, processed_at=later(9)
+        )
+        await self._stored(database, entity_type=EntityType.ORDER, entity_id=4, **done, processed_at=later(9))
+        await self._stored(database, entity_id=5, status=SyncStatus.FAILED, attempts=6, processed_at=later(9))
+
+        assert list(await database.read(lambda uow: uow.sync.completed_since(NOON))) == [product, stock]
+        assert list(await database.read(lambda uow: uow.sync.completed_since(later(-1), limit=1))) == [old]
+        assert list(await database.read(lambda uow: uow.sync.completed_since(NOON, after=product.id))) == [stock]
+
     async def test_a_finished_row_is_armed_anew(self, database: Database) -> None:
         """Waiting since now, with no attempts and no error; its stamp stays, since it is part of the fence."""
         task = await self._stored(database, status=SyncStatus.FAILED, attempts=6, error_message="no", processed_at=NOON)
@@ -187,6 +202,58 @@ class TestSync:
         assert len({task.id for task in tasks}) == 1
         assert len(await database.read(lambda uow: uow.sync.listed())) == 1
 
+    async def test_many_are_armed_at_once_as_each_would_be(self, database: Database) -> None:
+        """New ones are made, finished ones wait anew, running ones are marked, waiting ones stay; other actions too."""
+        done = await self._stored(database, status=SyncStatus.COMPLETED, attempts=1, processed_at=NOON)
+        running = await self._stored(database, entity_id=2, status=SyncStatus.PROCESSING, attempts=1, processed_at=NOON)
+        waiting = await self._stored(database, entity_id=3)
+        other = await self._stored(database, entity_id=4, action=SyncAction.DELETE, status=SyncStatus.COMPLETED)
+
+        await database.transact(lambda uow: uow.sync.enqueue_all(PRODUCT, [4, 3, 9, 2, 1, 9], UPDATE, now=later(9)))
+
+        listed = await database.read(lambda uow: uow.sync.listed())
+        assert list(listed[:4]) == [done.armed(now=later(9)), running.armed(now=later(9)), waiting, other]
+        assert [(one.entity_id, one.status, one.created_at) for one in listed[4:]] == [
+            (4, SyncStatus.PENDING, later(9)),
+            (9, SyncStatus.PENDING, later(9)),
+        ]
+
+    async def test_forty_who_arm_the_same_many_at_once_make_one_row_each(self, database: Database) -> None:
+        """Whoever is second finds them."""
+        await asyncio.gather(
+            *(
+                database.transact(lambda uow: uow.sync.enqueue_all(PRODUCT, [1, 2, 3], UPDATE, now=NOON))
+                for _ in range(40)
+            )
+        )
+
+        assert [one.entity_id for one in await database.read(lambda uow: uow.sync.listed())] == [1, 2, 3]
+
+    async def test_held_rows_move_under_the_same_fence(self, database: Database) -> None:
+        """Held together, taken one by one: the mark goes, other errors stay, and a fence that does not fit is refused."""
+        marked = await self._stored(database, error_message=AGAIN)
+        failed = await self._stored(database, entity_id=2, attempts=1, error_message="time-out", processed_at=NOON)
+        taken = {one.id: _work_of(one).taken("processing", now=later(5)) for one in (marked, failed)}
+
+        def take(uow: UnitOfWork) -> None:
+            held = uow.sync.hold([failed.id, marked.id, 99])
+            assert list(held) == [marked, failed]
+            for one in held:
+                uow.sync.move(_work_of(one), taken[one.id])
+            with pytest.raises(LeaseLostError):
+                uow.sync.move(_work_of(marked), taken[marked.id])
+            with pytest.raises(LeaseLostError):
+                uow.sync.finish(_work_of(failed), failed.completed(now=later(6)))
+            uow.sync.finish(taken[failed.id], failed.completed(now=later(6)))
+
+        await database.transact(take)
+
+        listed = await database.read(lambda uow: uow.sync.listed())
+        assert list(listed) == [
+            attrs.evolve(marked, status=SyncStatus.PROCESSING, attempts=1, error_message=None, processed_at=later(5)),
+            failed.completed(now=later(6)),
+        ]
+
     async def test_a_take_clears_the_mark(self, database: Database) -> None:
         """What is taken now sees the change already; other errors stay to be read."""
         marked = await self._stored(database, error_message=AGAIN)
@@ -201,6 +268,16 @@ class TestSync:
         assert await database.read(lambda uow: uow.sync.get(failed.id)) == attrs.evolve(
             failed, status=SyncStatus.PROCESSING, attempts=2, processed_at=later(5)
         )
+
+    async def test_renewing_a_lease_keeps_the_mark(self, database: Database) -> None:
+        """The change came after the take: the holder has not seen it."""
+        task = await self._stored(
+            database, status=SyncStatus.PROCESSING, attempts=1, error_message=AGAIN, processed_at=NOON
+        )
+
+        await database.transact(lambda uow: uow.sync.move(_work_of(task), _work_of(task).renewed(now=later(20))))
+
+        assert await database.read(lambda uow: uow.sync.get(task.id)) == attrs.evolve(task, processed_at=later(20))
 
     @pytest.mark.parametrize("changed", ["status", "attempts", "stamp"])
     async def test_a_fence_that_does_not_fit_is_refused(self, database: Database, changed: str) -> None:
@@ -226,6 +303,36 @@ class TestSync:
         found = await database.read(lambda uow: uow.sync.waiting("pending", after=tasks[0].id, limit=1))
         assert list(found) == [_work_of(tasks[1])]
         assert list(await database.read(lambda uow: uow.sync.waiting("failed"))) == []
+
+    async def test_waiting_rows_of_one_type_leave_the_others_out(self, database: Database) -> None:
+        """Each type is taken by itself."""
+        product = await self._stored(database)
+        order = await database.transact(lambda uow: uow.sync.enqueue(EntityType.ORDER, 1, UPDATE, now=NOON))
+
+        found = await database.read(lambda uow: uow.sync.waiting("pending", EntityType.ORDER))
+        assert [one.id for one in found] == [order.id]
+        found = await database.read(lambda uow: uow.sync.waiting("pending", PRODUCT, after=product.id))
+        assert list(found) == []
+
+    async def test_a_row_is_found_by_what_it_is_about(self, database: Database) -> None:
+        """Type, number and action together."""
+        task = await self._stored(database)
+
+        assert await database.read(lambda uow: uow.sync.of(PRODUCT, 1, UPDATE)) == task
+        assert await database.read(lambda uow: uow.sync.of(PRODUCT, 1, SyncAction.DELETE)) is None
+        assert await database.read(lambda uow: uow.sync.of(PRODUCT, 2, UPDATE)) is None
+
+    async def test_open_rows_and_those_that_ended_since_are_counted(self, database: Database) -> None:
+        """Of one type, by status; what ended before is another run's."""
+        await self._stored(database, entity_id=1)
+        await self._stored(database, entity_id=2, status=SyncStatus.PROCESSING, processed_at=later(-60))
+        for number, at in ((3, -1), (4, 0), (5, 9)):
+            await self._stored(database, entity_id=number, status=SyncStatus.COMPLETED, processed_at=later(at))
+        await self._stored(database, entity_id=6, status=SyncStatus.FAILED, processed_at=later(9))
+        await database.transact(lambda uow: uow.sync.enqueue(EntityType.ORDER, 1, UPDATE, now=NOON))
+
+        counts = await database.read(lambda uow: uow.sync.counts(PRODUCT, since=NOON))
+        assert dict(counts) == {"pending": 1, "processing": 1, "completed": 2, "failed": 1}
 
     async def test_tasks_are_listed_by_id(self, database: Database) -> None:
         """Of one status or of all; an unheard-of status has none."""

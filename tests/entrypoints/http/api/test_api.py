@@ -1,5 +1,6 @@
 """What programs read and change over the API."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -278,6 +279,42 @@ async def test_breakers_are_opened_and_closed_by_hand(caller: httpx2.AsyncClient
     assert unknown.status_code == 404
 
 
+async def test_reset_closes_every_breaker_that_is_open(caller: httpx2.AsyncClient) -> None:
+    """What was closed already is not told of."""
+    await caller.post(f"{V1}/breakers/whatsapp/open")
+    reset, again = [(await caller.post(f"{V1}/breakers/reset")).json()["data"] for _ in range(2)]
+
+    assert [(one["service"], one["state"]) for one in reset] == [("whatsapp", "closed")]
+    assert again == []
+
+
+async def test_a_key_is_shown_with_what_was_taken_under_it(caller: httpx2.AsyncClient) -> None:
+    await caller.post(f"{V1}/breakers/whatsapp/open", headers={"Idempotency-Key": "down-1"})
+    found = await _got(caller, "/idempotency/down-1")
+    unknown = await caller.get(f"{V1}/idempotency/down-2")
+
+    assert [one["scope"].split(":")[0] for one in found["claims"]] == ["api", "api"]
+    assert unknown.status_code == 404
+
+
+async def test_decided_letters_are_purged_and_pending_ones_are_not(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    await caller.post(f"{V1}/dead-letters/1/dismiss", json={"reason": "seen"})
+    desk.clock.advance(timedelta(days=31))
+    purged = await caller.post(f"{V1}/dead-letters/purge", json={"days": 30})
+    left = [one["id"] for one in (await _got(caller, "/dead-letters"))["data"]]
+
+    assert purged.json() == {"deleted": 1}
+    assert 1 not in left
+    assert left
+
+
+async def test_templates_that_cannot_be_fetched_say_what_to_set(caller: httpx2.AsyncClient) -> None:
+    answered = await caller.post(f"{V1}/templates/sync")
+
+    assert answered.status_code < 500
+    assert "WCH_WABA_ID" in answered.json()["detail"]
+
+
 async def test_limits_are_listed_and_forgotten(caller: httpx2.AsyncClient) -> None:
     """The callers of this very key are among them, as digests."""
     (part, *_) = (await _got(caller, "/limits", name="api"))["data"]
@@ -289,9 +326,42 @@ async def test_limits_are_listed_and_forgotten(caller: httpx2.AsyncClient) -> No
     assert (await caller.post(f"{V1}/limits/nonsense/reset")).status_code == 404
 
 
+async def test_a_caller_is_blocked_and_let_in_again(caller: httpx2.AsyncClient) -> None:
+    """By digest in what is told; an unknown limit is 404, a block without end 400."""
+    body = {"caller": "203.0.113.7", "seconds": 3600}
+    blocked = await caller.post(f"{V1}/limits/auth/block", json=body)
+    (listed,) = (await _got(caller, "/limits/blocked"))["data"]
+    lifted = await caller.post(f"{V1}/limits/auth/unblock", params={"caller": "203.0.113.7"})
+
+    assert blocked.json() == listed
+    assert "203.0.113.7" not in blocked.text
+    assert lifted.json() == {"unblocked": True}
+    assert (await _got(caller, "/limits/blocked"))["data"] == []
+    assert (await caller.post(f"{V1}/limits/nonsense/block", json=body)).status_code == 404
+    assert (await caller.post(f"{V1}/limits/auth/block", json={**body, "seconds": 0})).status_code == 400
+
+
 async def test_a_notice_that_did_not_fail_is_not_retried(caller: httpx2.AsyncClient) -> None:
     """It would be told twice."""
     assert (await caller.post(f"{V1}/notifications/1/retry")).status_code == 409
+
+
+async def test_a_notice_that_was_told_is_told_once_more(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """Once for each key, and not while the same waits already."""
+    (notice, *_) = [
+        one for one in (await _got(caller, "/notifications"))["data"] if one["status"] in {"sent", "read", "delivered"}
+    ]
+    headers = {"Idempotency-Key": "again"}
+
+    first = await caller.post(f"{V1}/notifications/{notice['id']}/resend", headers=headers)
+    same = await caller.post(f"{V1}/notifications/{notice['id']}/resend", headers=headers)
+    other = await caller.post(f"{V1}/notifications/{notice['id']}/resend")
+
+    assert (first.status_code, first.json()["status"]) == (200, "pending")
+    assert first.json()["id"] != notice["id"]
+    assert same.json() == first.json()
+    assert other.status_code == 409
+    assert len(await desk.row(lambda uow: uow.audit.listed(action="notification.resend"))) == 1
 
 
 async def test_a_delivered_order_is_not_cancelled(desk: Desk, caller: httpx2.AsyncClient) -> None:

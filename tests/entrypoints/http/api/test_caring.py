@@ -92,3 +92,23 @@ async def test_two_customers_are_made_one_and_two_again(desk: Desk, caller: http
     assert made[0].json() == made[1].json()
     assert {one["key"] for one in undone[0].json()["data"]} == {ANNA, "34600333444"}
     assert undone[0].json() == undone[1].json()
+
+
+async def test_the_shops_customer_is_linked_and_taken_away(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """A sale made Anna a customer of the shop; whom the key may not know is masked, whom it may not change stays."""
+    (known,) = (await caller.get(f"{V1}/customers/{ANNA}/shop-customers")).json()["data"]
+    async with desk.client(await desk.key("customers")) as masked, desk.client(await desk.key("read")) as reader:
+        (unseen,) = (await masked.get(f"{V1}/customers/{ANNA}/shop-customers")).json()["data"]
+        refused = await reader.post(f"{V1}/customers/{ANNA}/shop-link", json={"shop_customer": 7})
+
+    away = (await caller.post(f"{V1}/customers/{ANNA}/shop-link", json={})).json()
+    linked = (await caller.post(f"{V1}/customers/{ANNA}/shop-link", json={"shop_customer": 7})).json()
+
+    assert (unseen["id"], unseen["email"]) == (known["id"], None)
+    assert unseen["name"] != known["name"]
+    assert refused.status_code == 403
+    assert (away["shop_customer"], linked["shop_customer"], linked["shop_candidates"]) == (None, 7, [])
+    assert (await caller.post(f"{V1}/customers/{ANNA}/shop-link", json={"shop_customer": 0})).status_code == 400
+    lines = await desk.row(lambda uow: uow.audit.listed(limit=500))
+    actions = [one.action for one in lines if one.actor != "worker" and one.action.startswith("customer.")]
+    assert actions == ["customer.unlink", "customer.link"]

@@ -51,3 +51,11 @@ async def test_an_amount_that_is_right_needs_nobody_to_accept_it(desk: Desk, cal
     missing = await caller.post(f"{V1}/orders/99/accept-amount", json={"reason": "x"})
 
     assert (answered.status_code, missing.status_code) == (409, 404)
+
+
+async def test_only_what_the_shop_gave_back_is_settled(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """An order that nobody refunded in the shop has nothing to say of."""
+    answered = await caller.post(f"{V1}/orders/{desk.order_id}/settle", json={"reason": "x"})
+    missing = await caller.post(f"{V1}/orders/99/settle", json={"reason": "x"})
+
+    assert (answered.status_code, missing.status_code) == (422, 404)

@@ -1,5 +1,6 @@
 """Health and metrics, for those who watch over the hub."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,9 +14,12 @@ from tests.entrypoints.http.doubles import BODY
 from tests.processes import SECRET
 from tests.sale.script import ANNA
 from wch.adapters.whatsapp.signature import sign
+from wch.application import checkup
+from wch.application.facts import LeaseLost
 from wch.application.health import STOPPED
-from wch.domain.document import document
+from wch.domain.document import document as doc
 from wch.domain.errors import StoreUnavailableError
+from wch.entrypoints.http.api import door
 
 
 async def _health(caller: httpx2.AsyncClient) -> dict[str, Any]:
@@ -51,7 +55,7 @@ async def test_work_without_a_worker_is_critical(desk: Desk, caller: httpx2.Asyn
 
 async def test_a_refused_token_is_critical_and_costs_no_delivery(desk: Desk, caller: httpx2.AsyncClient) -> None:
     """`/readyz` says it in a word, and the load balancer of webhooks does not hear it."""
-    await desk.hub.database.transact(lambda uow: uow.options.put(STOPPED, document(since="2026-01-01T00:00:00Z")))
+    await desk.hub.database.transact(lambda uow: uow.options.put(STOPPED, doc(since="2026-01-01T00:00:00Z")))
 
     ready, ingress = await caller.get("/readyz"), await caller.get("/readyz", params={"for": "ingress"})
 
@@ -94,6 +98,31 @@ async def test_a_database_that_is_away_is_critical(desk: Desk, monkeypatch: pyte
     assert found["inbox"] == "unknown"
 
 
+@pytest.mark.parametrize("hanging", [False, True])
+async def test_health_is_told_while_no_key_can_be_looked_up(
+    desk: Desk, caller: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, *, hanging: bool
+) -> None:
+    """Keys lie in the database that is away: whoever shows one hears the word that `/readyz` says to all."""
+
+    async def away(*_: object, **__: object) -> None:
+        if hanging:
+            await asyncio.Event().wait()
+        raise StoreUnavailableError
+
+    for place in (door, checkup):
+        monkeypatch.setattr(place, "ANSWERS_WITHIN", 0.05)
+    for verb in ("read", "transact"):
+        monkeypatch.setattr(type(desk.hub.database), verb, away)
+    told = await caller.get("/healthz")
+    async with desk.client(None) as stranger:
+        refused = await stranger.get("/healthz")
+
+    document = told.json()
+    assert (told.status_code, document["severity"]) == (503, "critical")
+    assert [(one["component"], one["severity"]) for one in document["components"]] == [("database", "critical")]
+    assert refused.status_code == 401
+
+
 async def test_an_unknown_part_is_404_and_no_key_is_401(desk: Desk, caller: httpx2.AsyncClient) -> None:
     """Health is for those who watch; the world has `/livez` and `/readyz`."""
     async with desk.client(None) as stranger:
@@ -106,12 +135,16 @@ async def test_an_unknown_part_is_404_and_no_key_is_401(desk: Desk, caller: http
     assert metrics.status_code == 403
 
 
-async def test_metrics_tell_what_happened_and_name_nobody(caller: httpx2.AsyncClient) -> None:
+async def test_metrics_tell_what_happened_and_name_nobody(
+    desk: Desk, caller: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No label has seven digits in a row; routes are patterns."""
     await caller.get(f"/api/v1/customers/{ANNA}")
     await caller.get("/nothing/here/34600111222")
     await caller.post("/webhooks/whatsapp", content=BODY, headers={"X-Hub-Signature-256": sign(BODY, SECRET)})
     await caller.post("/webhooks/whatsapp", content=BODY)
+    desk.hub.tallies(LeaseLost(work="inbound"))
+    monkeypatch.setattr(type(desk.hub.database), "redone", lambda _: {"deadlock": 2})
     await caller.post("/api/v1/breakers/whatsapp:106540352242922/open")
 
     told = await caller.get("/metrics")
@@ -123,9 +156,11 @@ async def test_metrics_tell_what_happened_and_name_nobody(caller: httpx2.AsyncCl
     assert found["wch_webhooks_total", "accepted", "whatsapp"] == 1
     assert found["wch_bad_signatures_total",] == 1
     assert found["wch_dead_letters", "exception", "pending"] == 1
-    assert found["wch_sagas", "completed"] == 1
+    assert found["wch_sagas", "OrderPlacement", "completed"] == 1
     assert found["wch_breaker_state", "whatsapp"] == 2
     assert found["wch_health", "database"] == 0
+    assert found["wch_fenced_writes_total", "inbound"] == 1
+    assert found["wch_transaction_retries_total", "deadlock"] == 2
     assert {one.name for one in samples} >= {"wch_waiting", "wch_leased", "wch_unconfirmed", "wch_build_info"}
     assert not any(re.search(r"\d{7}", value) for one in samples for value in one.labels.values())
 
@@ -149,3 +184,14 @@ async def test_two_scrapes_look_once_at_the_tables(
     await caller.get("/metrics")
 
     assert looks == 2
+
+
+async def test_sends_that_vanish_are_seen(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """WhatsApp takes them and says nothing: more than one in a hundred is degraded."""
+    told = {"v": 1, "day": "2026-03-01", "accepted": 100, "silent": 2}
+    await desk.hub.database.transact(lambda uow: uow.options.put("sends.silent", told))
+
+    found = (await _health(caller))["whatsapp"]
+
+    assert found["severity"] == "degraded"
+    assert found["value"].startswith("2 of 100")

@@ -10,6 +10,7 @@ import httpx2
 
 from wch.adapters.sandbox.gateways.book import Book
 from wch.adapters.sandbox.gateways.charge import Answer, Asked, Charge, ChargeState, SimulatedGateway
+from wch.adapters.sandbox.gateways.whatsapp_pay_api import WhatsAppPayApi
 from wch.domain.document import JsonObject
 from wch.domain.errors import ConflictError, NotFoundError
 from wch.domain.moment import iso
@@ -20,8 +21,9 @@ PAY = "pay"
 DECLINE = "decline"
 WRONG_AMOUNT = "wrong_amount"
 PAY_SILENTLY = "pay_silently"
-DEEDS = (PAY, DECLINE, WRONG_AMOUNT, PAY_SILENTLY)
-"""What a customer may do: pay, fail to, pay one unit too little, or pay while no notice arrives."""
+PAY_LATE = "pay_late"
+DEEDS = (PAY, DECLINE, WRONG_AMOUNT, PAY_SILENTLY, PAY_LATE)
+"""What a customer may do: pay, fail to, pay one unit too little, pay while no notice arrives, or pay when it is over."""
 
 
 class SimulatedGateways:
@@ -30,6 +32,7 @@ class SimulatedGateways:
     Args:
         book: where payments are kept.
         gateways: how each speaks.
+        in_chat: the payments inside WhatsApp, which have no API of their own: Graph's is asked.
         http: the client that posts; whoever made it closes it.
     """
 
@@ -38,10 +41,13 @@ class SimulatedGateways:
         *,
         book: Book,
         gateways: tuple[SimulatedGateway, ...],
+        in_chat: WhatsAppPayApi,
         http: httpx2.AsyncClient,
     ) -> None:
+        self.in_chat = in_chat
         self._book = book
-        self._gateways = {gateway.name: gateway for gateway in gateways}
+        ways: tuple[SimulatedGateway, ...] = (*gateways, in_chat)
+        self._gateways = {gateway.name: gateway for gateway in ways}
         self._http = http
         self._tasks: set[asyncio.Task[None]] = set()
         self._log: list[JsonObject] = []
@@ -87,15 +93,26 @@ class SimulatedGateways:
         """
         return _plain(self._found(gateway, charge_id))
 
+    def clear(self) -> None:
+        """Forget payments and calls."""
+        self._book.charges.clear()
+        self._book.keys.clear()
+        self._log.clear()
+
     async def act(self, gateway: str, charge_id: str, deed: str) -> JsonObject:
         """Do as a customer would; the notices go out by the way.
 
         Raises:
             NotFoundError: there is no such payment.
-            ConflictError: it cannot be paid any more.
+            ConflictError: it cannot be paid any more; or it is to be paid late and is still open.
         """
         charge = self._found(gateway, charge_id)
-        if charge.state is not ChargeState.OPEN:
+        if deed == PAY_LATE:
+            if charge.state not in {ChargeState.CANCELLED, ChargeState.EXPIRED}:
+                raise ConflictError(
+                    "Late is when a payment was cancelled or its time has passed; this one is not there."
+                )
+        elif charge.state is not ChargeState.OPEN:
             raise ConflictError("This payment is over: it was paid, cancelled, or its time has passed.")
         if deed != DECLINE:
             charge.state = ChargeState.PAID

@@ -1,7 +1,11 @@
 """Engines: how a connection is made durable, and what it must refuse."""
 
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -15,11 +19,13 @@ LOCK_WAIT_SECONDS = 5
 CALL_SECONDS = 30
 RECYCLED_AFTER_SECONDS = 1800
 
+JOURNALS = ("wal", "truncate")
+"""What `?journal=` may say for SQLite: `truncate` is slow, and safe where processes share an SQLite before 3.51.3."""
+
 SUPPORTED = "sqlite+aiosqlite:///file, sqlite:///file, mysql+pymysql://user@host/name or memory://"
 
 PRAGMAS = (
     f"busy_timeout = {LOCK_WAIT_SECONDS * 1000}",
-    "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
     "secure_delete = ON",
@@ -36,6 +42,9 @@ _MOST_BYTES_PER_CHARACTER = 8
 _STATEMENT_BYTES = 65_536
 """What is left of a packet for the statement around the values."""
 
+_adopted: "WeakSet[Engine]" = WeakSet()
+"""Engines that have been seen to; a hub that is opened again finds its connections as it left them."""
+
 _ESCAPED = "\\'\"\0\n\r\x1a"
 
 
@@ -46,22 +55,69 @@ def engine_of(url: str, *, pool_size: int, inline: bool) -> Engine | AsyncEngine
         SettingsError: no such database is supported, or its driver is not installed.
     """
     try:
-        engine = _engine(make_url(url), pool_size=pool_size, inline=inline)
+        address, journal = _journal(make_url(url))
+        engine = _engine(address, pool_size=pool_size, inline=inline)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         message = f"WCH_DATABASE_URL is none that is supported; write {SUPPORTED}."
         raise SettingsError(message) from error
     except ModuleNotFoundError as error:
         message = f"The database's driver {error.name} is not installed; install it with: pip install 'wch[mysql]'"
         raise SettingsError(message) from error
-    adopt(engine)
+    adopt(engine, journal=journal)
     return engine
 
 
-def adopt(engine: Engine | AsyncEngine) -> None:
-    """See to it that every connection of this engine is as the hub needs it; before the first one is made."""
+def source_engine(url: str) -> Engine:
+    """An engine that only ever reads somebody else's database, as it is; nothing is connected to yet.
+
+    Raises:
+        SettingsError: no such database is supported, its driver is not installed, or the file is not there.
+    """
+    try:
+        address = make_url(url)
+        backend = address.get_backend_name()
+        if backend == "sqlite":
+            file = Path(address.database or "")
+            if not file.is_file():
+                message = f"--source-url: there is no file {file}; give the path of the SQLite database."
+                raise SettingsError(message)
+            return create_engine(f"sqlite:///file:{quote(str(file.absolute()))}?mode=ro&uri=true", hide_parameters=True)
+        if backend in {"mysql", "mariadb"}:
+            reached = address.set(drivername="mysql+pymysql").update_query_dict({"charset": "utf8mb4"})
+            return create_engine(
+                reached,
+                isolation_level="READ COMMITTED",
+                hide_parameters=True,
+                connect_args={"connect_timeout": LOCK_WAIT_SECONDS, "read_timeout": CALL_SECONDS},
+            )
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        message = "--source-url is none that is supported; write mysql+pymysql://user@host/name or sqlite:///file."
+        raise SettingsError(message) from error
+    except ModuleNotFoundError as error:
+        message = f"The database's driver {error.name} is not installed; install it with: pip install 'wch[mysql]'"
+        raise SettingsError(message) from error
+    message = "--source-url is none that is supported; write mysql+pymysql://user@host/name or sqlite:///file."
+    raise SettingsError(message)
+
+
+def adopt(engine: Engine | AsyncEngine, *, journal: str = JOURNALS[0]) -> None:
+    """See to it that every connection of this engine is as the hub needs it; before the first one is made.
+
+    Raises:
+        SettingsError: no such database is supported, or a connection was made already.
+    """
     plain = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    if plain.dialect.name not in {"sqlite", "mysql", "mariadb"}:
+        message = f"The engine speaks to {plain.dialect.name}, which is not supported; make it for {SUPPORTED}."
+        raise SettingsError(message)
+    if plain in _adopted:
+        return
+    if getattr(plain.pool, "checkedin", int)() + getattr(plain.pool, "checkedout", int)():
+        message = "The engine has made connections already; hand it over before its first use, or make one for the hub."
+        raise SettingsError(message)
+    _adopted.add(plain)
     if plain.dialect.name == "sqlite":
-        event.listen(plain, "connect", _prepare_sqlite)
+        event.listen(plain, "connect", partial(_prepare_sqlite, journal))
     else:
         event.listen(plain, "connect", _prepare_mysql)
         event.listen(plain, "before_cursor_execute", _refuse_what_is_too_large)
@@ -113,11 +169,27 @@ def is_in_memory(url: URL) -> bool:
     return not url.database or ":memory:" in url.database or url.query.get("mode") == "memory"
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def file_of(url: URL) -> Path | None:
+    """The file of an SQLite that can be asked for by its path; None where there is none."""
+    if url.get_backend_name() != "sqlite" or is_in_memory(url) or not url.database or url.database.startswith("file:"):
+        return None
+    return Path(url.database)
+
+
+def _journal(url: URL) -> tuple[URL, str]:
+    """The address for the driver, and what `?journal=` asks for."""
+    journal = url.query.get("journal", JOURNALS[0])
+    if journal not in JOURNALS or ("journal" in url.query and url.get_backend_name() != "sqlite"):
+        message = "no such journal"
+        raise ValueError(message)
+    return url.difference_update_query(["journal"]), str(journal)
+
+
+def _prepare_sqlite(journal: str, connection: Any, _record: Any) -> None:
     """What makes SQLite durable and safe to share."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in PRAGMAS:
+    for pragma in (*PRAGMAS[:1], f"journal_mode = {journal.upper()}", *PRAGMAS[1:]):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

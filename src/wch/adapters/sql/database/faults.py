@@ -15,8 +15,8 @@ from sqlalchemy.exc import (
 from wch.adapters.sql.types import MYSQL
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
 
-_MYSQL_REDO = frozenset({1213, 1205, 1020})
-"""Deadlock, lock wait, record changed."""
+_MYSQL_REDO = {1213: "deadlock", 1205: "lock_wait", 1020: "record_changed"}
+"""What has nothing to do with the connection."""
 
 _MYSQL_LOST = frozenset({2006, 2013, 2014, 2055, 4031, 1927})
 """The connection is gone."""
@@ -62,7 +62,15 @@ def may_redo(error: Fault) -> bool:
     if _is_sqlite(error):
         return code is not None and code & _PRIMARY_CODE in _SQLITE_REDO
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    return lost or code in _MYSQL_REDO | _MYSQL_LOST | _MYSQL_AWAY
+    return lost or code in _MYSQL_REDO.keys() | _MYSQL_LOST | _MYSQL_AWAY
+
+
+def word_of(error: Fault) -> str:
+    """What stopped a transaction that may be run again, in a word."""
+    if _is_sqlite(error):
+        return "busy"
+    code = _code(error)
+    return _MYSQL_REDO.get(code or 0) or ("away" if code in _MYSQL_AWAY else "connection_lost")
 
 
 def duplicate_of(error: IntegrityError) -> str | None:

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import copy
 import sqlite3
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import attrs
@@ -16,13 +16,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wch.adapters.sql.database import engines, faults
-from wch.adapters.sql.rows import Session
+from wch.adapters.sql.database.sharing import SharedCommits
+from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
 from wch.application.failpoints import FailpointError
 from wch.application.ports import UnitOfWork
 from wch.domain.claim import Scope
-from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
+from wch.domain.errors import SettingsError, StoreMisusedError, StoreUnavailableError, WchError
 
 R = TypeVar("R")
 
@@ -64,7 +65,6 @@ class SqlDatabase:
         prefix: in front of every table's name.
         dialect_name: `sqlite`, `mysql` or `mariadb`.
         tables: the tables under that prefix.
-        redone: how many transactions were begun again so far.
         failpoint: called at the named places of a transaction and of a migration.
     """
 
@@ -83,6 +83,7 @@ class SqlDatabase:
     ) -> None:
         self._engine = engine
         self.prefix = prefix
+        self._file = engines.file_of(engine.url)
         self._now = now
         self._token = token
         self._host_now = host_now
@@ -91,7 +92,7 @@ class SqlDatabase:
         self.dialect_name = engine.dialect.name
         self.is_sqlite = not faults.speaks_mysql(self.dialect_name)
         self.tables: Tables = tables(prefix, names_per_table=not self.is_sqlite)
-        self.redone = 0
+        self._redone: Counter[str] = Counter()
         # SQLite takes one writer at a time; a server takes as many as there are connections, whatever they do.
         self._writers = asyncio.Semaphore(1 if self.is_sqlite else pool_size)
         self._readers = asyncio.Semaphore(pool_size) if self.is_sqlite else self._writers
@@ -101,7 +102,9 @@ class SqlDatabase:
             else ThreadPoolExecutor(max_workers=pool_size + self.is_sqlite, thread_name_prefix="wch-database")
         )
         self._running: set[asyncio.Task[Any]] = set()
+        self._shared = SharedCommits(gate=self._writers, tries=self._tries, spawn=self._spawn)
         self._has_operations = False
+        self._is_hosted = False
 
     @classmethod
     def open(
@@ -146,12 +149,53 @@ class SqlDatabase:
             failpoint=failpoint,
         )
 
+    @classmethod
+    def over(
+        cls,
+        engine: Engine | AsyncEngine,
+        *,
+        prefix: str = "wch_",
+        now: Callable[[], datetime],
+        token: Callable[[], str],
+        host_now: Callable[[], datetime] | None = None,
+        failpoint: Callable[[str], None] = lambda _name: None,
+    ) -> Self:
+        """Keep the tables over a host's own engine, which stays the host's to dispose of.
+
+        Its connections are made as durable as our own are, so it must not have made one yet; its pool
+        says how many transactions run at once. The other arguments are those of `open`.
+
+        Raises:
+            SettingsError: it speaks to no database that is supported, or has connections already.
+        """
+        if engine.dialect.name == "sqlite" and engines.is_in_memory(engine.url):
+            message = "An SQLite in memory is not shared between threads; give the engine a file, or the hub memory://."
+            raise SettingsError(message)
+        engines.adopt(engine)
+        size = getattr(engine.pool, "size", int)() or POOL_SIZE
+        # One connection of SQLite writes, the others read beside it.
+        readers = size - (engine.dialect.name == "sqlite")
+        database = cls(
+            engine,
+            prefix=prefix,
+            now=now,
+            token=token,
+            host_now=host_now,
+            pool_size=max(1, readers),
+            failpoint=failpoint,
+        )
+        database._is_hosted = True
+        return database
+
     # --- the port
 
     async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
         """Run `work` whole: commit when it returns, roll everything back when it raises."""
         self._must_be_there()
-        return await self._apart(self._with_unit(work, read_only=False), write=True)
+        on = self._with_unit(work, read_only=False)
+        if self.is_sqlite:
+            return await self._shared.run(on, within=self._deadline)
+        return await self._apart(on, write=True)
 
     async def read(self, work: Callable[[UnitOfWork], R]) -> R:
         """Run `work` on one snapshot; whatever writes raises."""
@@ -190,6 +234,10 @@ class SqlDatabase:
         _, offset = min([await self.run(ask, write=False) for _ in range(ROUND_TRIPS)])
         return offset
 
+    def redone(self) -> Mapping[str, int]:
+        """How often a transaction was begun again: by `deadlock`, `lock_wait`, `busy` or another word of the engine's fault."""
+        return dict(self._redone)
+
     async def forget(self) -> bool:
         """Cut SQLite's log, in which what was deleted still stands; a server's own logs are not ours to cut."""
         if not self.is_sqlite or engines.is_in_memory(self._engine.url):
@@ -204,7 +252,9 @@ class SqlDatabase:
     async def aclose(self) -> None:
         """Let what runs come to its end, then give the connections back."""
         await self.settled()
-        if isinstance(self._engine, AsyncEngine):
+        if self._is_hosted:
+            pass
+        elif isinstance(self._engine, AsyncEngine):
             await self._engine.dispose()
         else:
             self._engine.dispose()
@@ -220,10 +270,7 @@ class SqlDatabase:
     @property
     def is_absent(self) -> bool:
         """Whether this is an SQLite file that nobody has made yet; looking at it must not make it."""
-        url = self._engine.url
-        if not self.is_sqlite or url.database is None or engines.is_in_memory(url) or url.database.startswith("file:"):
-            return False
-        return not Path(url.database).exists()
+        return self._file is not None and not self._file.exists()
 
     def forget_schema(self) -> None:
         """The tables were installed or dropped."""
@@ -250,11 +297,22 @@ class SqlDatabase:
         return on
 
     async def _apart(self, work: Callable[[Connection], R], *, write: bool) -> R:
-        """A task of its own behind a shield: a cancelled caller leaves, the transaction comes to its end."""
-        task = asyncio.create_task(self._redo(work, write=write))
+        """A task of its own, waited for and never cancelled: whoever leaves, the transaction comes to its end.
+
+        A driver that hangs in its last try is not waited for beyond that try's lock wait.
+        """
+        task = self._spawn(self._redo(work, write=write))
+        await asyncio.wait({task}, timeout=self._deadline + engines.LOCK_WAIT_SECONDS)
+        if not task.done():
+            raise StoreUnavailableError
+        return task.result()
+
+    def _spawn(self, whole: Coroutine[Any, Any, R]) -> "asyncio.Task[R]":
+        """A task that `settled` waits for."""
+        task = asyncio.create_task(whole)
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._running.discard(task)
@@ -262,7 +320,7 @@ class SqlDatabase:
             task.exception()
 
     async def _redo(self, work: Callable[[Connection], R], *, write: bool) -> R:
-        """Try until it is through, the error is final, or the deadline is over."""
+        """Wait for its turn, then try."""
         deadline = asyncio.get_running_loop().time() + self._deadline
         gate = self._writers if write else self._readers
         try:
@@ -270,20 +328,24 @@ class SqlDatabase:
                 await gate.acquire()
         except TimeoutError:
             raise StoreUnavailableError from None
-        this = _Try()
         try:
-            while True:
-                this.tries += 1
-                try:
-                    return await self._hop(work, this, write=write)
-                except _CommittedError:
-                    return this.result  # type: ignore[no-any-return]  # what this very work returned
-                except (DBAPIError, sqlite3.Error) as error:
-                    await self._pause_after(error, this, deadline)
-                except StatementError as error:
-                    raise (error.orig if isinstance(error.orig, WchError) else StoreMisusedError()) from None
+            return await self._tries(work, write=write, deadline=deadline)
         finally:
             gate.release()
+
+    async def _tries(self, work: Callable[[Connection], R], *, write: bool, deadline: float) -> R:
+        """Try until it is through, the error is final, or the deadline is over."""
+        this = _Try()
+        while True:
+            this.tries += 1
+            try:
+                return await self._hop(work, this, write=write)
+            except _CommittedError:
+                return this.result  # type: ignore[no-any-return]  # what this very work returned
+            except (DBAPIError, sqlite3.Error) as error:
+                await self._pause_after(error, this, deadline)
+            except StatementError as error:
+                raise (error.orig if isinstance(error.orig, WchError) else StoreMisusedError()) from None
 
     async def _pause_after(self, error: faults.Fault, this: _Try, deadline: float) -> None:
         """Wait a little longer each time before the next try.
@@ -301,7 +363,7 @@ class SqlDatabase:
         if asyncio.get_running_loop().time() + pause >= deadline:
             told = faults.final(error)
             raise (told if isinstance(told, StoreUnavailableError) else StoreUnavailableError()) from error
-        self.redone += 1
+        self._redone["in_doubt" if this.in_doubt else faults.word_of(error)] += 1
         await asyncio.sleep(pause)
 
     async def _hop(self, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:

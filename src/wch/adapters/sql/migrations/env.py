@@ -8,6 +8,5 @@ context.configure(
     target_metadata=settings["metadata"],
     version_table=settings["version_table"],
     transactional_ddl=False,
-    on_version_apply=settings["on_step"],
 )
 context.run_migrations()

@@ -6,14 +6,18 @@ import attrs
 from litestar import Response, get, post
 from litestar.params import Body, QueryParameter
 
+from wch.application.customers import Customers
 from wch.application.hub import Hub
+from wch.application.masks import masked_name
 from wch.domain.api_key import KeyScope
 from wch.domain.customer import CustomerProfile
+from wch.domain.order import ShopCustomer
 from wch.entrypoints.http.api import samples
 from wch.entrypoints.http.api.calls import Asked, Told, after_id, cursor, key_of, needs, once, sees
-from wch.entrypoints.http.api.parameters import After, Because, Block, Id, Key, Limit, Merge, Note, Word
+from wch.entrypoints.http.api.machine_views import SagaView
+from wch.entrypoints.http.api.parameters import After, Because, Block, Id, Key, Limit, Merge, Note, ShopLink, Word
 from wch.entrypoints.http.api.rows import customer_of, customer_told, saga_told, thread_told
-from wch.entrypoints.http.api.views import ConversationView, CustomerView, MessageView, Page, SagaView
+from wch.entrypoints.http.api.views import ConversationView, CustomerView, MessageView, Page
 from wch.entrypoints.shown import plain
 
 
@@ -23,6 +27,20 @@ class HitView:
 
     conversation: ConversationView
     message: MessageView | None
+
+
+@attrs.frozen(kw_only=True)
+class ShopCustomerView:
+    """A customer of the shop; name and e-mail are masked for a key without `pii`."""
+
+    id: int
+    name: str | None
+    email: str | None
+
+    @classmethod
+    def of(cls, one: ShopCustomer, *, sees: bool) -> "ShopCustomerView":
+        """This customer."""
+        return cls(id=one.id, name=one.name if sees else masked_name(one.name), email=one.email if sees else None)
 
 
 @attrs.frozen(kw_only=True)
@@ -111,6 +129,28 @@ def caring_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         by = key_of(request).actor
         return await once(hub, request, customer, hub.customers, lambda room: room.block(key, data.reason, by=by))
 
+    @get(
+        "/customers/{key:str}/shop-customers",
+        opt=needs(KeyScope.CUSTOMERS),
+        summary="The shop's customers with this number",
+    )
+    async def shop_customers(request: Asked, key: Key) -> Page[ShopCustomerView]:
+        """Asked of the shop now, by id; two or more wait for somebody who says which one it is."""
+        found = await hub.customers.shop_customers(key)
+        return Page(data=[ShopCustomerView.of(one, sees=sees(request)) for one in found], next_cursor=None)
+
+    @post("/customers/{key:str}/shop-link", opt=needs(KeyScope.CUSTOMERS), status_code=200, summary="Link, or unlink")
+    async def shop_link(
+        request: Asked, key: Key, data: Annotated[ShopLink, Body(examples=samples.SHOP_LINK)]
+    ) -> Response[CustomerView]:
+        """Say which customer of the shop this is; no number takes the link away, and it does not come back by itself."""
+        by, number = key_of(request).actor, data.shop_customer
+
+        async def changed(room: Customers) -> CustomerProfile:
+            return await (room.unlink(key, by=by) if number is None else room.link(key, number, by=by))
+
+        return await once(hub, request, customer, hub.customers, changed)
+
     @get("/customers/{key:str}/export", opt=needs(KeyScope.EXPORT), summary="All that is known of a customer")
     async def export(request: Asked, key: Key) -> dict[str, Any]:
         """Every row of every table that is about them; three an hour for each key."""
@@ -163,5 +203,5 @@ def caring_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         return await once(hub, request, parted_told, hub.merges, lambda room: room.undo(merge_id, by=by))
 
     return [
-        search, unassign, note, block, export, erase, erasure, merge, undo,
+        search, unassign, note, block, shop_customers, shop_link, export, erase, erasure, merge, undo,
     ]  # fmt: skip

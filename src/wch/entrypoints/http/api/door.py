@@ -1,5 +1,6 @@
 """The door of the API: no call passes without a key, and none without being counted."""
 
+import asyncio
 import math
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Protocol
@@ -7,13 +8,15 @@ from urllib.parse import parse_qsl
 
 import attrs
 
+from wch.application.health import ANSWERS_WITHIN
 from wch.application.keys import Entry, KeyRefusedError
 from wch.domain.api_key import ApiKey, KeyScope, prefix_of
 from wch.domain.errors import StoreUnavailableError
-from wch.entrypoints.http.answers import Header, Receive, Scope, Send, answer_problem, problem_of, values_of
+from wch.entrypoints.http.answers import Header, Receive, Scope, Send, answer_problem, inner_path, problem_of, values_of
 
 API = "/api/v1"
-KEYED = ("/metrics", "/healthz")
+HEALTH = "/healthz"
+KEYED = ("/metrics", HEALTH)
 """Beside the API itself, what needs a key too."""
 
 ENTRY = "wch.entry"
@@ -50,10 +53,17 @@ def is_keyed(path: str) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Door:
-    """Asks for the key, counts the call, and writes on every answer how many more there may be."""
+    """Asks for the key, counts the call, and writes on every answer how many more there may be.
+
+    Attributes:
+        keys: those that there are.
+        inside: answers who is let in.
+        away: answers `/healthz` while no key can be looked up, with a word and nothing that is worth a key.
+    """
 
     keys: KeysPort
     inside: AppPort
+    away: AppPort
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or refuse it."""
@@ -66,12 +76,17 @@ class Door:
         if scheme.lower() != "bearer" or not text.strip():
             await _refuse(send, "Send a key: Authorization: Bearer wch_...", "key_missing")
             return
+        is_health = inner_path(scope).rstrip("/") == HEALTH
         try:
-            entry = await self.keys.admit(text.strip())
+            async with asyncio.timeout(ANSWERS_WITHIN if is_health else None):
+                entry = await self.keys.admit(text.strip())
         except KeyRefusedError as error:
             await _refuse(send, str(error), "key_refused")
             return
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, TimeoutError) as error:
+            if is_health:
+                await self.away(scope, receive, send)
+                return
             problem = problem_of(503, "Service Unavailable", str(error), code="store_unavailable")
             await answer_problem(send, problem, (b"retry-after", b"30"))
             return

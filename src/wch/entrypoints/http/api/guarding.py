@@ -1,4 +1,4 @@
-"""Routes about what holds the hub back, and about its figures."""
+"""Routes about what waits for a person, what was done, and how much there is."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -12,23 +12,19 @@ from wch.domain.dead_letter import DeadLetterStatus
 from wch.domain.saga import SagaState
 from wch.entrypoints.http.api import samples
 from wch.entrypoints.http.api.calls import Asked, Told, after_id, after_word, key_of, needs, once, page, sees
-from wch.entrypoints.http.api.parameters import After, Because, Id, LetterChange, Limit, SagaAct, Word
-from wch.entrypoints.http.api.rows import saga_told
-from wch.entrypoints.http.api.views import (
+from wch.entrypoints.http.api.machine_views import (
     AuditView,
-    BreakerView,
     DeadLetterView,
     LetterCountView,
-    LimitPartView,
-    Page,
     SagaView,
 )
-
-Text = Annotated[str | None, QueryParameter(max_length=100, description="Only these.")]
+from wch.entrypoints.http.api.parameters import After, Age, Because, Id, LetterChange, Limit, SagaAct, Text, Word
+from wch.entrypoints.http.api.rows import saga_told
+from wch.entrypoints.http.api.views import Page
 
 
 def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
-    """Dead letters, sagas, breakers, limits, audit, figures."""
+    """Dead letters, sagas, audit, figures."""
     letter_told = Told(
         kind="dead_letter",
         id_of=lambda one: one.id,
@@ -36,13 +32,6 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         view=lambda one, request: DeadLetterView.of(one, sees=sees(request)),
     )
     saga_row = saga_told(hub)
-
-    async def breaker_again(row: str) -> Any:
-        return next(one for one in await hub.breakers.listed() if one.service == row)
-
-    breaker_told = Told(
-        kind="breaker", id_of=lambda one: one.service, read=breaker_again, view=lambda one, _: BreakerView.of(one)
-    )
 
     # --- dead letters
 
@@ -89,8 +78,8 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         """Each letter is replayed once, however many ask; the second hears 409."""
         by = key_of(request).actor
         if dry_run:
-            tried = await hub.dead_letters.replay(letter_id, by=by, dry_run=True)
-            return Response(DeadLetterView.of(tried, sees=sees(request)))
+            tried = await hub.dead_letters.rehearse(letter_id, by=by)
+            return Response(DeadLetterView.of(tried.letter, sees=sees(request)))
         return await once(hub, request, letter_told, hub.dead_letters, lambda room: room.replay(letter_id, by=by))
 
     @post(
@@ -110,6 +99,15 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
             hub.dead_letters,
             lambda room: room.dismiss(letter_id, reason=data.reason, by=by),
         )
+
+    @post(
+        "/dead-letters/purge",
+        opt=needs(KeyScope.DEAD_LETTERS),
+        status_code=200,
+        summary="Delete letters that were decided long ago; pending ones never",
+    )
+    async def purge(request: Asked, data: Annotated[Age, Body(examples=samples.AGE)]) -> dict[str, int]:
+        return {"deleted": await hub.dead_letters.purge(days=data.days, by=key_of(request).actor)}
 
     @patch("/dead-letters/{letter_id:int}", opt=needs(KeyScope.DEAD_LETTERS), summary="Mend the bytes of a letter")
     async def edit(
@@ -167,47 +165,6 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
             lambda room: room.act(saga_id, action, by=by, reason=data.reason, result=data.result),
         )
 
-    # --- what is not called, and what is counted
-
-    @get("/breakers", opt=needs(KeyScope.READ), summary="Every breaker that was ever used")
-    async def breakers() -> Page[BreakerView]:
-        return Page(data=[BreakerView.of(one) for one in await hub.breakers.listed()], next_cursor=None)
-
-    @post(
-        "/breakers/{service:str}/open", opt=needs(KeyScope.SETTINGS), status_code=200, summary="Stop calling a service"
-    )
-    async def open_breaker(request: Asked, service: Word) -> Response[BreakerView]:
-        by = key_of(request).actor
-        return await once(hub, request, breaker_told, hub.breakers, lambda room: room.open(service, by=by))
-
-    @post(
-        "/breakers/{service:str}/close",
-        opt=needs(KeyScope.SETTINGS),
-        status_code=200,
-        summary="Call a service again",
-    )
-    async def close_breaker(request: Asked, service: Word) -> Response[BreakerView]:
-        by = key_of(request).actor
-        return await once(hub, request, breaker_told, hub.breakers, lambda room: room.close(service, by=by))
-
-    @get("/limits", opt=needs(KeyScope.READ), summary="Counted hits, the newest first")
-    async def limits(name: Text = None) -> Page[LimitPartView]:
-        return Page(data=[LimitPartView.of(one) for one in await hub.limits.listed(name=name)], next_cursor=None)
-
-    @post(
-        "/limits/{name:str}/reset", opt=needs(KeyScope.SETTINGS), status_code=200, summary="Forget the hits of a limit"
-    )
-    async def reset(
-        request: Asked,
-        name: Word,
-        caller: Annotated[
-            str | None, QueryParameter(name="caller", max_length=200, description="Only those of this caller.")
-        ] = None,
-    ) -> dict[str, int]:
-        hub.limits.rule(name)
-        forgotten = await hub.limits.reset(name=name, identifier=caller, by=key_of(request).actor)
-        return {"forgotten": forgotten}
-
     # --- what was done, and how much there is
 
     @get("/audit", opt=needs(KeyScope.READ), summary="What people and keys did, by id")
@@ -231,7 +188,4 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
     async def verify() -> dict[str, Any]:
         return dict(await hub.verification.run())
 
-    return [
-        letters, letter_counts, letter, replay, dismiss, edit, sagas, saga, act,
-        breakers, open_breaker, close_breaker, limits, reset, audit, stats, verify,
-    ]  # fmt: skip
+    return [letters, letter_counts, letter, replay, dismiss, purge, edit, sagas, saga, act, audit, stats, verify]

@@ -6,6 +6,8 @@ import attrs
 import msgspec
 from litestar.params import PathParameter, QueryParameter
 
+from wch.domain.catalogue import LARGEST_ID
+
 MOST_ID = 2**63 - 1
 
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=500, description="So many rows at most.")]
@@ -18,6 +20,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 Agent = Annotated[int, msgspec.Meta(ge=1, le=MOST_ID, description="The number of a person.")]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Text = Annotated[str | None, QueryParameter(max_length=100, description="Only these.")]
 Word = Annotated[str, PathParameter(min_length=1, max_length=100, description="Its name.")]
 Key = Annotated[
     str, PathParameter(min_length=1, max_length=40, description="A number in any spelling, or a customer's key.")
@@ -135,6 +138,13 @@ class Note:
 
 
 @attrs.frozen(kw_only=True)
+class ShopLink:
+    """Which customer of the shop somebody is; without a number, that they are not the one they are linked with."""
+
+    shop_customer: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)] | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Block:
     """Why a customer is blocked; without a reason the block is lifted."""
 
@@ -162,6 +172,54 @@ class LetterChange:
     """Other bytes in the place of those that could not be used: a delivery as WhatsApp would send it."""
 
     body: dict[str, object]
+
+
+@attrs.frozen(kw_only=True)
+class Age:
+    """How many days ago something was decided, at least."""
+
+    days: Annotated[int, msgspec.Meta(ge=0, le=36_500)]
+
+
+@attrs.frozen(kw_only=True)
+class BlockOrder:
+    """Whom a limit refuses, such as an address or a number, and for how long."""
+
+    caller: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)]
+
+
+@attrs.frozen(kw_only=True)
+class CampaignPlan:
+    """A broadcast as `wch broadcasts plan` takes it; nothing of it is sent before it is started.
+
+    Attributes:
+        template: `{"name", "language"}`; the customer's own language where none is named.
+        params: what fills the template: `{"body": [{"var": "customer_name", "else": "friend"}, {"text": "20 %"}]}`.
+        audience: `{"all": [...], "none": [...]}` of criteria, or `{"everyone": true}`.
+        schedule: `{"at": "2026-03-29T10:00", "zone": "Europe/Madrid"}`; at once where it is missing.
+        send_window: two times of the day of the customer.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    template: dict[str, str]
+    audience: dict[str, object]
+    params: dict[str, object] | None = None
+    schedule: dict[str, str] | None = None
+    send_window: tuple[str, str] | None = None
+    rate_per_minute: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    credit_days: Annotated[int, msgspec.Meta(ge=1, le=365)] | None = None
+
+    def told(self) -> dict[str, object]:
+        """What was said of it."""
+        return {name: value for name, value in attrs.asdict(self).items() if value is not None}
+
+
+@attrs.frozen(kw_only=True)
+class CannedText:
+    """A reply to keep; `{name}` in it is the customer's name."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 @attrs.frozen(kw_only=True)

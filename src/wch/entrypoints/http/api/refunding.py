@@ -13,8 +13,9 @@ from wch.domain.ledger import RefundRefusalError
 from wch.domain.money import Money, decimal_of
 from wch.entrypoints.http.api import samples
 from wch.entrypoints.http.api.calls import Asked, Told, key_of, needs, once, sees
+from wch.entrypoints.http.api.machine_views import SagaView
 from wch.entrypoints.http.api.parameters import Because, Id
-from wch.entrypoints.http.api.views import Amount, SagaView
+from wch.entrypoints.http.api.views import Amount
 
 WISHES = [
     Example(summary="everything", value={"reason": "sent back"}),
@@ -24,11 +25,16 @@ WISHES = [
 
 @attrs.frozen(kw_only=True)
 class RefundWish:
-    """What goes back: everything that is left when no amount is given."""
+    """What goes back: everything that is left when no amount is given.
+
+    Attributes:
+        booked_in_shop: what people booked back in the shop goes back, as it is booked; it is not booked once more.
+    """
 
     reason: str
     amount: Amount | None = None
     restock: bool = False
+    booked_in_shop: bool = False
 
 
 def _money(told: Amount) -> Money:
@@ -65,8 +71,31 @@ def refund_routes(hub: Hub) -> list[Any]:
             request,
             told,
             hub.refunds,
-            lambda room: room.order(order_id, amount=amount, reason=data.reason, restock=data.restock, key=key, by=by),
+            lambda room: room.order(
+                order_id,
+                amount=amount,
+                reason=data.reason,
+                restock=data.restock,
+                booked_in_shop=data.booked_in_shop,
+                key=key,
+                by=by,
+            ),
             status=202,
+        )
+
+    @post(
+        "/orders/{order_id:int}/settle",
+        opt=needs(KeyScope.ORDERS),
+        status_code=200,
+        summary="Say that what was refunded or cancelled in the shop went back another way; no money moves",
+    )
+    async def settle(
+        request: Asked, order_id: Id, data: Annotated[Because, Body(examples=samples.REASON)]
+    ) -> Response[SagaView]:
+        """The placement of the order, with its ledger."""
+        by = key_of(request).actor
+        return await once(
+            hub, request, told, hub.refunds, lambda room: room.settle(order_id, reason=data.reason, by=by)
         )
 
     @post(
@@ -88,4 +117,4 @@ def refund_routes(hub: Hub) -> list[Any]:
             lambda room: room.act(placement.saga_id, "accept-amount", by=by, reason=data.reason),
         )
 
-    return [refund, accept_amount]
+    return [refund, settle, accept_amount]

@@ -5,7 +5,8 @@ from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.errors import NotFoundError
 from wch.entrypoints.http.api.calls import Told, sees
-from wch.entrypoints.http.api.views import ConversationView, CustomerView, SagaView
+from wch.entrypoints.http.api.machine_views import SagaView
+from wch.entrypoints.http.api.views import ConversationView, CustomerView
 
 
 async def customer_of(hub: Hub, row: str) -> CustomerProfile:

@@ -44,4 +44,20 @@ LETTER = [
 SAGA = [Example(summary="mended", value={"reason": "the shop answers again"})]
 SYNC = [Example(summary="one order", value={"entity": "order", "entity_id": 1042, "action": "update"})]
 NOTE = [Example(summary="a note", value={"text": "Prefers to be called in the evening."})]
+SHOP_LINK = [Example(summary="the shop's customer 42", value={"shop_customer": 42})]
 MERGE = [Example(summary="a new number", value={"keep": "34600111222", "gone": "34600333444"})]
+AGE = [Example(summary="older than a quarter", value={"days": 90})]
+BLOCK = [Example(summary="for a day", value={"caller": "203.0.113.7", "seconds": 86400})]
+CAMPAIGN = [
+    Example(
+        summary="to good customers",
+        value={
+            "name": "Spring",
+            "template": {"name": "spring_offer", "language": "customer"},
+            "params": {"body": [{"var": "customer_name", "else": "friend"}, {"text": "20 %"}]},
+            "audience": {"all": [{"segment": ["gold", "platinum"]}], "none": [{"broadcast_within_days": 7}]},
+        },
+    )
+]
+SETTINGS = [Example(summary="remind later", value={"settings": {"recovery.idle_minutes": "90"}})]
+CANNED = [Example(summary="opening hours", value={"text": "Hello {name}, we are open from 9 to 18."})]

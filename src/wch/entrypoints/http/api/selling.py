@@ -26,8 +26,9 @@ from wch.entrypoints.http.api.calls import (
     sees,
     wanted_version,
 )
+from wch.entrypoints.http.api.machine_views import SyncTaskView
 from wch.entrypoints.http.api.parameters import After, Because, Id, Limit, Quantity, SyncOrder
-from wch.entrypoints.http.api.views import CartView, NotificationView, OrderView, Page, PlacementView, SyncTaskView
+from wch.entrypoints.http.api.views import CartView, NotificationView, OrderView, Page, PlacementView
 
 
 def selling_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
@@ -165,6 +166,18 @@ def selling_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         by = key_of(request).actor
         return await once(hub, request, notice_told, hub.notifications, lambda room: room.retry(notification_id, by=by))
 
+    @post(
+        "/notifications/{notification_id:int}/resend",
+        opt=needs(KeyScope.ORDERS),
+        status_code=200,
+        summary="Tell once more what was told, as a new notice",
+    )
+    async def resend(request: Asked, notification_id: Id) -> Response[NotificationView]:
+        by = key_of(request).actor
+        return await once(
+            hub, request, notice_told, hub.notifications, lambda room: room.resend(notification_id, by=by)
+        )
+
     @get("/sync", opt=needs(KeyScope.READ), summary="Rows of the queue to the shop, by id")
     async def sync(
         status: Annotated[SyncStatus | None, QueryParameter(name="status", description="Only these.")] = None,
@@ -189,5 +202,5 @@ def selling_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         )
 
     return [
-        carts, cart, change, expire, orders, order, cancel, notifications, retry, sync, enqueue,
+        carts, cart, change, expire, orders, order, cancel, notifications, retry, resend, sync, enqueue,
     ]  # fmt: skip

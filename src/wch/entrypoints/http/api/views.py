@@ -8,19 +8,14 @@ import attrs
 
 from wch.application.conversations import Thread
 from wch.application.masks import masked_name, masked_number, masked_text
-from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart, CartItem
-from wch.domain.circuit_breaker import CircuitBreaker
 from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
-from wch.domain.dead_letter import DeadLetter
 from wch.domain.message import Direction, Message
 from wch.domain.money import Money
 from wch.domain.notification import Notification
 from wch.domain.order import Order
-from wch.domain.rate_limit import RateLimitWindow
 from wch.domain.saga import Saga
-from wch.domain.sync import SyncTask
 
 T = TypeVar("T")
 
@@ -224,7 +219,10 @@ class CartView:
 
 @attrs.frozen(kw_only=True)
 class CustomerView:
-    """A customer; `key` is the number, or what stands for a number that WhatsApp does not tell."""
+    """A customer; `key` is the number, or what stands for a number that WhatsApp does not tell.
+
+    `shop_candidates` are the shop's customers with this number while nobody has said which one it is.
+    """
 
     id: int
     key: str
@@ -234,6 +232,8 @@ class CustomerView:
     total_spent: Amount
     marketing: str
     notices: bool
+    shop_customer: int | None
+    shop_candidates: list[int]
     last_interaction_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -250,6 +250,8 @@ class CustomerView:
             total_spent=Amount(amount=str(one.total_spent), currency=currency),
             marketing="in" if one.opt_in_marketing else ("out" if one.is_out else "undecided"),
             notices=not one.notification_opt_out,
+            shop_customer=one.wc_customer_id,
+            shop_candidates=list(one.shop_candidates),
             last_interaction_at=one.last_interaction_at,
             created_at=one.created_at,
             updated_at=one.updated_at,
@@ -278,7 +280,7 @@ class PlacementView:
             id=one.saga_id,
             state=one.state.value,
             outcome=one.outcome,
-            reason=_word(one.context.get("reason") or one.context.get("failure")),
+            reason=word_of(one.context.get("reason") or one.context.get("failure")),
             order_id=made.get("order_id"),
             total=Amount(amount=str(total["amount"]), currency=str(total["currency"])) if total else None,
             created_at=one.created_at,
@@ -286,7 +288,8 @@ class PlacementView:
         )
 
 
-def _word(value: object) -> str | None:
+def word_of(value: object) -> str | None:
+    """A text of a document that may hold anything."""
     return value if isinstance(value, str) else None
 
 
@@ -381,200 +384,4 @@ class OrderView:
             paid_at=one.paid_at,
             created_at=one.created_at,
             updated_at=one.updated_at,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class DeadLetterView:
-    """What failed for good; the bytes that were sent are shown with `pii` only."""
-
-    id: int
-    hook: str
-    reason: str
-    status: str
-    error: str | None
-    attempts: int
-    args: dict[str, Any]
-    metadata: dict[str, Any]
-    created_at: datetime
-    replayed_at: datetime | None
-    dismissed_at: datetime | None
-
-    @classmethod
-    def of(cls, one: DeadLetter, *, sees: bool) -> "DeadLetterView":
-        """This letter."""
-        hidden = () if sees else ("body", "event")
-        return cls(
-            id=one.id,
-            hook=one.hook,
-            reason=one.reason,
-            status=one.status.value,
-            error=one.error_message,
-            attempts=one.attempts,
-            args={name: value for name, value in one.args.items() if name not in hidden},
-            metadata=dict(one.metadata),
-            created_at=one.created_at,
-            replayed_at=one.replayed_at,
-            dismissed_at=one.dismissed_at,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class LetterCountView:
-    """So many letters stand so."""
-
-    status: str
-    hook: str
-    reason: str
-    count: int
-
-
-@attrs.frozen(kw_only=True)
-class SagaStepView:
-    """One entry of a saga's log."""
-
-    event: str
-    step: str | None
-    at: str
-    why: str | None
-
-
-@attrs.frozen(kw_only=True)
-class SagaView:
-    """A saga as a time line; `actions` is what an operator may do now, `context` is shown with `pii` only."""
-
-    id: str
-    type: str
-    state: str
-    outcome: str | None
-    reason: str | None
-    step: str | None
-    actions: list[str]
-    steps: list[SagaStepView]
-    context: dict[str, Any] | None
-    created_at: datetime
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, one: Saga, *, sees: bool) -> "SagaView":
-        """This saga."""
-        return cls(
-            id=one.saga_id,
-            type=one.saga_type,
-            state=one.state.value,
-            outcome=one.outcome,
-            reason=_word(one.context.get("reason") or one.context.get("failure")),
-            step=_word(one.context.get("step")),
-            actions=[str(word) for word in one.context.get("actions") or ()],
-            steps=[
-                SagaStepView(
-                    event=str(entry["ev"]),
-                    step=_word(entry.get("step")),
-                    at=str(entry["at"]),
-                    why=_word(entry.get("error") or entry.get("reason") or entry.get("because")),
-                )
-                for entry in one.log
-            ],
-            context=dict(one.context) if sees else None,
-            created_at=one.created_at,
-            updated_at=one.updated_at,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class BreakerView:
-    """A circuit breaker: closed, open, or half open while one probe is away."""
-
-    service: str
-    state: str
-    failures: int
-    successes: int
-    opened_at: datetime | None
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, one: CircuitBreaker) -> "BreakerView":
-        """This breaker."""
-        return cls(
-            service=one.service,
-            state=one.state.value,
-            failures=one.failures,
-            successes=one.successes,
-            opened_at=one.opened_at,
-            updated_at=one.updated_at,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class LimitPartView:
-    """Hits of one caller in one part of a window; callers appear as digests."""
-
-    limit: str
-    caller: str
-    hits: int
-    since: datetime
-
-    @classmethod
-    def of(cls, one: RateLimitWindow) -> "LimitPartView":
-        """This part."""
-        return cls(
-            limit=one.limit_type, caller=one.identifier_hash[:12], hits=one.request_count, since=one.window_start
-        )
-
-
-@attrs.frozen(kw_only=True)
-class SyncTaskView:
-    """One row of the queue that keeps shop and hub in step."""
-
-    id: int
-    entity: str
-    entity_id: int
-    action: str
-    status: str
-    attempts: int
-    error: str | None
-    created_at: datetime
-    processed_at: datetime | None
-
-    @classmethod
-    def of(cls, one: SyncTask) -> "SyncTaskView":
-        """This row."""
-        return cls(
-            id=one.id,
-            entity=one.entity_type.value,
-            entity_id=one.entity_id,
-            action=one.action.value,
-            status=one.status.value,
-            attempts=one.attempts,
-            error=one.error_message,
-            created_at=one.created_at,
-            processed_at=one.processed_at,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class AuditView:
-    """One line of the audit log."""
-
-    id: int
-    at: datetime
-    actor: str
-    role: str | None
-    action: str
-    object: str | None
-    reason: str | None
-    detail: dict[str, Any]
-
-    @classmethod
-    def of(cls, one: AuditEntry) -> "AuditView":
-        """This line."""
-        return cls(
-            id=one.id,
-            at=one.at,
-            actor=one.actor,
-            role=one.role,
-            action=one.action,
-            object=one.object,
-            reason=one.reason,
-            detail=dict(one.detail),
         )

@@ -7,9 +7,11 @@ import attrs
 from litestar import Response, get
 from litestar.openapi import ResponseSpec
 from litestar.params import PathParameter
+from litestar.serialization import encode_json
 
-from wch.application.checkup import Component, Severity, worst_of
+from wch.application.checkup import DATABASE, Component, worst_of
 from wch.application.hub import Hub
+from wch.application.readings import Severity
 from wch.domain.api_key import KeyScope
 from wch.entrypoints.http.api.calls import needs
 
@@ -65,6 +67,13 @@ def _status(severity: Severity) -> int:
 def _critical(view: type) -> dict[int, ResponseSpec]:
     """The same document, told with 503."""
     return {503: ResponseSpec(view, generate_examples=False, description="Critical: the words say why.")}
+
+
+async def without_a_key(hub: Hub) -> tuple[int, bytes]:
+    """Status and document of `/healthz` while no key can be looked up: how the database is, which `/readyz` says too."""
+    one = await hub.checkup.one(DATABASE)
+    view = HealthView(severity=one.severity.word, components=[ComponentView.of(one)])
+    return _status(one.severity), encode_json(view)
 
 
 def wellness_routes(hub: Hub, meters: MetersPort) -> list[Any]:

@@ -1,7 +1,7 @@
 """The operators' console: who is let in, which page or change an address means, and live updates."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,7 +13,26 @@ from litestar.response import Redirect, Stream
 from wch.application.hub import Hub
 from wch.application.operators import Session, SignInRefusedError, TooManyTriesError
 from wch.domain.errors import NotFoundError, WchError
-from wch.entrypoints.http.pages import campaigning, inbox, mending, overview, trading
+from wch.domain.moment import unix
+from wch.entrypoints.http.pages import (
+    answering,
+    campaigning,
+    caring,
+    composing,
+    explaining,
+    figures,
+    house,
+    inbox,
+    knowing,
+    mending,
+    notices,
+    overview,
+    rehearsing,
+    staffing,
+    syncing,
+    trading,
+    winning_back,
+)
 from wch.entrypoints.http.pages.files import sent
 from wch.entrypoints.http.pages.live import Live, TooManyStreamsError
 from wch.entrypoints.http.pages.parts import Page
@@ -33,8 +52,11 @@ from wch.entrypoints.http.pages.visiting import (
 
 OF_THE_CONSOLE = ("look.css", "console.css", "console.js", "icon.svg")
 
-PAGES: tuple[Route, ...] = (*overview.PAGES, *inbox.PAGES, *trading.PAGES, *campaigning.PAGES, *mending.PAGES)
-ACTS: tuple[Route, ...] = (*overview.ACTS, *inbox.ACTS, *trading.ACTS, *campaigning.ACTS, *mending.ACTS)
+_ROOMS = (
+    overview, inbox, answering, knowing, caring, trading, notices, composing, campaigning, winning_back, figures, mending, rehearsing, syncing, staffing, house,
+)  # fmt: skip
+PAGES: tuple[Route, ...] = (*(route for room in _ROOMS for route in room.PAGES), *explaining.PAGES)
+ACTS: tuple[Route, ...] = tuple(route for room in _ROOMS for route in room.ACTS)
 
 MOST_TOPICS = 8
 _PLACE = re.compile(r"[a-z0-9][a-z0-9/_-]{0,200}\Z")
@@ -50,11 +72,13 @@ class Console:
     Attributes:
         root_of: where the application is mounted, of a request.
         live: the open streams.
+        a_minute: how many deliveries this process accepted in a minute, as of a moment in seconds.
     """
 
     hub: Hub
     live: Live
     root_of: Any
+    a_minute: Callable[[int], float]
 
     async def session(self, request: _Request) -> Session | None:
         """Who comes, if they are signed in."""
@@ -81,14 +105,14 @@ class Console:
         session = await self.session(request)
         if session is None:
             return self._to_the_door(request, "")
-        form = await form_of(request)
+        form, files = await form_of(request)
         route, asked = _found(ACTS, path)
-        visit = self._visit(request, session, asked, form)
+        visit = self._visit(request, session, asked, form, files)
         try:
             demand_own_form(request, session, form)
             self._demand(visit, route)
             await self.hub.operators.count_change(session.operator)
-            return Redirect(await route.does(visit), status_code=303)
+            return _answer(visit, await route.does(visit))
         except WchError as error:
             if isinstance(error, ForbiddenError):
                 await self.hub.operators.note(session.operator, "refused", about=f"console:{route.path}"[:100])
@@ -105,7 +129,7 @@ class Console:
             demand_same_origin(request)
         except StaleFormError as error:
             return await self.sign_in_page(request, wrong=str(error), status=403)
-        form = await form_of(request)
+        form, _ = await form_of(request)
         address = request.client.host if request.client else ""
         try:
             cookie = await self.hub.operators.sign_in(
@@ -137,7 +161,7 @@ class Console:
         root = self.root_of(request.scope)
         if session is not None:
             try:
-                demand_own_form(request, session, await form_of(request))
+                demand_own_form(request, session, (await form_of(request))[0])
             except StaleFormError as error:
                 return await self._refused(self._visit(request, session, {}), error)
             await self.hub.operators.sign_out(session.operator)
@@ -147,13 +171,19 @@ class Console:
 
     async def events(self, request: _Request) -> Response[Any]:
         """The stream of a live page: what may have changed, never what it says."""
-        session = await self.session(request)
-        if session is None:
-            return Response("", status_code=401, media_type=MediaType.TEXT)
         topics = tuple(request.query_params.get("topics", "").split(",")[:MOST_TOPICS])
-        visible = [topic for topic in topics if await self._may_hear(session, topic)]
+
+        async def may_hear() -> tuple[str, ...] | None:
+            session = await self.session(request)
+            if session is None:
+                return None
+            return tuple([topic for topic in topics if await self._may_hear(session, topic)])
+
+        heard = await may_hear()
+        if heard is None:
+            return Response("", status_code=401, media_type=MediaType.TEXT)
         try:
-            stream = self.live.open(tuple(visible))
+            stream = self.live.open(heard, may_hear)
         except TooManyStreamsError:
             return Response("", status_code=503, media_type=MediaType.TEXT, headers={"Retry-After": "30"})
         return Stream(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -170,7 +200,12 @@ class Console:
         return visit.eyes.finds(shown.conversation)
 
     def _visit(
-        self, request: _Request, session: Session, asked: Mapping[str, str], form: Mapping[str, str] | None = None
+        self,
+        request: _Request,
+        session: Session,
+        asked: Mapping[str, str],
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> Visit:
         query = {name: str(value)[:200] for name, value in request.query_params.items()}
         return Visit(
@@ -180,6 +215,8 @@ class Console:
             asked=asked,
             query=query,
             form=form or {},
+            files=files or {},
+            webhooks_a_minute=self.a_minute(unix(self.hub.clock.now())),
         )
 
     def _demand(self, visit: Visit, route: Route) -> None:
@@ -201,6 +238,12 @@ class Console:
             title, sentence = "The window is closed", f"{sentence} Your words were not sent."
         page = Page(title=title, place="", template="refused.html", status=status, values={"sentence": sentence})
         return rendered(visit, page, {})
+
+
+def _answer(visit: Visit, came: str | Page | Response[Any]) -> Response[Any]:
+    if isinstance(came, Page):
+        return rendered(visit, came, {})
+    return Redirect(came, status_code=303) if isinstance(came, str) else came
 
 
 def _found(routes: Sequence[Route], path: str) -> tuple[Route, Mapping[str, str]]:

@@ -73,11 +73,12 @@ class Eyes:
         """The number."""
         if not known:
             return masked_number(phone)
-        return f"+{phone}" if phone.isdecimal() else phone
+        return f"+{phone}" if phone.isdecimal() else clean(phone)
 
     def email(self, address: str | None, *, known: bool) -> str | None:
         """The address for letters."""
-        return address if known else masked_email(address)
+        shown = address if known else masked_email(address)
+        return None if shown is None else clean(shown)
 
     def words(self, said: str | None, *, known: bool) -> str:
         """What was said, or how much of it."""

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import attrs
 
-from wch.application.outbox import WINDOW
 from wch.application.ports import UnitOfWork
+from wch.application.windows import WINDOW
 from wch.domain.cart import Cart
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
@@ -15,8 +15,14 @@ from wch.domain.message import Direction, Message
 from wch.domain.moment import iso, of_iso, unix
 from wch.domain.operator import Right
 from wch.entrypoints.http.pages.eyes import clean, offers_of
-from wch.entrypoints.http.pages.parts import Cell, Choice, Page, moment, state
-from wch.entrypoints.http.pages.visiting import PAGE_SIZE, ForbiddenError, Route, Visit
+from wch.entrypoints.http.pages.parts import Cell, Page, moment, state
+from wch.entrypoints.http.pages.visiting import (
+    PAGE_SIZE,
+    ForbiddenError,
+    Route,
+    Visit,
+    filters,
+)
 
 _FILTERS = {
     "": "All",
@@ -34,6 +40,7 @@ SHOWN = 100
 class Line:
     """One thread in the list."""
 
+    id: int
     href: str
     person: str
     last: str
@@ -85,13 +92,16 @@ async def inbox(visit: Visit) -> Page:
         title="Inbox",
         place="inbox",
         template="inbox.html",
-        choices=[
-            Choice(label=label, href=visit.href("inbox", show=word or None), is_chosen=word == chosen)
-            for word, label in _FILTERS.items()
-        ],
+        choices=filters(visit, "inbox", _FILTERS.items(), chosen, by="show"),
         topics=("inbox",),
         more=None if more is None else visit.href("inbox", show=chosen or None, before=more),
-        values={"lines": lines, "asked": asked, "can_find": visit.may(Right.PEOPLE)},
+        values={
+            "lines": lines,
+            "asked": asked,
+            "can_find": visit.may(Right.PEOPLE),
+            "can_act": visit.may(Right.CONVERSE),
+            "colleagues": sorted((one, name) for one, name in names.items()),
+        },
     )
 
 
@@ -116,6 +126,7 @@ def _line(
 ) -> Line:
     known = visit.eyes.may_know(talk)
     return Line(
+        id=talk.id,
         href=visit.href(f"inbox/{talk.id}"),
         person=visit.eyes.person(talk.customer_phone, profile, known=known),
         last="" if newest is None else visit.eyes.words((newest.words or f"[{newest.type}]")[:140], known=known),
@@ -186,10 +197,27 @@ async def thread(visit: Visit) -> Page:
             "cart": cart if cart is not None and cart.items else None,
             "profile": profile,
             "canned": [one.name for one in await visit.hub.conversations.canned()],
+            "templates": await _templates(visit),
+            "products": await _products(visit, is_open=closes is not None and now < closes),
             "notes": _notes(visit, profile, known=known),
             "colleagues": sorted((one, name) for one, name in names.items()),
         },
     )
+
+
+async def _templates(visit: Visit) -> list[str]:
+    """The names of what may be sent at any time."""
+    return sorted({one.name for one in await visit.hub.templates.listed() if one.may_be_sent})
+
+
+async def _products(visit: Visit, *, is_open: bool) -> list[tuple[int, str]]:
+    """What the shop sells, as far as it fits into a list; nothing while it cannot be asked."""
+    if not is_open or not visit.may(Right.CONVERSE):
+        return []
+    try:
+        return [(one.id, clean(one.name)) for one in (await visit.hub.shop.search(limit=30)).items]
+    except WchError:
+        return []
 
 
 def _notes(visit: Visit, profile: CustomerProfile | None, *, known: bool) -> list[tuple[str, str]]:
@@ -217,7 +245,7 @@ def _said(visit: Visit, message: Message, *, known: bool) -> Said:
         at=moment(message.created_at),
         status=state(message.status),
         error=clean(message.error_message) if message.error_message else "",
-        understood=str(intent).replace("_", " ") if intent else "",
+        understood=str(intent).replace("_", " ") if intent and intent != "none" else "",
     )
 
 
@@ -226,9 +254,14 @@ def _span(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-async def _allowed(visit: Visit) -> int:
-    """The thread that is to be changed, if it is there for this operator."""
-    number = visit.number("id")
+async def allowed(visit: Visit, number: int | None = None) -> int:
+    """The thread that is to be changed, if it is there for this operator.
+
+    Raises:
+        NotFoundError: it is not, or another agent's.
+        ForbiddenError: this operator may not know its customer.
+    """
+    number = visit.number("id") if number is None else number
     talk = (await visit.hub.conversations.show(number, limit=1)).conversation
     visit.eyes.demand(talk)
     if not visit.eyes.may_know(talk):
@@ -238,14 +271,14 @@ async def _allowed(visit: Visit) -> int:
 
 async def reply(visit: Visit) -> str:
     """Write to the customer."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     await visit.hub.conversations.reply(number, visit.word("text"), agent=visit.operator.number, by=visit.by)
     return visit.href(f"inbox/{number}", done="sent")
 
 
 async def canned(visit: Visit) -> str:
     """Write what was written in advance."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     await visit.hub.conversations.reply(
         number, agent=visit.operator.number, by=visit.by, canned=visit.word("canned", most=60)
     )
@@ -254,21 +287,21 @@ async def canned(visit: Visit) -> str:
 
 async def note(visit: Visit) -> str:
     """Write something down about the customer, for colleagues."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     await visit.hub.conversations.note(number, visit.word("text"), by=visit.by)
     return visit.href(f"inbox/{number}", done="noted")
 
 
 async def unassign(visit: Visit) -> str:
     """Put the thread back into the queue."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     await visit.hub.conversations.unassign(number, by=visit.by)
     return visit.href(f"inbox/{number}", done="unassigned")
 
 
 async def take_over(visit: Visit) -> str:
     """Take the thread from the assistant, or from nobody, for oneself."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     talk = (await visit.hub.conversations.show(number, limit=1)).conversation
     if talk.status is not ConversationStatus.ESCALATED:
         await visit.hub.conversations.handoff(number, by=visit.by)
@@ -278,33 +311,43 @@ async def take_over(visit: Visit) -> str:
 
 async def hand_back(visit: Visit) -> str:
     """Give the thread back to the assistant."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     await visit.hub.conversations.handback(number, by=visit.by)
     return visit.href(f"inbox/{number}", done="handback")
 
 
 async def resolve(visit: Visit) -> str:
     """End the thread."""
-    number = await _allowed(visit)
+    number = await allowed(visit)
     await visit.hub.conversations.resolve(number, by=visit.by)
     return visit.href(f"inbox/{number}", done="resolve")
 
 
 async def assign(visit: Visit) -> str:
     """Give the thread to a colleague; an agent then has no more to do with it."""
-    number = await _allowed(visit)
-    people = {one.number for one in await visit.hub.operators.listed() if not one.is_disabled}
-    agent = int(visit.word("agent")) if visit.word("agent").isdecimal() else 0
-    if agent not in people:
-        raise UnknownColleagueError
+    number = await allowed(visit)
+    agent = await colleague(visit)
     await visit.hub.conversations.assign(number, agent, by=visit.by)
     return visit.href("inbox", done="assign")
 
 
+async def colleague(visit: Visit) -> int:
+    """The number of the colleague that the form names.
+
+    Raises:
+        UnknownColleagueError: it names none.
+    """
+    people = {one.number for one in await visit.hub.operators.listed() if not one.is_disabled}
+    agent = int(visit.word("agent")) if visit.word("agent").isdecimal() else 0
+    if agent not in people:
+        raise UnknownColleagueError
+    return agent
+
+
 async def seen(visit: Visit) -> str:
     """Nothing of the thread is unread any more."""
-    number = await _allowed(visit)
-    await visit.hub.conversations.seen(number)
+    number = await allowed(visit)
+    await visit.hub.conversations.seen(number, by=visit.by)
     return visit.href(f"inbox/{number}", done="seen")
 
 

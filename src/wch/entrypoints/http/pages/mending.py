@@ -1,4 +1,4 @@
-"""What failed and what holds the hub back: dead letters, sagas, breakers, limits, sync."""
+"""What failed and what holds the hub back: dead letters, sagas, breakers, limits."""
 
 import base64
 import binascii
@@ -14,10 +14,8 @@ from wch.domain.moment import of_iso
 from wch.domain.operator import Right
 from wch.domain.rate_limit import RateLimitWindow
 from wch.domain.saga import Saga, SagaState
-from wch.domain.sync import EntityType, SyncAction, SyncStatus
 from wch.entrypoints.http.pages.eyes import clean
 from wch.entrypoints.http.pages.parts import (
-    Choice,
     Code,
     Facts,
     Field,
@@ -33,7 +31,13 @@ from wch.entrypoints.http.pages.parts import (
     state,
     text,
 )
-from wch.entrypoints.http.pages.visiting import PAGE_SIZE, Route, Visit
+from wch.entrypoints.http.pages.visiting import (
+    PAGE_SIZE,
+    Route,
+    Visit,
+    filters,
+    states_of,
+)
 
 MOST_AT_ONCE = 1_000
 """Letters of a group that one press works through."""
@@ -97,10 +101,7 @@ async def letters(visit: Visit) -> Page:
         place=_LETTER,
         lead="Work that failed for good. Each waits until a named person decides.",
         sections=sections,
-        choices=[
-            Choice(label=one.value.capitalize(), href=visit.href("letters", status=one.value), is_chosen=one is status)
-            for one in DeadLetterStatus
-        ],
+        choices=filters(visit, "letters", states_of(DeadLetterStatus)[1:], status.value),
         topics=("letters",),
         more=more,
     )
@@ -164,7 +165,7 @@ async def letter(visit: Visit) -> Page:
 
 
 def _edit_form(here: str, body: bytes) -> Forms:
-    field = Field(name="body", label="The delivery as JSON", kind="textarea", value=body.decode("utf-8", "replace"))
+    field = Field(name="body", label="The delivery as JSON", kind="document", value=body.decode("utf-8", "replace"))
     return Forms(
         title="Edit the bytes",
         forms=(Form(to=f"{here}/edit", label="Save", fields=(field,)),),
@@ -200,12 +201,6 @@ async def replay(visit: Visit) -> str:
     return visit.href(f"letters/{done.id}", done="replayed")
 
 
-async def rehearse(visit: Visit) -> str:
-    """Do all of a replay and take it back; what does not work is said."""
-    done = await visit.hub.dead_letters.replay(visit.number("id"), by=visit.by, dry_run=True)
-    return visit.href(f"letters/{done.id}", done="rehearsed")
-
-
 async def edit(visit: Visit) -> str:
     """Put other bytes in the place of those that could not be used."""
     body = visit.form.get("body", "")
@@ -239,7 +234,7 @@ async def dismiss_group(visit: Visit) -> str:
 
 async def _each(visit: Visit, decide: Any) -> str:
     hook, reason = visit.word("hook"), visit.word("reason")
-    after = worked = 0
+    after = worked = decided = 0
     while worked < MOST_AT_ONCE:
         page = await visit.hub.dead_letters.listed(hook=hook, reason=reason, after=after, limit=100)
         if not page:
@@ -251,7 +246,8 @@ async def _each(visit: Visit, decide: Any) -> str:
                 await decide(one)
             except (ConflictError, NotFoundError):
                 continue
-    return visit.href("letters", hook=hook, reason=reason, done="group")
+            decided += 1
+    return visit.href("letters", hook=hook, reason=reason, done="group", n=decided)
 
 
 async def sagas(visit: Visit) -> Page:
@@ -280,15 +276,12 @@ async def sagas(visit: Visit) -> Page:
         ],
         empty="None in this state.",
     )
-    words = [("", "All"), ("parked", "Parked"), *((one.value, one.value.capitalize()) for one in SagaState)]
+    everything, *words = states_of(SagaState)
     return Page(
         title="Sagas",
         place="sagas",
         sections=(table,),
-        choices=[
-            Choice(label=label, href=visit.href("sagas", state=word or None), is_chosen=word == chosen)
-            for word, label in words
-        ],
+        choices=filters(visit, "sagas", (everything, ("parked", "Parked"), *words), chosen, by="state"),
         more=visit.href("sagas", state=chosen or None, after=rows[-1].saga_id) if len(rows) == PAGE_SIZE else None,
     )
 
@@ -341,8 +334,9 @@ async def saga(visit: Visit) -> Page:
         sections.append(Forms(title="What can be done", forms=forms, lead="Each happens once, however many press."))
     results = {step: result for step, result in one.results.items() if result}
     if results:
-        sections.append(Code(title="What the steps answered", text=visit.eyes.document(results)))
-    sections.append(Code(title="What was frozen at the beginning", text=visit.eyes.document(_frozen(one))))
+        sections.append(Code(title="What the steps answered", text=visit.eyes.document(results), is_folded=True))
+    frozen = visit.eyes.document(_frozen(one))
+    sections.append(Code(title="What was frozen at the beginning", text=frozen, is_folded=True))
     return Page(
         title=one.saga_id,
         place="sagas",
@@ -462,79 +456,21 @@ async def reset_limit(visit: Visit) -> str:
     return visit.href("guards", done="limit")
 
 
-async def sync(visit: Visit) -> Page:
-    """What is brought in step with the shop."""
-    chosen = visit.query.get("status", "")
-    status = chosen if chosen in set(SyncStatus) else None
-    rows = await visit.hub.sync.listed(status=status, after=visit.number("after"), limit=PAGE_SIZE)
-    sections: list[Section] = [
-        Table(
-            title="Queue",
-            columns=("Task", "What", "Which", "Change", "State", "Tries", "Error", "Latest try"),
-            rows=[
-                (
-                    text(f"#{one.id}"),
-                    text(one.entity_type),
-                    text(one.entity_id),
-                    text(one.action),
-                    state(one.status),
-                    text(one.attempts),
-                    text(clean(one.error_message) if one.error_message else None),
-                    moment(one.processed_at),
-                )
-                for one in rows
-            ],
-            empty="Nothing waits.",
-        )
-    ]
-    if visit.may(Right.TRADE):
-        kinds = [(one.value, one.value) for one in EntityType]
-        fields = (
-            Field(name="entity", label="What", kind="select", choices=kinds),
-            Field(name="number", label="Its number", kind="number"),
-            Field(name="action", label="Change", kind="select", choices=[(one.value, one.value) for one in SyncAction]),
-        )
-        sections.append(Forms(title="Change", forms=(Form(to="sync/enqueue", label="Bring in step", fields=fields),)))
-    words = [("", "All"), *((one.value, one.value.capitalize()) for one in SyncStatus)]
-    return Page(
-        title="Sync",
-        place="sync",
-        sections=sections,
-        choices=[
-            Choice(label=label, href=visit.href("sync", status=word or None), is_chosen=word == chosen)
-            for word, label in words
-        ],
-        more=visit.href("sync", status=status, after=rows[-1].id) if len(rows) == PAGE_SIZE else None,
-    )
-
-
-async def enqueue(visit: Visit) -> str:
-    """Let something be brought in step."""
-    entity, action, number = visit.word("entity"), visit.word("action"), visit.word("number")
-    if entity not in set(EntityType) or action not in set(SyncAction) or not number.isdecimal() or int(number) < 1:
-        raise NotFoundError(kind="entity", id=number[:20])
-    await visit.hub.sync.enqueue(EntityType(entity), int(number), SyncAction(action), by=visit.by)
-    return visit.href("sync", done="enqueued")
-
-
 PAGES = (
     Route("letters", Right.SEE, letters),
     Route("letters/{id}", Right.SEE, letter),
     Route("sagas", Right.SEE, sagas),
     Route("sagas/{id}", Right.SEE, saga),
     Route("guards", Right.SEE, guards),
-    Route("sync", Right.SEE, sync),
 )
 ACTS = (
     Route("letters/group/replay", Right.MEND, replay_group),
     Route("letters/group/dismiss", Right.MEND, dismiss_group),
     Route("letters/{id}/replay", Right.MEND, replay),
-    Route("letters/{id}/rehearse", Right.MEND, rehearse),
     Route("letters/{id}/edit", Right.MEND, edit),
     Route("letters/{id}/dismiss", Right.MEND, dismiss),
     Route("sagas/{id}/act", Right.MEND, act),
     Route("guards/open", Right.MEND, open_breaker),
     Route("guards/close", Right.MEND, close_breaker),
     Route("guards/reset", Right.MEND, reset_limit),
-    Route("sync/enqueue", Right.TRADE, enqueue),
 )

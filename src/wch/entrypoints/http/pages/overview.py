@@ -1,12 +1,14 @@
-"""Home, the audit log, and the people of the console."""
+"""Home, the audit log, and what the doctor says."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from wch.domain.operator import OperatorRefusedError, Right, Role
+from wch.application import tiers
+from wch.application.ports import UnitOfWork
+from wch.domain.operator import Right
 from wch.entrypoints.http.pages.eyes import clean
 from wch.entrypoints.http.pages.parts import (
     Facts,
-    Field,
     Form,
     Forms,
     Page,
@@ -18,6 +20,9 @@ from wch.entrypoints.http.pages.parts import (
     text,
 )
 from wch.entrypoints.http.pages.visiting import PAGE_SIZE, Route, Visit
+
+WARNED = 5
+"""Templates that are named on the first page; the others are on their own."""
 
 _WORDS = {
     "database": "The database does not answer.",
@@ -63,6 +68,7 @@ async def home(visit: Visit) -> Page:
             rows=[(word.capitalize(), text(count)) for word, count in tables["saga_state"].items()],
         ),
     ]
+    sections.append(await _whatsapp(visit))
     return Page(
         title="Home",
         place="",
@@ -70,6 +76,45 @@ async def home(visit: Visit) -> Page:
         sections=sections,
         topics=("inbox", "letters", "breakers"),
         values={"problems": [_WORDS.get(word, word) for word in problems], "looks": looks},
+    )
+
+
+async def _whatsapp(visit: Visit) -> Facts:
+    """What WhatsApp allows and warns of, and how long it has been silent."""
+    limits, now = visit.hub.limits, visit.hub.clock.now()
+
+    def look(uow: UnitOfWork) -> tuple[int | None, int, datetime | None]:
+        heard = (uow.messages.latest_inbound_at(one.customer_phone) for one in uow.conversations.listed(limit=20))
+        latest = max((at for at in heard if at is not None), default=None)
+        allowed = tiers.most(uow)
+        return allowed, 0 if allowed is None else tiers.used(uow, limits), latest
+
+    allowed, used, latest = await visit.hub.database.read(look)
+    warned = [
+        one for one in await visit.hub.templates.listed() if not one.may_be_sent or one.quality in {"RED", "YELLOW"}
+    ]
+    ingress = await visit.hub.checkup.one("ingress")
+    tier = "no limit" if allowed is None else f"{used} of {allowed} customers in 24 hours ({used / allowed:.0%})"
+    return Facts(
+        title="WhatsApp",
+        rows=[
+            ("Tier", text(tier)),
+            ("Template warnings", text(len(warned) or "none", href=visit.href("templates"))),
+            *(
+                (
+                    f"{one.name}, {one.language}",
+                    state((one.quality or one.status if one.may_be_sent else one.status).lower()),
+                )
+                for one in warned[:WARNED]
+            ),
+            (
+                "Last customer's message",
+                text("none yet" if latest is None else f"{_span(int((now - latest).total_seconds()))} ago"),
+            ),
+            ("Webhooks a minute", text(f"{visit.webhooks_a_minute:.1f}, over five minutes, taken by this process")),
+            ("Webhooks", state(ingress.severity.word)),
+            ("Seen of them", text(ingress.value)),
+        ],
     )
 
 
@@ -91,12 +136,13 @@ async def audit(visit: Visit) -> Page:
     )
     table = Table(
         title="Audit log",
-        columns=("Line", "When", "Who", "Did", "To what", "Why"),
+        columns=("Line", "When", "Who", "As", "Did", "To what", "Why"),
         rows=[
             (
                 text(f"#{one.id}"),
                 moment(one.at),
                 text(one.actor, href=visit.href("audit", actor=one.actor)),
+                text(one.role),
                 text(one.action, href=visit.href("audit", action=one.action)),
                 code(one.object),
                 text(clean(one.reason) if one.reason else None),
@@ -109,139 +155,48 @@ async def audit(visit: Visit) -> Page:
     return Page(title="Audit log", place="audit", sections=(table,), more=more)
 
 
-async def settings(visit: Visit) -> Page:
-    """Every setting with where it came from; what was set comes first, secrets are masked."""
-    lines = visit.hub.doctor.settings()
-    given = [one for one in lines if one.origin != "default"]
-    rest = [one for one in lines if one.origin == "default"]
-    sections = [
-        Table(
-            title=title,
-            columns=("Setting", "Meaning", "Value", "From"),
-            rows=[(code(one.name), text(one.meaning), text(clean(one.value)), text(one.origin)) for one in some],
-            empty="Nothing.",
-        )
-        for title, some in (("Set", given), ("Left at their default", rest))
-    ]
-    lead = "Set by an argument, the environment or wch.toml, in this order; a setting a.b has the variable WCH_A_B."
-    return Page(title="Settings", place="settings", sections=sections, lead=lead)
+async def doctor(visit: Visit) -> Page:  # noqa: ARG001 - the form that routes have
+    """Where the doctor is sent for: looking at everything takes a while, so it is done when somebody asks."""
+    return _doctors()
 
 
-async def doctor(visit: Visit) -> Page:
-    """What is not as it should be, the worst first, each with the way out."""
+async def examined(visit: Visit) -> Page:
+    """What is not as it should be, the worst first, each with the way out; nothing is changed."""
     found = await visit.hub.doctor.examine()
     verified = await visit.hub.verification.run()
-    sections: list[Section] = [
-        Table(
-            title="Findings",
-            columns=("Severity", "What", "What to do"),
-            rows=[(state(one.severity), text(clean(one.what)), text(clean(one.way_out))) for one in found],
-            empty="Everything is as it should be.",
-        ),
-        Table(
-            title="Books",
-            columns=("Check", "State", "Detail"),
-            rows=[
-                (
-                    text(str(one["name"]).replace("_", " ")),
-                    state("ok" if one["ok"] else "failed"),
-                    text(clean(one["detail"])),
-                )
-                for one in verified["checks"]
-            ],
-            empty="Nothing was checked.",
-        ),
-    ]
-    lead = "Settings, database and worker are looked at when this page is opened; nothing is changed."
-    return Page(title="Doctor", place="doctor", sections=sections, lead=lead)
+    findings = Table(
+        title="Findings",
+        columns=("Severity", "What", "What to do"),
+        rows=[(state(one.severity), text(clean(one.what)), text(clean(one.way_out))) for one in found],
+        empty="Everything is as it should be.",
+    )
+    books = Table(
+        title="Books",
+        columns=("Check", "State", "Detail"),
+        rows=[
+            (
+                text(str(one["name"]).replace("_", " ")),
+                state("ok" if one["ok"] else "failed"),
+                text(clean(one["detail"])),
+            )
+            for one in verified["checks"]
+        ],
+        empty="Nothing was checked.",
+    )
+    when = Facts(title="Examined", rows=[("At", moment(visit.hub.clock.now()))])
+    return _doctors(findings, books, when)
 
 
-async def people(visit: Visit) -> Page:
-    """Who may use the console."""
-    rows = await visit.hub.operators.listed()
-    roles = [(one.value, one.value) for one in Role]
-    names = [(one.name, one.name) for one in rows]
-    sections: list[Section] = [
-        Table(
-            title="Operators",
-            columns=("Name", "Number", "Role", "State", "Since", "Signed in"),
-            rows=[
-                (
-                    text(one.name),
-                    text(one.number),
-                    text(one.role.value),
-                    state("disabled" if one.is_disabled else "active"),
-                    moment(one.created_at),
-                    moment(one.signed_in_at),
-                )
-                for one in rows
-            ],
-            empty="Nobody.",
-        ),
-        Forms(
-            title="Change",
-            forms=(
-                Form(
-                    to="people/add",
-                    label="Let somebody in",
-                    fields=(
-                        Field(name="name", label="Name"),
-                        Field(name="role", label="Role", kind="select", choices=roles),
-                        Field(name="password", label="Password", kind="password"),
-                    ),
-                ),
-                Form(
-                    to="people/password",
-                    label="Set a password",
-                    fields=(
-                        Field(name="name", label="Name", kind="select", choices=names),
-                        Field(name="password", label="New password", kind="password"),
-                    ),
-                ),
-                Form(
-                    to="people/disable",
-                    label="Keep out",
-                    fields=(Field(name="name", label="Name", kind="select", choices=names),),
-                    tone="danger",
-                ),
-            ),
-        ),
-    ]
-    return Page(title="Operators", place="people", sections=sections)
-
-
-async def add(visit: Visit) -> str:
-    """Let somebody in."""
-    role = visit.word("role")
-    if role not in set(Role):
-        raise OperatorRefusedError("There is no such role; choose one of the list.")
-    await visit.hub.operators.add(visit.word("name"), Role(role), visit.form.get("password", ""), by=visit.by)
-    return visit.href("people", done="operator")
-
-
-async def password(visit: Visit) -> str:
-    """Give somebody a new password."""
-    await visit.hub.operators.set_password(visit.word("name"), visit.form.get("password", ""), by=visit.by)
-    return visit.href("people", done="operator")
-
-
-async def disable(visit: Visit) -> str:
-    """Keep somebody out; not oneself, so that somebody is left."""
-    if visit.word("name") == visit.operator.name:
-        raise OperatorRefusedError("You cannot keep yourself out; ask a colleague.")
-    await visit.hub.operators.disable(visit.word("name"), by=visit.by)
-    return visit.href("people", done="operator")
+def _doctors(*sections: Section) -> Page:
+    form = Form(to="doctor", label="Examine again" if sections else "Examine now", tone="" if sections else "primary")
+    lead = "Settings, database, account and worker are looked at, and all books are added up. Nothing is changed by it."
+    forms = Forms(title="Examination", forms=(form,))
+    return Page(title="Doctor", place="doctor", sections=(*sections, forms), lead=lead)
 
 
 PAGES = (
     Route("", Right.SEE, home),
     Route("audit", Right.MEND, audit),
-    Route("people", Right.MANAGE, people),
-    Route("settings", Right.MANAGE, settings),
     Route("doctor", Right.MEND, doctor),
 )
-ACTS = (
-    Route("people/add", Right.MANAGE, add),
-    Route("people/password", Right.MANAGE, password),
-    Route("people/disable", Right.MANAGE, disable),
-)
+ACTS = (Route("doctor", Right.MEND, examined),)

@@ -8,7 +8,18 @@ from litestar.params import FromPath
 
 from wch.entrypoints.http.pages.files import sent
 
-OF_THE_PHONE = ("look.css", "sandbox.css", "sandbox.js", "bubbles.js", "icon.svg")
+OF_THE_PHONE = (
+    "look.css",
+    "sandbox.css",
+    "sandbox.js",
+    "asking.js",
+    "bubbles.js",
+    "deliveries.js",
+    "handset.js",
+    "payments.js",
+    "templates.js",
+    "icon.svg",
+)
 
 
 def sandbox_pages() -> list[Any]:

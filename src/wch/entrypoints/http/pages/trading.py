@@ -1,19 +1,18 @@
-"""Customers, carts, orders and notices."""
+"""Carts, orders and notices."""
 
 from collections.abc import Mapping, Sequence
 
-from wch.application.ports import UnitOfWork
 from wch.domain.cart import Cart, CartStatus
-from wch.domain.conversation import Conversation
-from wch.domain.customer import CustomerProfile
-from wch.domain.errors import NotFoundError
-from wch.domain.notification import Notification, NotificationStatus
+from wch.domain.errors import CartRefusalError, NotFoundError, VersionMovedError
+from wch.domain.ledger import Ledger, RefundRefusalError
+from wch.domain.money import Money, decimal_of
+from wch.domain.notification import Notification
 from wch.domain.operator import Right
+from wch.domain.order import Order, OrderStatus
 from wch.domain.saga import Saga
 from wch.entrypoints.http.pages.eyes import clean
+from wch.entrypoints.http.pages.notices import notices_table, resending
 from wch.entrypoints.http.pages.parts import (
-    Cell,
-    Choice,
     Facts,
     Field,
     Form,
@@ -25,210 +24,19 @@ from wch.entrypoints.http.pages.parts import (
     state,
     text,
 )
-from wch.entrypoints.http.pages.visiting import PAGE_SIZE, ForbiddenError, Route, Visit
+from wch.entrypoints.http.pages.visiting import (
+    PAGE_SIZE,
+    ForbiddenError,
+    Route,
+    Visit,
+    filters,
+    more_of,
+    moved_meanwhile,
+    states_of,
+)
 
-
-def more_of(visit: Visit, path: str, rows: Sequence[Cart | CustomerProfile | Notification]) -> str | None:
-    """Where the next page of a list by id is, if this one is full."""
-    if len(rows) < PAGE_SIZE:
-        return None
-    kept = {name: value for name, value in visit.query.items() if name == "status"}
-    return visit.href(path, after=rows[-1].id, **kept)
-
-
-async def customers(visit: Visit) -> Page:
-    """Everybody, by id; a number in full, or a key, finds one."""
-    asked = visit.query.get("find", "").strip()
-    if asked and visit.may(Right.PEOPLE):
-        rows: Sequence[CustomerProfile] = await visit.hub.customers.found(asked)
-    else:
-        rows = await visit.hub.customers.listed(after=visit.number("after"), limit=PAGE_SIZE)
-
-    def talks(uow: UnitOfWork) -> list[tuple[CustomerProfile, Conversation | None]]:
-        return [(one, uow.conversations.latest_of(one.phone)) for one in rows]
-
-    found = await visit.hub.database.read(talks)
-    lines = [_customer_line(visit, one, talk) for one, talk in found if talk is None or visit.eyes.finds(talk)]
-    table = Table(
-        title="Customers",
-        columns=("Customer", "Number", "Orders", "Spent", "Marketing", "Tags", "Last seen"),
-        rows=lines,
-        empty="Nobody answers to this." if asked else "No customers yet.",
-    )
-    return Page(
-        title="Customers",
-        place="customers",
-        sections=(table,),
-        template="customers.html",
-        more=None if asked else more_of(visit, "customers", rows),
-        values={"asked": asked, "can_find": visit.may(Right.PEOPLE)},
-    )
-
-
-def _customer_line(visit: Visit, one: CustomerProfile, talk: Conversation | None) -> Sequence[Cell]:
-    known = visit.eyes.may_know(talk)
-    return (
-        text(visit.eyes.person(one.phone, one, known=known), href=visit.href(f"customers/{one.id}")),
-        text(visit.eyes.number(one.phone, known=known)),
-        text(one.total_orders),
-        text(one.total_spent),
-        text("yes" if one.opt_in_marketing else "no"),
-        text(clean(", ".join(one.tags))),
-        moment(one.last_interaction_at),
-    )
-
-
-async def _customer(visit: Visit) -> tuple[CustomerProfile, Conversation | None, Cart | None, bool]:
-    number = visit.number("id")
-
-    def work(uow: UnitOfWork) -> tuple[CustomerProfile, Conversation | None, Cart | None]:
-        profile = uow.customers.get(number)
-        if profile is None:
-            raise NotFoundError(kind="customer", id=number)
-        return profile, uow.conversations.latest_of(profile.phone), uow.carts.of(profile.phone)
-
-    profile, talk, cart = await visit.hub.database.read(work)
-    if talk is not None:
-        visit.eyes.demand(talk)
-    return profile, talk, cart, visit.eyes.may_know(talk)
-
-
-async def customer(visit: Visit) -> Page:
-    """One person: who it is, what was agreed, what can be done."""
-    profile, talk, cart, known = await _customer(visit)
-    sections: list[Section] = [
-        Facts(
-            title="Profile",
-            rows=(
-                ("Name", text(visit.eyes.person(profile.phone, profile, known=known))),
-                ("Number", text(visit.eyes.number(profile.phone, known=known))),
-                ("E-mail", text(visit.eyes.email(profile.email, known=known))),
-                ("Language", text(profile.preferences.get("language"))),
-                ("Orders", text(profile.total_orders)),
-                ("Spent", text(profile.total_spent)),
-                ("Tags", text(clean(", ".join(profile.tags)))),
-                ("Since", moment(profile.created_at)),
-                ("Last seen", moment(profile.last_interaction_at)),
-            ),
-        ),
-        Facts(
-            title="Consent",
-            rows=(
-                ("Marketing", text("in" if profile.opt_in_marketing else "out")),
-                ("Order notices", text("refused" if profile.notification_opt_out else "in")),
-                ("Decided", moment(profile.marketing_opted_at)),
-            ),
-        ),
-    ]
-    places = []
-    if talk is not None:
-        places.append(("Conversation", text(f"#{talk.id}, {talk.status}", href=visit.href(f"inbox/{talk.id}"))))
-    if cart is not None:
-        places.append(("Cart", text(f"#{cart.id}, {cart.status}", href=visit.href(f"carts/{cart.id}"))))
-    if places:
-        sections.append(Facts(title="Now", rows=places))
-    if known and visit.may(Right.CONVERSE):
-        here = f"customers/{profile.id}"
-        sections.append(
-            Forms(
-                title="Change",
-                forms=(
-                    Form(
-                        to=f"{here}/tag",
-                        label="Change tags",
-                        fields=(
-                            Field(name="add", label="Tag to add", is_required=False),
-                            Field(name="remove", label="Tag to take away", is_required=False),
-                        ),
-                    ),
-                    Form(
-                        to=f"{here}/consent",
-                        label="Write down consent",
-                        fields=(
-                            Field(
-                                name="purpose",
-                                label="For",
-                                kind="select",
-                                choices=(("marketing", "offers"), ("all", "all messages")),
-                            ),
-                            Field(name="to", label="Decision", kind="select", choices=(("out", "out"), ("in", "in"))),
-                            Field(name="reason", label="What the customer said, and where"),
-                        ),
-                    ),
-                ),
-            )
-        )
-    if visit.may(Right.MANAGE):
-        erasing = text("What erasing this customer would do", href=visit.href(f"customers/{profile.id}/erase"))
-        sections.append(Facts(title="Privacy", rows=(("Erasure", erasing),)))
-    return Page(
-        title=visit.eyes.person(profile.phone, profile, known=known),
-        place="customers",
-        sections=sections,
-        back=(visit.href("customers"), "Customers"),
-    )
-
-
-async def erasure(visit: Visit) -> Page:
-    """What erasing this customer would do, by doing it and taking it back; then the button."""
-    profile, _, _, known = await _customer(visit)
-    counts = await visit.hub.erasures.rehearse(profile.phone)
-    told = Table(
-        title="What would change",
-        columns=("Table", "Rows"),
-        rows=[
-            (text(table), text(", ".join(f"{count} {word}" for word, count in words.items() if count) or "none"))
-            for table, words in counts.items()
-        ],
-        empty="Nothing is kept of this customer.",
-    )
-    form = Form(
-        to=f"customers/{profile.id}/erase",
-        label="Erase for good",
-        fields=(Field(name="reason", label="Why"),),
-        tone="danger",
-    )
-    lead = "Nothing brings it back. That the customer wants no offers is remembered all the same."
-    return Page(
-        title="Erase a customer",
-        place="customers",
-        lead=visit.eyes.person(profile.phone, profile, known=known),
-        sections=(told, Forms(title="Erase", forms=(form,), lead=lead)),
-        back=(visit.href(f"customers/{profile.id}"), "Customer"),
-    )
-
-
-async def erase(visit: Visit) -> str:
-    """Begin the erasure; its saga tells how far it is."""
-    profile, _, _, _ = await _customer(visit)
-    saga = await visit.hub.erasures.ask(profile.phone, reason=visit.word("reason", most=500), by=visit.by)
-    visit.hub.inbox.wake()
-    return visit.href(f"sagas/{saga.saga_id}", done="erasing")
-
-
-async def tag(visit: Visit) -> str:
-    """Add and take away tags."""
-    profile, _, _, known = await _customer(visit)
-    if not known:
-        raise ForbiddenError
-    add, remove = visit.word("add", most=60), visit.word("remove", most=60)
-    await visit.hub.customers.tag(
-        profile.phone, add=[add] if add else [], remove=[remove] if remove else [], by=visit.by
-    )
-    return visit.href(f"customers/{profile.id}", done="tagged")
-
-
-async def consent(visit: Visit) -> str:
-    """Write down what the customer decided."""
-    profile, _, _, known = await _customer(visit)
-    if not known:
-        raise ForbiddenError
-    purpose = "all" if visit.word("purpose") == "all" else "marketing"
-    to = "in" if visit.word("to") == "in" else "out"
-    await visit.hub.customers.consent(
-        profile.phone, purpose=purpose, to=to, reason=visit.word("reason", most=500), by=visit.by
-    )
-    return visit.href(f"customers/{profile.id}", done="consent")
+_OVER = frozenset({OrderStatus.CANCELLED, OrderStatus.SHIPPED, OrderStatus.COMPLETED, OrderStatus.REFUNDED})
+"""Where an order cannot be cancelled any more."""
 
 
 async def carts(visit: Visit) -> Page:
@@ -257,19 +65,9 @@ async def carts(visit: Visit) -> Page:
         title="Carts",
         place="carts",
         sections=(table,),
-        choices=choices_of(visit, "carts", chosen, CartStatus),
+        choices=filters(visit, "carts", states_of(CartStatus), chosen),
         more=more_of(visit, "carts", rows),
     )
-
-
-def choices_of(
-    visit: Visit, path: str, chosen: str, words: type[CartStatus] | type[NotificationStatus]
-) -> list[Choice]:
-    """A filter by state."""
-    return [
-        Choice(label=label, href=visit.href(path, status=word or None), is_chosen=word == chosen)
-        for word, label in [("", "All"), *((one.value, one.value.capitalize()) for one in words)]
-    ]
 
 
 def _goods(cart: Cart) -> str:
@@ -323,21 +121,92 @@ async def cart(visit: Visit) -> Page:
             empty="Nothing is in it.",
         ),
     ]
+    why = text("Why a reminder goes or does not", href=visit.href(f"explain/cart/{one.id}"))
+    sections.append(Facts(title="Reminders", rows=(("Explain", why),)))
     if known and visit.may(Right.CARTS) and one.status in {CartStatus.ACTIVE, CartStatus.ABANDONED}:
-        ending = Form(to=f"carts/{one.id}/expire", label="End this cart", tone="danger")
-        sections.append(
-            Forms(title="Change", forms=(ending,), lead="Its lines stay, so that the customer can have them back.")
-        )
+        sections.append(_cart_changes(one))
     return Page(title=f"Cart #{one.id}", place="carts", sections=sections, back=(visit.href("carts"), "Carts"))
 
 
-async def expire(visit: Visit) -> str:
-    """End a cart."""
+def _cart_changes(one: Cart) -> Forms:
+    seen = {"version": one.version}
+    forms = []
+    if one.items:
+        lines = [
+            (f"{item.product_id}.{item.variation_id or ''}", f"{clean(item.product_name)}, {item.quantity} now")
+            for item in one.items
+        ]
+        fields = (
+            Field(name="line", label="Line", kind="select", choices=lines),
+            Field(name="quantity", label="Pieces, 0 takes it out", kind="number", value=str(one.items[0].quantity)),
+        )
+        forms.append(Form(to=f"carts/{one.id}/line", label="Change the line", fields=fields, hidden=seen))
+    if one.status is CartStatus.ABANDONED:
+        forms.append(Form(to=f"carts/{one.id}/remind", label="Send the next reminder now"))
+    forms.append(Form(to=f"carts/{one.id}/expire", label="End this cart", hidden=seen, tone="danger"))
+    lead = "An ended cart keeps its lines, so that the customer can have them back. A reminder goes by every rule."
+    return Forms(title="Change", forms=forms, lead=lead)
+
+
+async def _of_known(visit: Visit) -> Cart:
+    """The cart that is to be changed.
+
+    Raises:
+        ForbiddenError: its customer is not known to this operator.
+    """
     one, known = await _cart(visit)
     if not known:
         raise ForbiddenError
-    ended = await visit.hub.carts.expire(one.id, by=visit.by)
-    return visit.href(f"carts/{ended.id}", done="expired")
+    return one
+
+
+async def expire(visit: Visit) -> str | Page:
+    """End a cart."""
+    one = await _of_known(visit)
+    try:
+        await visit.hub.carts.expire(one.id, version=visit.word("version", most=40) or None, by=visit.by)
+    except VersionMovedError:
+        return await _moved(visit, one.id, "End this cart")
+    return visit.href(f"carts/{one.id}", done="expired")
+
+
+async def change_line(visit: Visit) -> str | Page:
+    """Change how many of a product are in a cart."""
+    one = await _of_known(visit)
+    product, _, variation = visit.word("line", most=40).partition(".")
+    pieces = visit.word("quantity", most=9)
+    if not product.isdecimal() or not pieces.isdecimal():
+        raise CartRefusalError(
+            "Choose a line and say how many pieces: a whole number, 0 to take it out.", code="not_a_number"
+        )
+    try:
+        await visit.hub.carts.set_quantity(
+            one.id,
+            product_id=int(product),
+            variation_id=int(variation) if variation.isdecimal() else None,
+            quantity=int(pieces),
+            version=visit.word("version", most=40) or None,
+            by=visit.by,
+        )
+    except VersionMovedError:
+        return await _moved(visit, one.id, f"{pieces} pieces of product {product}")
+    return visit.href(f"carts/{one.id}", done="cart")
+
+
+async def _moved(visit: Visit, cart_id: int, wish: str) -> Page:
+    """Somebody else changed the cart meanwhile: what was wanted, and how it stands now."""
+    now = await visit.hub.carts.show(cart_id)
+    lines = ", ".join(f"{item.quantity} x {clean(item.product_name)}" for item in now.items) or "nothing in it"
+    rows = (("You wanted", text(wish)), ("It is now", text(f"{now.status.value}: {lines}")))
+    return moved_meanwhile(visit, f"Cart #{cart_id}", rows, place="carts", back=f"carts/{cart_id}")
+
+
+async def remind(visit: Visit) -> str:
+    """Send the next reminder of a cart now."""
+    one = await _of_known(visit)
+    await visit.hub.reminders.remind(one.id, by=visit.by)
+    visit.hub.inbox.wake()
+    return visit.href(f"carts/{one.id}", done="reminded")
 
 
 async def orders(visit: Visit) -> Page:
@@ -389,20 +258,152 @@ async def order(visit: Visit) -> Page:
             rows=(
                 ("Number", text(found.number)),
                 ("State", state(found.status)),
-                ("Total", text(f"{found.total.amount} {found.total.currency}")),
+                ("Total", text(_priced(found.total))),
+                ("Refunded", text(_priced(found.refunded) if found.refunded.amount else None)),
+                ("Paid", moment(found.paid_at)),
+                ("Made", moment(found.created_at)),
             ),
+        ),
+        Table(
+            title="Lines",
+            columns=("Product", "Pieces", "Total"),
+            rows=[(text(clean(one.name)), text(one.quantity), text(_priced(one.total))) for one in found.lines],
+            empty="Nothing is in it.",
         ),
         notices_table(visit, notices),
     ]
     if visit.may(Right.TRADE):
-        cancel = Form(
-            to=f"orders/{found.id}/cancel",
-            label="Cancel this order",
-            fields=(Field(name="reason", label="Why"),),
-            tone="danger",
-        )
-        sections.append(Forms(title="Change", forms=(cancel,), lead="The shop takes it back; the customer is told."))
+        placement = await _placement(visit, found.id)
+        sections += await _order_changes(visit, found, notices, placement)
     return Page(title=f"Order {found.number}", place="orders", sections=sections, back=(visit.href("orders"), "Orders"))
+
+
+def _priced(amount: Money) -> str:
+    return f"{amount.amount} {amount.currency}"
+
+
+async def _placement(visit: Visit, order_id: int) -> Saga | None:
+    """The placement of an order that was made here."""
+    try:
+        return await visit.hub.refunds.placement_of(order_id)
+    except NotFoundError:
+        return None
+
+
+def _left(placement: Saga) -> Money | None:
+    """What of an order's money can still go back at once; None where nothing came."""
+    ledger = Ledger.of(placement.context)
+    if placement.context.get("pays_later"):
+        return ledger.by_hand
+    return max((ledger.left(one.payment_id) for one in ledger.captured), key=lambda one: one.amount, default=None)
+
+
+async def _order_changes(
+    visit: Visit, found: Order, notices: Sequence[Notification], placement: Saga | None
+) -> list[Section]:
+    """Money back, a notice once more, the order taken back."""
+    forms: list[Form] = []
+    left = None if placement is None else _left(placement)
+    if left is not None and left.amount > 0:
+        fields = (
+            Field(name="amount", label=f"Amount in {left.currency}, {left.amount} is left", value=str(left.amount)),
+            Field(name="restock", label="The goods are back in the shop", kind="checkbox", is_required=False),
+            Field(name="reason", label="Why"),
+        )
+        # The key is the page's own: pressed twice, it is one refund.
+        key = {"key": f"console-{found.id}-{visit.hub.ids.token()}"}
+        forms.append(Form(to=f"orders/{found.id}/refunding", label="See what goes back", fields=fields, hidden=key))
+    why = Field(name="reason", label="Why")
+    booked = None if placement is None else await visit.hub.refunds.booked(found.id)
+    if booked is not None:
+        hidden = {"booked": "yes", "key": f"booked-{found.id}-{visit.hub.ids.token()}"}
+        label = f"Give back {_priced(booked)}, as booked in the shop"
+        forms.append(Form(to=f"orders/{found.id}/refund", label=label, fields=(why,), hidden=hidden, tone="danger"))
+    if booked is not None or (found.status is OrderStatus.CANCELLED and left is not None and left.amount > 0):
+        label = "It went back another way already"
+        forms.append(Form(to=f"orders/{found.id}/settle", label=label, fields=(why,)))
+    failed = [(str(one.id), f"#{one.id}, {one.notification_type}") for one in notices if one.status == "failed"]
+    if failed:
+        field = Field(name="notice", label="Notice that failed", kind="select", choices=failed)
+        forms.append(Form(to="notices/retry", label="Send it again", fields=(field,)))
+    forms += resending(notices)
+    if found.status not in _OVER:
+        forms.append(Form(to=f"orders/{found.id}/cancel", label="Cancel this order", fields=(why,), tone="danger"))
+    if not forms:
+        return []
+    return [Forms(title="Change", forms=forms, lead="The customer hears of a refund and of a cancelled order.")]
+
+
+async def refunding(visit: Visit) -> Page:
+    """What a refund would do; then the button."""
+    found, _ = await visit.hub.orders.show(visit.number("id"))
+    placement = await visit.hub.refunds.placement_of(found.id)
+    amount = _amount(visit, found.currency)
+    left = _left(placement)
+    if left is None or not 0 < amount.amount <= left.amount:
+        most = "nothing came that could go back" if left is None else f"{_priced(left)} is left"
+        raise RefundRefusalError(f"This amount cannot go back: {most}. Write another one.", code="too_much")
+    restock = bool(visit.word("restock"))
+    by_hand = bool(placement.context.get("pays_later"))
+    way = "by hand: it was paid at the door" if by_hand else "on the payment that it came by"
+    rows = (
+        ("Goes back", text(_priced(amount))),
+        ("How", text(way)),
+        ("Left afterwards", text(_priced(left - amount))),
+        ("Goods", text("back into the stock" if restock else "stay as they are")),
+        ("The customer", text("is told when the money is on its way")),
+    )
+    form = Form(
+        to=f"orders/{found.id}/refund",
+        label=f"Give back {_priced(amount)}",
+        hidden={
+            "amount": str(amount.amount),
+            "restock": "yes" if restock else "",
+            "reason": visit.word("reason", most=500),
+            "key": visit.word("key", most=100),
+        },
+        tone="danger",
+    )
+    return Page(
+        title=f"Refund of order {clean(found.number)}",
+        place="orders",
+        sections=(
+            Facts(title="What happens", rows=rows),
+            Forms(title="Refund", forms=(form,), lead="It cannot be undone."),
+        ),
+        back=(visit.href(f"orders/{found.id}"), "Order"),
+    )
+
+
+def _amount(visit: Visit, currency: str) -> Money:
+    try:
+        return Money(decimal_of(visit.word("amount", most=30)), currency)
+    except (TypeError, ValueError) as error:
+        raise RefundRefusalError("Write the amount with a dot, such as 12.50.", code="not_an_amount") from error
+
+
+async def refund(visit: Visit) -> str:
+    """Give back the money of an order, or a part of it, or what people booked back in the shop."""
+    found, _ = await visit.hub.orders.show(visit.number("id"))
+    booked = bool(visit.word("booked"))
+    saga = await visit.hub.refunds.order(
+        found.id,
+        amount=None if booked else _amount(visit, found.currency),
+        booked_in_shop=booked,
+        reason=visit.word("reason", most=500),
+        restock=bool(visit.word("restock")),
+        key=visit.word("key", most=100) or visit.hub.ids.token(),
+        by=visit.by,
+    )
+    visit.hub.inbox.wake()
+    return visit.href(f"sagas/{saga.saga_id}", done="refunding")
+
+
+async def settle(visit: Visit) -> str:
+    """What was undone in the shop went back another way."""
+    number = visit.number("id")
+    await visit.hub.refunds.settle(number, reason=visit.word("reason", most=500), by=visit.by)
+    return visit.href(f"orders/{number}", done="settled")
 
 
 async def cancel(visit: Visit) -> str:
@@ -411,68 +412,18 @@ async def cancel(visit: Visit) -> str:
     return visit.href(f"orders/{found.id}", done="cancelled")
 
 
-def notices_table(visit: Visit, rows: Sequence[Notification]) -> Table:
-    """What was told about orders."""
-    return Table(
-        title="Notices",
-        columns=("Notice", "Type", "Order", "State", "Tries", "Written", "Error"),
-        rows=[
-            (
-                text(f"#{one.id}"),
-                text(one.notification_type),
-                text(one.order_id, href=visit.href(f"orders/{one.order_id}")),
-                state(one.status),
-                text(one.retry_count),
-                moment(one.created_at),
-                text(clean(one.error_message) if one.error_message else None),
-            )
-            for one in rows
-        ],
-        empty="Nothing was told.",
-    )
-
-
-async def notices(visit: Visit) -> Page:
-    """What is told to customers about their orders."""
-    chosen = visit.query.get("status", "")
-    status = chosen if chosen in set(NotificationStatus) else None
-    rows = await visit.hub.notifications.listed(status=status, after=visit.number("after"), limit=PAGE_SIZE)
-    sections: list[Section] = [notices_table(visit, rows)]
-    if visit.may(Right.TRADE) and any(one.status is NotificationStatus.FAILED for one in rows):
-        failed = [(str(one.id), f"#{one.id}") for one in rows if one.status is NotificationStatus.FAILED]
-        field = Field(name="notice", label="Failed notice", kind="select", choices=failed)
-        sections.append(Forms(title="Change", forms=(Form(to="notices/retry", label="Try again", fields=(field,)),)))
-    return Page(
-        title="Notices",
-        place="notices",
-        sections=sections,
-        choices=choices_of(visit, "notices", chosen, NotificationStatus),
-        more=more_of(visit, "notices", rows),
-    )
-
-
-async def retry(visit: Visit) -> str:
-    """Let a failed notice wait again."""
-    word = visit.word("notice")
-    await visit.hub.notifications.retry(int(word) if word.isdecimal() else 0, by=visit.by)
-    return visit.href("notices", done="retried")
-
-
 PAGES = (
-    Route("customers", Right.SEE, customers),
-    Route("customers/{id}", Right.SEE, customer),
-    Route("customers/{id}/erase", Right.MANAGE, erasure),
     Route("carts", Right.SEE, carts),
     Route("carts/{id}", Right.SEE, cart),
     Route("orders", Right.SEE, orders),
     Route("orders/{id}", Right.SEE, order),
-    Route("notices", Right.SEE, notices),
 )
 ACTS = (
-    Route("customers/{id}/erase", Right.MANAGE, erase),
-    Route("customers/{id}/tag", Right.CONVERSE, tag),
-    Route("customers/{id}/consent", Right.CARTS, consent),
     Route("carts/{id}/expire", Right.CARTS, expire),
+    Route("carts/{id}/line", Right.CARTS, change_line),
+    Route("carts/{id}/remind", Right.CARTS, remind),
+    Route("orders/{id}/refunding", Right.TRADE, refunding),
+    Route("orders/{id}/refund", Right.TRADE, refund),
+    Route("orders/{id}/settle", Right.TRADE, settle),
     Route("orders/{id}/cancel", Right.TRADE, cancel),
-    Route("notices/retry", Right.TRADE, retry),
 )

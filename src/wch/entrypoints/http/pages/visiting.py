@@ -1,37 +1,52 @@
 """A visit to the console: who comes, whether they may, and what the answer is when something is refused."""
 
+import csv
 import hmac
+import io
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 import attrs
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from litestar import MediaType, Request, Response
+from litestar.datastructures import UploadFile
 
+from wch.application.broadcasts import TooManyStartsError
+from wch.application.exports import ExportRefusedError
 from wch.application.hub import Hub
 from wch.application.operators import Session, TooManyChangesError, TooManyTriesError
+from wch.domain.audit import Actor
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError, WchError
+from wch.domain.moment import of_iso
 from wch.domain.operator import Operator, Right
+from wch.domain.shop_error import ShopNotFoundError
 from wch.entrypoints.http.pages.eyes import Eyes, clean
 from wch.entrypoints.http.pages.files import PAGE_POLICY
-from wch.entrypoints.http.pages.parts import Page
+from wch.entrypoints.http.pages.parts import Cell, Choice, Facts, Page
 
 COOKIE = "wch_session"
 PAGE_SIZE = 50
 
 _Request = Request[Any, Any, Any]
 
+GROUPS = {"inbox": "Customers", "broadcasts": "Reaching out", "letters": "Work", "audit": "House"}
+"""What stands above an entry of the navigation where a group begins."""
+
 NAVIGATION: tuple[tuple[str, str, Right], ...] = (
     ("", "Home", Right.SEE),
+    ("analytics", "Analytics", Right.SEE),
     ("inbox", "Inbox", Right.SEE),
     ("customers", "Customers", Right.SEE),
     ("carts", "Carts", Right.SEE),
     ("orders", "Orders", Right.SEE),
     ("notices", "Notices", Right.SEE),
     ("broadcasts", "Broadcasts", Right.SEE),
+    ("winning-back", "Winning back", Right.SEE),
     ("templates", "Templates", Right.SEE),
     ("letters", "Dead letters", Right.SEE),
     ("sagas", "Sagas", Right.SEE),
@@ -40,7 +55,7 @@ NAVIGATION: tuple[tuple[str, str, Right], ...] = (
     ("audit", "Audit log", Right.MEND),
     ("doctor", "Doctor", Right.MEND),
     ("settings", "Settings", Right.MANAGE),
-    ("people", "Operators", Right.MANAGE),
+    ("people", "Operators and keys", Right.MANAGE),
 )
 
 
@@ -54,7 +69,11 @@ class StaleFormError(WchError):
 
 @attrs.frozen(kw_only=True)
 class Visit:
-    """One request of somebody who is signed in."""
+    """One request of somebody who is signed in.
+
+    Attributes:
+        webhooks_a_minute: how many this process accepted, over the last five minutes.
+    """
 
     hub: Hub
     session: Session
@@ -62,6 +81,8 @@ class Visit:
     asked: Mapping[str, str]
     query: Mapping[str, str]
     form: Mapping[str, str] = attrs.field(factory=dict)
+    files: Mapping[str, bytes] = attrs.field(factory=dict)
+    webhooks_a_minute: float = 0.0
 
     @property
     def operator(self) -> Operator:
@@ -74,9 +95,9 @@ class Visit:
         return Eyes(self.operator)
 
     @property
-    def by(self) -> str:
+    def by(self) -> Actor:
         """How the audit log names them."""
-        return self.operator.name
+        return self.operator.actor
 
     def may(self, right: Right) -> bool:
         """Whether they have this right."""
@@ -93,6 +114,15 @@ class Visit:
             raise NotFoundError(kind=name)
         return int(word)
 
+    def told(self, moment: str) -> tuple[str, str]:
+        """A moment in the shop's zone, and the same in UTC to stand beside it; where both are one, date and hour."""
+        at = of_iso(moment)
+        here = at.astimezone(ZoneInfo(self.hub.analytics.days.zone)).replace(tzinfo=None)
+        if here == at.replace(tzinfo=None):
+            return moment[:10], f"{moment[11:19]} UTC"
+        beside = moment[11:16] if here.date() == at.date() else f"{moment[5:10]} {moment[11:16]}"
+        return str(here), f"{beside} UTC"
+
     def href(self, path: str, **query: object) -> str:
         """An address below the console."""
         asked = {name: value for name, value in query.items() if value is not None}
@@ -103,12 +133,12 @@ class Visit:
         return self.form.get(name, "").strip()[:most]
 
 
-Show = Callable[[Visit], Awaitable[Page]]
-Act = Callable[[Visit], Awaitable[str]]
-
-
 class Route(NamedTuple):
-    """A page, or a change, below the console; `{names}` in its path are asked for."""
+    """A page, or a change, below the console; `{names}` in its path are asked for.
+
+    A page is made by `does`. A change answers with the address of the page that shows what came of
+    it, with a page of its own where something is shown once or asked first, or with a file.
+    """
 
     path: str
     right: Right
@@ -136,10 +166,53 @@ def _environment() -> Environment:
     )
 
 
+def states_of(words: Iterable[StrEnum]) -> list[tuple[str, str]]:
+    """What a list is filtered by: everything, or one of these states."""
+    return [("", "All"), *((one.value, one.value.capitalize()) for one in words)]
+
+
+def filters(
+    visit: Visit,
+    place: str,
+    words: Iterable[tuple[str, str]],
+    chosen: str | None,
+    *,
+    by: str = "status",
+    **kept: object,
+) -> list[Choice]:
+    """The ways to filter a list.
+
+    Args:
+        visit: who looks.
+        place: the list.
+        words: each way's word and its label; the empty word filters nothing.
+        chosen: the word that is in force; None where it is none of them.
+        by: the name of the word in the address.
+        kept: what else stays in the address.
+    """
+    return [
+        Choice(label=label, href=visit.href(place, **{by: word or None}, **kept), is_chosen=word == chosen)
+        for word, label in words
+    ]
+
+
+def more_of(visit: Visit, path: str, rows: Sequence[Any]) -> str | None:
+    """Where the next page of a list by id is, if this one is full."""
+    if len(rows) < PAGE_SIZE:
+        return None
+    kept = {name: value for name, value in visit.query.items() if name == "status"}
+    return visit.href(path, after=rows[-1].id, **kept)
+
+
 def rendered(visit: Visit, page: Page, marks: Mapping[str, str]) -> Response[str]:
     """A page as HTML."""
-    places = [(visit.href(path), label, path == page.place) for path, label, right in NAVIGATION if visit.may(right)]
-    told = TOLD.get(visit.query.get("done", ""))
+    places = [
+        (visit.href(path), label, path == page.place, GROUPS.get(path, ""))
+        for path, label, right in NAVIGATION
+        if visit.may(right)
+    ]
+    count = visit.query.get("n", "")
+    told = TOLD.get(visit.query.get("done", ""), "").replace("{n}", count if count.isdecimal() else "some")
     return html(
         page.template,
         status=page.status,
@@ -173,15 +246,37 @@ TOLD: Mapping[str, str] = {
     "seen": "Marked as read.",
     "tagged": "The tags are changed.",
     "consent": "The consent is written down.",
+    "customer": "The profile is changed.",
+    "blocked": "The customer is blocked: nothing is said to them by itself.",
+    "unblocked": "The block is lifted.",
+    "linked": "Linked: orders of that customer of the shop are shown in the chat.",
+    "unlinked": "The link is taken away, and does not come back by itself.",
+    "merged": "They are one customer now; it can be undone below for thirty days.",
+    "unmerged": "They are two customers again.",
+    "cart": "The cart is changed.",
+    "reminded": "The reminder waits in the outbox.",
+    "settled": "Settled: no money moves here.",
+    "refunding": "The refund has begun; its time line is below.",
+    "draft": "The draft is kept. Nothing is sent before it is started.",
+    "bad-lines": "The draft is kept, but lines of the list name nobody: they are told below.",
+    "tested": "The test message waits in the outbox; it is counted nowhere.",
+    "deleted": "The draft is gone.",
+    "won-back": "The run is over; what it began is below.",
+    "run": "The full run has begun; the worker carries it on.",
+    "fixing": "What differs waits to be sent again.",
+    "key": "The key is revoked: it opens nothing any more.",
+    "setting": "The setting is changed; every process follows within five seconds.",
+    "assigned-all": "The conversations are assigned.",
+    "resolved-all": "The conversations are resolved.",
     "erasing": "The erasure has begun; its time line is below.",
     "expired": "The cart is ended.",
     "cancelled": "The order is cancelled.",
     "retried": "The notice waits again.",
+    "retold": "The notice waits to be told once more.",
     "replayed": "Replayed: the work waits again.",
-    "rehearsed": "Tried and taken back: the replay would go through.",
     "edited": "The bytes are changed; the letter can be replayed.",
     "dismissed": "Dismissed.",
-    "group": "The group is worked through; what is left is below.",
+    "group": "The group is worked through: {n} decided by you just now; what is left is below.",
     "acted": "The saga goes on.",
     "breaker": "The breaker is changed.",
     "limit": "The hits are forgotten.",
@@ -189,6 +284,7 @@ TOLD: Mapping[str, str] = {
     "broadcast": "The broadcast is changed.",
     "templates": "The templates are as WhatsApp tells them.",
     "operator": "The operator is changed.",
+    "settings": "The settings are changed; all processes act on them within five seconds.",
 }
 """What is said at the top of a page after a change, by its word."""
 
@@ -197,11 +293,11 @@ def refusal_of(error: WchError) -> tuple[int, str]:
     """The status and the sentence of a refusal."""
     if isinstance(error, ForbiddenError | StaleFormError):
         return 403, str(error)
-    if isinstance(error, NotFoundError):
+    if isinstance(error, NotFoundError | ShopNotFoundError):
         return 404, str(error)
     if isinstance(error, ConflictError):
         return 409, str(error)
-    if isinstance(error, TooManyChangesError | TooManyTriesError):
+    if isinstance(error, TooManyChangesError | TooManyTriesError | TooManyStartsError | ExportRefusedError):
         return 429, str(error)
     if isinstance(error, StoreUnavailableError):
         return 503, str(error)
@@ -230,7 +326,36 @@ def demand_same_origin(request: _Request) -> None:
         raise StaleFormError
 
 
-async def form_of(request: _Request) -> dict[str, str]:
-    """The fields of a form, each once."""
+async def form_of(request: _Request) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The fields of a form and its files, each once; a field without a file is none."""
     found = await request.form()
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    files: dict[str, bytes] = {}
+    for name, value in found.items():
+        if isinstance(value, UploadFile) and (content := await value.read()):
+            files[name] = content
+    return {name: value for name, value in found.items() if isinstance(value, str)}, files
+
+
+def moved_meanwhile(visit: Visit, title: str, rows: Sequence[tuple[str, Cell]], *, place: str, back: str) -> Page:
+    """What is answered when somebody else changed a row first: what was wanted, and how it stands now."""
+    return Page(
+        title=title,
+        place=place,
+        status=409,
+        lead="Somebody changed this while you were looking at it. Nothing of yours was done; look, and repeat it.",
+        sections=(Facts(title="Both versions", rows=rows),),
+        back=(visit.href(back), "Look at it as it is now"),
+    )
+
+
+def sheet_of(name: str, rows: Iterable[Sequence[str]]) -> Response[str]:
+    """A table as a CSV to be kept."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return file_to_keep(f"{name}.csv", out.getvalue(), "text/csv")
+
+
+def file_to_keep(name: str, content: str, media_type: str) -> Response[str]:
+    """A file that browsers keep and never show."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, status_code=200, media_type=media_type, headers=headers)

@@ -12,14 +12,18 @@ depends_on = None
 def upgrade() -> None:
     """Make every table and index that is not there yet; a step that was cut off is run again."""
     connection = op.get_bind()
-    metadata = context.config.attributes["metadata"]
-    metadata.create_all(connection, checkfirst=True)
+    metadata, on_step = (context.config.attributes[name] for name in ("metadata", "on_step"))
     inspector = inspect(connection)
+    there = frozenset(inspector.get_table_names())
     for table in metadata.sorted_tables:
-        there = {index["name"] for index in inspector.get_indexes(table.name)}
-        for index in table.indexes:
-            if index.name not in there:
-                index.create(connection)
+        if table.name in there:
+            indexes = {index["name"] for index in inspector.get_indexes(table.name)}
+            for index in table.indexes:
+                if index.name not in indexes:
+                    index.create(connection)
+        else:
+            table.create(connection)
+        on_step()
 
 
 def downgrade() -> None:

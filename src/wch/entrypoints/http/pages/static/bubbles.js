@@ -132,7 +132,7 @@ function content(message, doing) {
   if (MEDIA[kind]) return [media(kind, body[kind]), []];
   if (kind === "location") {
     const place = body.location ?? {};
-    return [[card("⌖", place.name ?? "Location", place.address ?? `${place.latitude}, ${place.longitude}`)], []];
+    return [[card("◎", place.name ?? "Location", place.address ?? `${place.latitude}, ${place.longitude}`)], []];
   }
   if (kind === "contacts") return [(body.contacts ?? []).map((one) => card("☺", one.name?.formatted_name ?? "Contact", one.phones?.[0]?.phone)), []];
   if (kind === "order") {
@@ -144,7 +144,7 @@ function content(message, doing) {
   return [[card("?", kind)], []];
 }
 
-const ICONS = { list: "☰", link: "↗", place: "⌖" };
+const ICONS = { list: "☰", link: "↗", place: "◎" };
 const TOLD = { sent: "sent", delivered: "delivered", read: "read", failed: "failed" };
 
 // One tick taken by the hub, two arrived, two in colour read; the words say the same to those who do not see it.

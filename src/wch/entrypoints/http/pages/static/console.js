@@ -71,6 +71,10 @@ function swap(what, fresh) {
   const atEnd = !said || said.scrollHeight - said.scrollTop - said.clientHeight < 80;
   const focused = document.activeElement?.closest(what) ? document.activeElement.getAttribute("href") : null;
   const top = said?.scrollTop;
+  for (const box of old.querySelectorAll("input[type=checkbox]:checked")) {
+    const same = made.querySelector(`input[name="${CSS.escape(box.name)}"]`);
+    if (same) same.checked = true;
+  }
   old.replaceWith(made);
   if (atEnd) toTheEnd();
   else if (made.querySelector(".said")) made.querySelector(".said").scrollTop = top;
@@ -106,6 +110,9 @@ document.addEventListener("keydown", (event) => {
     event.target.form.requestSubmit();
   }
 });
+
+// --- on a phone the navigation is wider than the screen
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 toTheEnd();
 readWindow();

@@ -1,10 +1,13 @@
 // The phone's page: asks the sandbox's interface once a second for what is new, and says what the customer does.
-import { bubble, clean, el } from "./bubbles.js";
+import { $, ask, complain, content, post } from "./asking.js";
+import { clean, el } from "./bubbles.js";
+import { deliveries } from "./deliveries.js";
+import { handset, LANGUAGES } from "./handset.js";
+import { payments } from "./payments.js";
+import { templates } from "./templates.js";
 
-const API = "sandbox/api";
 const EVERY = 1000;
 const MOST_PEOPLE = 8;
-const $ = (id) => document.getElementById(id);
 
 const FAULTS = [
   ["duplicate", "Twice", "The next delivery to the hub comes twice at once."],
@@ -19,201 +22,69 @@ const FAULTS = [
   ["bsuid_only", "No number", "Your next message comes without your number."],
 ];
 
-const state = {
-  people: new Map([["34600111222", "Maria"]]),
-  me: "34600111222",
-  shown: "",
-  messages: [],
-  log: [],
-  trace: null,
-  typing: false,
-};
+const state = { people: new Map(), me: null, log: [] };
 
-// --- asking
+// --- the phones
 
-async function ask(path, options) {
-  const answer = await fetch(`${API}${path}`, options);
-  const told = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error(told?.detail ?? `The sandbox answered ${answer.status}.`);
-  return told;
+const world = { refresh: () => refresh(), look, about };
+
+function invited(person) {
+  const phone = handset(person, world);
+  state.people.set(phone.number, phone);
+  $("phones").append(phone.node);
+  return phone;
 }
-
-const post = (path, body) =>
-  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) });
-
-function complain(error) {
-  const text = error instanceof TypeError ? "The hub does not answer: is wch serve still running?" : error.message;
-  $("notice").textContent = text;
-  $("notice").hidden = false;
-}
-
-const content = () => { $("notice").hidden = true; };
-
-async function say(body) {
-  const phone = state.me;
-  try {
-    await post(`/customers/${phone}/messages`, { name: state.people.get(phone), ...body });
-    content();
-  } catch (error) {
-    complain(error);
-  }
-  await refresh();
-}
-
-// --- what a tap does
-
-const doing = {
-  reply: (kind, one) => say({ type: "interactive", interactive: { type: kind, [kind]: kept(one) } }),
-  tap: (label) => say({ tap: label }),
-  list: (action) => sheet(action.button ?? "Choose", (action.sections ?? []).map((section) =>
-    el("section", { class: "choices" }, section.title ? el("h3", { dir: "auto" }, clean(section.title)) : null,
-      ...section.rows.map((row) => choice(row.title, row.description, () => doing.reply("list_reply", row)))))),
-  link: (url) => sheet("A link", [el("p", {}, "On a phone this would open:"), el("p", { class: "address", dir: "ltr" }, clean(url ?? "no address"))]),
-  place: () => sheet("Send a place", PLACES.map(([name, address, latitude, longitude]) =>
-    choice(name, address, () => say({ type: "location", location: { latitude, longitude, name, address } })))),
-  basket: () => basket(),
-};
-
-const PLACES = [
-  ["Plaza Mayor", "Plaza Mayor, 28012 Madrid", 40.4154, -3.7074],
-  ["Avenida Paulista", "Av. Paulista 1578, São Paulo", -23.5614, -46.6559],
-  ["Connaught Place", "Connaught Place, New Delhi", 28.6315, 77.2167],
-];
-
-const kept = ({ id, title, description }) => (description === undefined ? { id, title } : { id, title, description });
-
-function choice(title, detail, act) {
-  return el("button", { type: "button", class: "choice", on: { click: () => { $("sheet").close(); act(); } } },
-    el("span", { class: "choice-title", dir: "auto" }, clean(title)), detail ? el("span", { class: "detail", dir: "auto" }, clean(detail)) : null);
-}
-
-function sheet(title, nodes) {
-  $("sheet-title").textContent = clean(title);
-  $("sheet-body").replaceChildren(...nodes);
-  $("sheet").showModal();
-}
-
-async function basket() {
-  let shelf;
-  try {
-    shelf = (await ask("/catalogue")).data;
-  } catch (error) {
-    complain(error);
-    return;
-  }
-  const lines = shelf.map((one) => [one, el("input", { type: "number", min: 0, max: 99, value: 0, inputmode: "numeric", "aria-label": `How many of ${one.name}` })]);
-  const order = () => {
-    const items = lines.filter(([, field]) => Number(field.value) > 0).map(([one, field]) => ({
-      product_retailer_id: one.retailer_id, quantity: Number(field.value), item_price: Number(one.price.amount), currency: one.price.currency,
-    }));
-    if (!items.length) return;
-    $("sheet").close();
-    say({ type: "order", order: { catalog_id: "sandbox", product_items: items, text: "" } });
-  };
-  sheet("Order from the catalogue", [
-    ...lines.map(([one, field]) => el("div", { class: "shelf" },
-      el("span", { class: "grow" }, el("span", { class: "choice-title", dir: "auto" }, clean(one.name)),
-        el("span", { class: "detail" }, `${one.price.amount} ${one.price.currency}${one.stock === null ? "" : `, ${one.stock} there`}`)), field)),
-    el("button", { type: "button", class: "primary wide", on: { click: order } }, "Send the order"),
-  ]);
-}
-
-function attachments() {
-  sheet("Send something else", [
-    choice("Place", "a spot on the map", () => doing.place()),
-    choice("Picture", "the sandbox adds the file", () => say({ type: "image", image: { caption: $("say").value.trim() || undefined } })),
-    choice("Voice message", "a short recording", () => say({ type: "audio", audio: { voice: true } })),
-    choice("Contact", "a card of a friend", () => say({ type: "contacts", contacts: [{ name: { formatted_name: "Ana Ruiz", first_name: "Ana" }, phones: [{ phone: "+34 600 555 666", type: "CELL" }] }] })),
-    choice("Catalogue order", "a basket from the catalogue", () => basket()),
-    choice("Thumbs up", "a reaction to the latest message", () => react()),
-    choice("STOP", "end the shop's offers", () => say({ type: "text", text: { body: "STOP" } })),
-  ]);
-}
-
-function react() {
-  const latest = state.messages.findLast((one) => one.direction === "outbound");
-  if (latest) say({ type: "reaction", reaction: { message_id: latest.id, emoji: "👍" } });
-}
-
-// --- showing the phone
-
-const clockFace = (moment) => moment.slice(11, 16);
-const day = (moment) => new Date(moment).toLocaleDateString("en-GB", { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" });
 
 function people() {
-  const buttons = [...state.people].map(([number, name]) =>
-    el("button", { type: "button", class: "chip", "aria-pressed": String(number === state.me), on: { click: () => pick(number) } },
-      el("span", { class: "avatar", "aria-hidden": "true" }, clean(name).slice(0, 1).toUpperCase()), el("span", { dir: "auto" }, clean(name))));
+  const buttons = [...state.people.values()].map((one) =>
+    el("button", { type: "button", class: "chip", "aria-pressed": String(one === state.me), on: { click: () => pick(one) } },
+      el("span", { class: "avatar", "aria-hidden": "true" }, clean(one.name).slice(0, 1).toUpperCase()), el("span", { dir: "auto" }, clean(one.name))));
   if (state.people.size < MOST_PEOPLE) buttons.push(el("button", { type: "button", class: "chip add", "aria-haspopup": "dialog", on: { click: invite } }, "+ Another customer"));
   const had = [...$("people").children].indexOf(document.activeElement);
   $("people").replaceChildren(...buttons);
   if (had >= 0) $("people").children[Math.min(had, buttons.length - 1)].focus();
+  for (const one of state.people.values()) one.node.classList.toggle("current", one === state.me);
+  $("together").hidden = state.people.size < 2;
 }
 
-function pick(number) {
-  state.me = number;
-  state.messages = [];
-  state.trace = null;
-  state.shown = "";
+// The phone whose rows are told beside it.
+function look(phone) {
+  if (phone === state.me) return;
+  state.me = phone;
+  history.replaceState(null, "", `#${phone.number}`);
   people();
   refresh();
 }
 
+function pick(phone) {
+  look(phone);
+  phone.node.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+function together(wanted) {
+  document.querySelector("main").dataset.together = String(wanted);
+  $("together").setAttribute("aria-pressed", String(wanted));
+  refresh();
+}
+const allShown = () => document.querySelector("main").dataset.together === "true";
+
+let asked = null;
+function about(phone) {
+  asked = phone;
+  $("about-title").textContent = clean(phone.name);
+  choose($("about-zone"), phone.timezone);
+  $("about-hides").checked = phone.hides_number;
+  $("about-offers").checked = phone.takes_offers;
+  $("about-blocks").checked = phone.blocks;
+  $("about-number").value = "";
+  $("about").showModal();
+}
+
 function invite() {
   $("person-number").value = String(34600000000 + Math.floor(Math.random() * 999999));
+  choose($("person-zone"), state.me.timezone);
+  $("person-hides").checked = false;
   $("person").showModal();
-}
-
-function phone() {
-  const shown = JSON.stringify([state.me, state.typing, state.messages.map((one) => [one.id, one.statuses, one.webhook, one.error])]);
-  if (shown === state.shown) return;
-  const chat = $("chat");
-  const atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 120 || !state.shown;
-  state.shown = shown;
-  const nodes = [];
-  let date = "";
-  for (const message of state.messages) {
-    if (day(message.at) !== date) {
-      date = day(message.at);
-      nodes.push(el("p", { class: "day" }, date));
-    }
-    nodes.push(known(message));
-  }
-  if (!nodes.length) nodes.push(welcome());
-  if (state.typing) nodes.push(el("div", { class: "turn theirs typing" }, el("div", { class: "bubble theirs" }, el("span", { class: "dots", role: "img", "aria-label": "The shop is typing" }, el("i"), el("i"), el("i")))));
-  place(chat, nodes);
-  if (atEnd) chat.scrollTop = chat.scrollHeight;
-  $("presence").textContent = state.typing ? "typing…" : "business account";
-}
-
-// A message that has not changed keeps its node, so that focus and the reader's place stay.
-const nodes = new Map();
-function known(message) {
-  const mark = JSON.stringify([message.statuses, message.webhook, message.error]);
-  const old = nodes.get(message.id);
-  if (old?.mark === mark) return old.node;
-  const node = bubble(message, doing, clockFace(message.at));
-  if (old?.node.contains(document.activeElement)) {
-    const which = [...old.node.querySelectorAll("button")].indexOf(document.activeElement);
-    queueMicrotask(() => node.querySelectorAll("button")[which]?.focus({ preventScroll: true }));
-  }
-  nodes.set(message.id, { mark, node });
-  return node;
-}
-
-function place(parent, wanted) {
-  wanted.forEach((node, at) => {
-    if (parent.childNodes[at] !== node) parent.insertBefore(node, parent.childNodes[at] ?? null);
-  });
-  while (parent.childNodes.length > wanted.length) parent.lastChild.remove();
-}
-
-function welcome() {
-  return el("div", { class: "welcome" },
-    el("p", { class: "headline" }, "Say hello to your shop"),
-    el("p", {}, "You are the customer now. Say hi, look through the categories, and order something: it goes all the way to a placed order."),
-    el("div", { class: "row centred" }, ...["hi", "lamp", "¿Qué tienes?"].map((text) =>
-      el("button", { type: "button", class: "chip", on: { click: () => say({ type: "text", text: { body: text } }) } }, text))));
 }
 
 // --- showing the hub
@@ -229,14 +100,14 @@ function described(entry) {
 
 const mine = (entry) => {
   const body = entry.body ?? {};
-  if (body.to) return String(body.to).replace("+", "") === state.me;
-  if (body.message_id) return state.messages.some((one) => one.id === body.message_id);
+  if (body.to) return String(body.to).replace("+", "") === state.me.number;
+  if (body.message_id) return state.me.messages.some((one) => one.id === body.message_id);
   return true;
 };
 
 function events() {
   const found = [];
-  for (const one of state.messages) {
+  for (const one of state.me.messages) {
     if (one.direction === "inbound") {
       const status = one.webhook ?? "no answer";
       found.push({ at: one.at, rank: 0, dir: "in", what: `delivery: ${KINDS[one.type] ?? one.type}`, told: String(status), well: one.webhook === 200 });
@@ -270,7 +141,7 @@ const badge = (word) => el("span", { class: `badge ${GOOD.has(word) ? "good" : B
 const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, ...value));
 
 function cards() {
-  const trace = state.trace;
+  const trace = state.me.trace;
   if (!trace) {
     $("cards").replaceChildren(el("div", { class: "panel muted" }, "The hub does not know this customer yet."));
     return;
@@ -302,7 +173,7 @@ function placement(saga) {
 }
 
 function rows() {
-  const list = [...(state.trace?.messages ?? [])].reverse();
+  const list = [...(state.me.trace?.messages ?? [])].reverse();
   $("rows").replaceChildren(...list.map((row) => el("tr", {},
     el("th", { scope: "row" }, `#${row.id}`),
     el("td", {}, `${row.direction === "inbound" ? "in" : "out"}, ${clean(row.type)}${row.class ? `, ${row.class}` : ""}`),
@@ -327,7 +198,7 @@ function tables(stats) {
 
 function faults(active) {
   $("ordered").replaceChildren(...(active.length
-    ? active.map((one) => el("li", {}, el("b", {}, FAULTS.find(([kind]) => kind === one.fault)?.[1] ?? one.fault), ` for ${one.calls} more ${one.calls === 1 ? "call" : "calls"}`))
+    ? active.map((one) => el("li", {}, el("b", {}, FAULTS.find(([kind]) => kind === one.fault)?.[1] ?? one.fault), ` for ${one.share < 1 ? `${Math.round(one.share * 100)} % of ` : ""}${one.calls} more ${one.calls === 1 ? "call" : "calls"}`))
     : [el("li", { class: "muted" }, "Nothing: all goes well.")]));
 }
 
@@ -344,21 +215,32 @@ async function round() {
   try {
     const after = state.log.at(-1)?.id ?? 0;
     const [said, log, trace, now, active] = await Promise.all([
-      ask(`/customers/${me}/messages`), ask(`/graph-log?after=${pending(after)}`), ask(`/customers/${me}/trace`), ask("/clock"), ask("/faults"),
+      ask(`/customers/${me.number}/messages`), ask(`/graph-log?after=${pending(after)}`), ask(`/customers/${me.number}/trace`), ask("/clock/ahead"), ask("/faults"),
     ]);
-    if (me !== state.me) return;
-    state.messages = said.data;
+    me.messages = said.data;
     merge(log.data);
-    state.trace = trace.data;
-    state.typing = typing();
-    phone(); journal(); cards(); rows(); faults(active.data);
+    me.trace = trace.data;
+    if (me === state.me) me.typing = typing();
+    me.show();
+    for (const one of state.people.values()) one.tick(now.now);
+    if (allShown()) await Promise.all([...state.people.values()].map(others));
+    journal(); cards(); rows(); faults(active.data);
     $("clock").textContent = stamp(now.now).replace(" UTC", "") + now.now.slice(16, 19) + " UTC";
     $("clock").dateTime = now.now;
+    ahead(now);
+    await Promise.all([payments(refresh), deliveries(refresh), templates()]);
     if ($("tables").closest("details").open) tables(await ask("/stats"));
     if ($("notice").textContent.startsWith("The hub does not answer")) content();
   } catch (error) {
     complain(error);
   }
+}
+
+async function others(phone) {
+  if (phone === state.me) return;
+  phone.typing = false;
+  phone.messages = (await ask(`/customers/${phone.number}/messages`)).data;
+  phone.show();
 }
 
 // Calls without an answer yet are asked for again.
@@ -375,51 +257,65 @@ function merge(entries) {
 }
 
 function typing() {
-  const last = state.messages.at(-1);
+  const last = state.me.messages.at(-1);
   return last?.direction === "inbound" && state.log.some((one) => one.body?.typing_indicator && one.body.message_id === last.id)
-    && state.trace?.messages.some((row) => row.wa_message_id === last.id && row.status !== "processed" && row.status !== "dead");
+    && state.me.trace?.messages.some((row) => row.wa_message_id === last.id && row.status !== "processed" && row.status !== "dead");
 }
 
 async function remembered() {
+  const wishes = {};
   try {
-    for (const one of (await ask("/customers")).data) if (state.people.size < MOST_PEOPLE) state.people.set(one.wa_id, one.name);
+    for (const one of (await ask("/customers")).data.slice(0, MOST_PEOPLE)) invited({ number: one.wa_id, name: one.name, language: one.language });
   } catch (error) {
     complain(error);
   }
+  if (!state.people.size) {
+    invited({ number: "34600111222", name: "Maria" });
+    wishes.timezone = "Europe/Madrid";
+  }
+  await Promise.all([...state.people.values()].map((one) => one.setUp(wishes).catch(complain)));
+  state.me = state.people.get(location.hash.slice(1)) ?? state.people.values().next().value;
 }
 
 // --- what the page's buttons do
 
-function grow() {
-  const field = $("say");
-  field.style.height = "auto";
-  field.style.height = `${Math.min(field.scrollHeight, 120)}px`;
-}
-
-$("composer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const text = $("say").value.trim();
-  if (!text) return;
-  $("say").value = "";
-  grow();
-  say({ type: "text", text: { body: text } });
-});
-$("say").addEventListener("input", grow);
-$("say").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    $("composer").requestSubmit();
-  }
-});
-$("attach").addEventListener("click", attachments);
-$("look").addEventListener("click", () => post(`/customers/${state.me}/read`).then(refresh, complain));
-$("new-person").addEventListener("submit", (event) => {
+$("together").addEventListener("click", () => together(!allShown()));
+$("person-language").append(...Object.entries(LANGUAGES).map(([code, [name]]) => el("option", { value: code }, name)));
+$("new-person").addEventListener("submit", async (event) => {
   event.preventDefault();
   const number = $("person-number").value;
-  state.people.set(number, $("person-name").value.trim() || number);
+  const person = { number, name: $("person-name").value.trim() || number, language: $("person-language").value };
   $("person").close();
-  pick(number);
-  $("say").focus();
+  try {
+    const phone = state.people.get(number) ?? invited(person);
+    await phone.setUp({ timezone: $("person-zone").value, hides_number: $("person-hides").checked });
+    people();
+    pick(phone);
+    phone.focus();
+    content();
+  } catch (error) {
+    complain(error);
+  }
+});
+
+// A zone by its name; one that this browser lists under another name is added.
+function choose(field, zone) {
+  if (!field.options.length) field.append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((one) => el("option", {}, one)));
+  if (![...field.options].some((one) => one.value === zone)) field.append(el("option", {}, zone));
+  field.value = zone;
+}
+$("set-up").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  $("about").close();
+  const wishes = { timezone: $("about-zone").value, hides_number: $("about-hides").checked, takes_offers: $("about-offers").checked, blocks: $("about-blocks").checked };
+  await asked.setUp(wishes).then(content, complain);
+  await refresh();
+});
+$("renumber").addEventListener("submit", (event) => {
+  event.preventDefault();
+  $("about").close();
+  const to = $("about-number").value;
+  post(`/customers/${asked.number}/number`, { to }).then(() => { location.hash = to; location.reload(); }, complain);
 });
 
 async function leap(span) {
@@ -431,6 +327,29 @@ async function leap(span) {
   }
   await refresh();
 }
+
+// What comes next by itself, named; the page moves the clock right there.
+function ahead(told) {
+  const first = told.data[0];
+  $("go").disabled = !first;
+  $("next").replaceChildren(...(first ? ["Next: ", el("b", {}, clean(first.what)), ` in ${span(told.now, first.at)}`] : ["Nothing waits for a moment yet."]));
+}
+function span(from, to) {
+  const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const parts = [[days, "d"], [hours, "h"], [minutes, "min"]].filter(([count]) => count).map(([count, unit]) => `${count} ${unit}`);
+  return parts.join(" ") || `${seconds} s`;
+}
+$("go").addEventListener("click", async () => {
+  $("go").disabled = true;
+  try {
+    await post("/clock/ahead", {});
+    content();
+  } catch (error) {
+    complain(error);
+  }
+  await refresh();
+});
 $("leaps").addEventListener("click", (event) => { if (event.target.dataset.span) leap(event.target.dataset.span); });
 $("leap").addEventListener("submit", (event) => { event.preventDefault(); leap($("span").value); });
 
@@ -440,7 +359,7 @@ $("faults").replaceChildren(...FAULTS.map(([kind, name, meaning]) => el("li", {}
 
 async function order(kind) {
   try {
-    await post("/faults", { fault: kind, calls: Number($("calls").value), code: Number($("code").value) });
+    await post("/faults", { fault: kind, calls: Number($("calls").value), share: Number($("share").value) / 100, code: Number($("code").value) });
     content();
   } catch (error) {
     complain(error);
@@ -448,6 +367,12 @@ async function order(kind) {
   await refresh();
 }
 $("clear").addEventListener("click", () => ask("/faults", { method: "DELETE" }).then(refresh, complain));
+
+$("anew").addEventListener("click", () => $("anew-asked").showModal());
+$("anew-yes").addEventListener("click", () => {
+  $("anew-asked").close();
+  post("/anew", { yes: true }).then(() => location.reload(), complain);
+});
 
 for (const button of document.querySelectorAll("[data-view]:is(button)")) {
   button.addEventListener("click", () => {

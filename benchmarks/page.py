@@ -1,0 +1,101 @@
+"""Writes docs/benchmarks.md from what the other scripts kept: `python benchmarks/page.py`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from measuring import RESULTS, figure
+
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+ORDER = (
+    "ingress",
+    "gathering",
+    "handling",
+    "mariadb_ingress",
+    "sagas",
+    "jobs",
+    "limiter",
+    "breaker",
+    "objects",
+    "growth",
+    "policies",
+    "broadcasts",
+)
+
+HEAD = """# Benchmarks
+
+Written by `python benchmarks/page.py`; not by hand. `make bench` runs the short form of each script and prints it,
+`make bench-full` the whole, and keeps what this page shows. Variants take turns in one run, in another order each
+round; a target is judged by the median of the ratios within each round. Absolute figures are of one machine on one
+day, and move by tens of percent; the ratios move much less.
+
+**What limits the missed ones.** Ingress is bound by Python, not by the disk. A group's statements are shared by all its
+deliveries and go to the driver as text, so what is left is reading, checking and building what a message, a thread and
+a customer are, once for each: that is several times what the floor does, which checks nothing and keeps less. New
+customers and threads of a group are written together too (on MariaDB the threads still one by one, since nobody knows
+their ids before). A group on MariaDB takes three statements around its work (begin, the row that tells what became of a
+lost answer, commit) and one for each of looking at people, locking them, their threads, ids that are known, and each
+table that changes: nine or ten, not eight, because whom an event is about is looked at before it is locked. Statuses
+of one delivery share their commit, but each still reads and writes its own row, which bounds what a hundred together
+bring. With aiosqlite the work runs on the loop, and only the calls of the driver leave it,
+which are few for a group; with plain sqlite3 it runs in a thread beside the loop, which probably costs more than it
+brings: a shorter switch interval of the interpreter brought no gain that could be seen. Where the load
+below a table is above 2, others had most of the machine, and its ratios say little.
+
+Sagas are bound by Python too: a step costs about four tenths of a millisecond of it, most for reading, checking and
+writing the row with its log, and for the turns of the event loop between its commits. Jobs and the limiter on SQLite
+were measured while others had the machine and its disk, so that commits weighed more than they do on a quiet one, where
+what Python does around them weighs more: their ratios to the floors are too good then, those to peers that commit more
+often as well. On MariaDB a saga's transaction reads its row again under a
+lock and begins with a mark, which are round trips that the floor does not make. A hundred jobs put in at once go to
+the driver as one list; making and checking each row is what is left. A hit of a limit in memory is a whole transaction
+of that store, with a turn of the event loop and an HMAC of the caller, one rule for all stores: a counter in a dict
+costs a tenth. Hits on SQLite wait for the disk, which Redis' do not. A cart's lines are checked by their own class when
+they are read, and imported forms are let in; msgspec does neither. Not measured: a thread's page beside a busy writer
+(14) and claims beside a million future jobs (15d). A container resolves the hub once, when it is opened, and nothing
+later, so it has no row here (12). Of jobs on MariaDB (8c) no whole run came through on the busy machine.
+"""
+
+
+def written() -> str:
+    """The page."""
+    lines = [HEAD]
+    found = sorted(RESULTS.glob("*.json"), key=lambda one: ORDER.index(one.stem) if one.stem in ORDER else len(ORDER))
+    for path in found:
+        document = json.loads(path.read_text())
+        machine = document["machine"]
+        for table in document["tables"]:
+            lines += _section(table, machine)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(table: dict[str, Any], machine: dict[str, Any]) -> list[str]:
+    lines = [f"## {table['title']}", ""]
+    if table["note"]:
+        lines += [table["note"], ""]
+    lines += [f"| variant | {table['unit']} | least | most |", "|---|---:|---:|---:|"]
+    for name, row in table["rows"].items():
+        lines.append(f"| {name} | {figure(row['median'])} | {figure(row['least'])} | {figure(row['most'])} |")
+    lines.append("")
+    if table["targets"]:
+        lines += ["| target | what | wanted | ratio | |", "|---|---|---|---:|---|"]
+        for one in table["targets"]:
+            wanted = f"≥ {one['least']}" if one["least"] is not None else f"≤ {one['most']}"
+            ratio = "-" if one["ratio"] is None else f"{one['ratio']:.2f}"
+            word = {True: "holds", False: "missed", None: "not measured"}[one["holds"]]
+            lines.append(f"| {one['number']} | {one['what']} | {wanted} | {ratio} | {word} |")
+        lines.append("")
+    for name, why in table["failed"].items():
+        lines += [f"{name} could not be measured: {why}", ""]
+    before, after = table["before"], table["after"]
+    lines.append(
+        f"{table['rounds']} rounds on {machine['at']}: {machine['cores']} cores, {machine['system']}, Python "
+        f"{machine['python']}, SQLite {machine['sqlite']}; load {before['load']} to {after['load']}, a pure Python loop "
+        f"{before['spin']} to {after['spin']} million turns a second.\n"
+    )
+    return lines
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written())
+    print(f"wrote {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}")

@@ -1,0 +1,96 @@
+"""The repositories beside the tables of work and people: options, the audit log."""
+
+# ruff: noqa: D102 - what each method promises stands in the port
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import attrs
+
+from wch.adapters.sql.rows import Rows
+from wch.adapters.sql.session import Session
+from wch.adapters.sql.tables import Tables
+from wch.adapters.sql.types import clean
+from wch.domain.audit import AuditEntry
+from wch.domain.document import JsonObject
+
+
+@attrs.frozen(kw_only=True)
+class _Option:
+    """One row of `options`."""
+
+    name: str
+    value: JsonObject
+
+
+class SqlOptionRepository:
+    """See `wch.application.ports.OptionRepository`."""
+
+    def __init__(self, session: Session, tables: Tables) -> None:
+        self._session = session
+        self._rows = Rows(session, tables.options, _Option, key=("name",))
+        self._c = tables.options.c
+
+    def look_ahead(self, names: Collection[str]) -> None:
+        ahead = self._ahead()
+        wanted = names if self._session.locks_rows else [name for name in names if name not in ahead]
+        if wanted:
+            ahead.update(self._rows.look("name", wanted))
+
+    def _ahead(self) -> dict[Any, Any]:
+        return self._session.ahead.setdefault(self._rows.table.name, {})
+
+    def get(self, name: str, *, lock: bool = False) -> JsonObject | None:
+        ahead = self._ahead()
+        row = ahead[name] if name in ahead and not lock else self._rows.get(name, lock=lock)
+        return None if row is None else row.value
+
+    def put(self, name: str, value: JsonObject) -> None:
+        self._rows.put(_Option(name=name, value=value))
+
+    def remove(self, name: str) -> bool:
+        if self._ahead().get(name, self) is None:
+            return False
+        return self._rows.forget(self._c.name == name) > 0
+
+    def named(self, prefix: str, *, after: str = "", limit: int = 100) -> Sequence[tuple[str, JsonObject]]:
+        # A range and not LIKE, which folds case on one engine and would need escaping on both.
+        prefix = clean(prefix)
+        where = [self._c.name > after]
+        if prefix:
+            where.append(self._c.name >= prefix)
+        if beyond := _beyond(prefix):
+            where.append(self._c.name < beyond)
+        return [(row.name, row.value) for row in self._rows.many(*where, limit=limit)]
+
+
+def _beyond(prefix: str) -> str:
+    """The first name after all that begin so; empty when there is none."""
+    rest, last = prefix[:-1], prefix[-1:]
+    if not last:
+        return ""
+    if last == "\U0010ffff":
+        return _beyond(rest)
+    following = chr(ord(last) + 1)
+    return rest + ("\ue000" if "\ud800" <= following <= "\udfff" else following)
+
+
+class SqlAuditRepository:
+    """See `wch.application.ports.AuditRepository`."""
+
+    def __init__(self, session: Session, tables: Tables) -> None:
+        self._rows = Rows(session, tables.audit, AuditEntry)
+        self._c = tables.audit.c
+
+    def add(self, entry: AuditEntry) -> AuditEntry:
+        return self._rows.add(entry)
+
+    def listed(
+        self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
+    ) -> Sequence[AuditEntry]:
+        where = [self._c.id > after]
+        if actor is not None:
+            where.append(self._c.actor == actor)
+        if action is not None:
+            where.append(self._c.action == action)
+        return self._rows.many(*where, limit=limit)

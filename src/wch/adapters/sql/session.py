@@ -1,0 +1,185 @@
+"""One transaction on its connection: what it may do, what it has locked, what waits to be written."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Executable, Select, Table, UpdateBase
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+
+from wch.adapters.sql.saving import Changes
+from wch.adapters.sql.statements import Statements
+from wch.domain.errors import DuplicateError, ReadOnlyError, StoreMisusedError, WchError
+
+R = TypeVar("R")
+
+
+class Session:
+    """One transaction: its connection, whether it may write, and what it has locked.
+
+    Attributes:
+        locks_rows: whether the engine locks rows; where it locks the whole file, nothing need be said.
+        failed: an error after which this transaction must not be committed, whoever caught it.
+        ahead: what was read before it was asked for, by table; whatever writes past the gateway empties it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        read_only: bool,
+        locks_rows: bool,
+        duplicate_of: Callable[[IntegrityError], str | None],
+    ) -> None:
+        self.connection = connection
+        self.read_only = read_only
+        self.locks_rows = locks_rows
+        self.duplicate_of = duplicate_of
+        self.locked: set[tuple[str, Any]] = set()
+        self.failed: BaseException | None = None
+        self.ahead: dict[str, dict[Any, Any]] = {}
+        self._later: dict[str, Changes] = {}
+        self._cursor: Any = None
+
+    def execute(
+        self, statement: Executable, values: Mapping[str, Any] | None = None, *, of: Table | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement after everything that waits to be saved, or all that it can see of that.
+
+        Args:
+            statement: what to run.
+            values: of its parameters.
+            of: the only table that it reads, where that is known.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        self.flush(of)
+        if isinstance(statement, UpdateBase):
+            self.moved(str(statement.entity_description["name"]))
+        return self.run(statement, values)
+
+    def moved(self, name: str) -> None:
+        """Rows of this table were changed past their gateway: what is known of them is not so any more."""
+        self.ahead.pop(name, None)
+        self._later.pop(name, None)
+
+    def later(self, statements: Statements) -> Changes:
+        """What waits to be written to this table: before anybody asks it, at the latest on commit."""
+        name = statements.table.name
+        known = self._later.get(name)
+        if known is None:
+            known = self._later[name] = Changes(statements, self.connection)
+        return known
+
+    def flush(self, of: Table | None = None) -> None:
+        """Write what waits, of one table or all, a statement for all rows that change alike.
+
+        Raises:
+            DuplicateError: a unique key of a new row is taken; the transaction is lost.
+            NotLockedError: a locked row is gone.
+        """
+        for changes in tuple(self._later.values()) if of is None else (self._later.get(of.name),):
+            if changes is None or not changes.are_waiting:
+                continue
+            try:
+                self.checked(changes.write)
+            except IntegrityError as error:
+                # Some of the rows may be there: nobody may go on as if none were.
+                self.failed = error
+                raise_duplicate(self, changes.table, error)
+
+    def run(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement that does not look at what waits; a value that its column cannot keep is told as it is.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        return self.checked(lambda: self.connection.execute(statement, values))
+
+    def ask(self, text: str, values: Sequence[Any]) -> Any:
+        """Run a text that the driver takes as it is, with values that it takes as they are; a cursor, or what acts as one.
+
+        Where the engine is a file, its answer comes sooner than SQLAlchemy's way to it, so that is left out.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        if self.locks_rows:
+            return self.checked(lambda: self.connection.exec_driver_sql(text, tuple(values)))
+        if self._cursor is None:
+            self._cursor = self.connection.connection.cursor()
+        self.checked(lambda: _execute(self.connection, self._cursor, text, values))
+        return self._cursor
+
+    def checked(self, ask: Callable[[], R]) -> R:
+        """Ask the engine, and remember an error after which nothing may be committed.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        try:
+            return ask()
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            self.failed = error
+            raise
+        except StatementError as error:
+            raise _told(error) from None
+        except OverflowError:
+            message = "A number is larger than any column takes."
+            raise StoreMisusedError(message) from None
+
+    def must_write(self) -> None:
+        """Refuse to write inside a read.
+
+        Raises:
+            ReadOnlyError: this is one.
+        """
+        if self.read_only:
+            raise ReadOnlyError
+
+    def locking(self, statement: Select[Any], *, skip: bool = False) -> Select[Any]:
+        """The same select with a lock, where rows are what is locked."""
+        self.must_write()
+        return statement.with_for_update(skip_locked=skip) if self.locks_rows else statement
+
+
+def _execute(connection: Connection, cursor: Any, text: str, values: Sequence[Any]) -> None:
+    """What the driver says is wrong, as SQLAlchemy would say it; the statement is left out."""
+    dialect = connection.dialect
+    try:
+        cursor.execute(text, values)
+    except dialect.loaded_dbapi.Error as error:
+        raise DBAPIError.instance(None, None, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
+
+
+def _told(error: StatementError) -> WchError:
+    """What our own column types said; the statement around it would show values."""
+    return error.orig if isinstance(error.orig, WchError) else StoreMisusedError()
+
+
+def raise_duplicate(session: Session, table: Table, error: IntegrityError) -> NoReturn:
+    """Only a key that is taken is a duplicate; anything else stays what it is.
+
+    The driver's error is not kept as the cause: it holds the key, and that a person's number.
+    """
+    told = session.duplicate_of(error)
+    if told is None:
+        session.failed = error
+        raise error
+    raise DuplicateError(key=_documented(table, told)) from None
+
+
+def _documented(table: Table, told: str) -> str:
+    """The key's documented name: engines tell either its name or its columns."""
+    for constraint in table.constraints:
+        name = constraint.info.get("documented")
+        if name is None:
+            continue
+        columns = {f"{table.name}.{column.name}" for column in constraint.columns}  # type: ignore[attr-defined]  # unique
+        if told == constraint.name or set(told.split(", ")) == columns:
+            return str(name)
+    return "PRIMARY"

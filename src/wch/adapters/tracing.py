@@ -1,0 +1,122 @@
+"""Traces through OpenTelemetry: its API only, so that the host decides what becomes of them. Needs the extra `tracing`."""
+
+from asyncio import CancelledError
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
+
+import attrs
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from wch.application.facts import LineAnswered, SendEnded, StepEnded
+from wch.application.ports import SpanNotes
+from wch.application.untraced import Untraced
+
+_TRACEPARENT = TraceContextTextMapPropagator()
+_UNHEARD = Untraced()
+
+
+def _named(about: Mapping[str, str | int]) -> dict[str, str | int]:
+    """What OpenTelemetry has a name for has a dot in it; the rest is ours."""
+    return {key if "." in key else f"wch.{key}": value for key, value in about.items()}
+
+
+@attrs.frozen
+class OpenTelemetrySpan:
+    """One span, while it lasts."""
+
+    span: Span
+
+    def note(self, **about: str | int) -> None:
+        """Note this of it."""
+        self.span.set_attributes(_named(about))
+
+    def call(self, name: str) -> None:
+        """Give it a better name."""
+        self.span.update_name(name)
+
+    def fail(self, kind: str) -> None:
+        """It failed."""
+        self.span.set_attribute("error.type", kind)
+        self.span.set_status(Status(StatusCode.ERROR))
+
+
+@attrs.frozen(kw_only=True)
+class OpenTelemetryTracer:
+    """Makes spans of what the hub does, and notes facts that were measured on the span that they belong to.
+
+    An error is noted by its class: its words, and the traceback, may hold what somebody said.
+    """
+
+    tracer: trace.Tracer
+    waits_for_provider: bool
+
+    @classmethod
+    def of(cls, provider: trace.TracerProvider | None = None) -> "OpenTelemetryTracer":
+        """Over this provider; None takes the one that the process has set, now or later."""
+        return cls(tracer=trace.get_tracer("wch", version("wch"), provider), waits_for_provider=provider is None)
+
+    def span(
+        self,
+        name: str,
+        /,
+        *,
+        caller: Mapping[str, str] | None = None,
+        outside: bool = False,
+        **about: str | int,
+    ) -> AbstractContextManager[SpanNotes]:
+        """A span around the block; none, and no cost, as long as the process has set no provider.
+
+        Args:
+            name: the kind of work.
+            caller: headers of the request that this answers.
+            outside: whether the block waits for somebody else's answer.
+            about: what is known at the beginning.
+        """
+        if self.waits_for_provider and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            return _UNHEARD.span(name)
+        return self._span(name, caller, about, outside=outside)
+
+    @contextmanager
+    def _span(
+        self, name: str, caller: Mapping[str, str] | None, about: Mapping[str, str | int], *, outside: bool
+    ) -> Iterator[OpenTelemetrySpan]:
+        parent = None
+        if caller is not None and not trace.get_current_span().get_span_context().is_valid:
+            parent = _TRACEPARENT.extract(caller)
+        kind = SpanKind.CLIENT if outside else SpanKind.INTERNAL if caller is None else SpanKind.SERVER
+        with self.tracer.start_as_current_span(
+            name,
+            context=parent,
+            kind=kind,
+            attributes=_named(about),
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            noted = OpenTelemetrySpan(span)
+            try:
+                yield noted
+            except CancelledError:
+                raise
+            except Exception as error:
+                noted.fail(type(error).__name__)
+                raise
+
+    def __call__(self, fact: object) -> None:
+        """Note how it ended on the span that lasts now, which is the one of the line, the send or the step."""
+        if not isinstance(fact, LineAnswered | SendEnded | StepEnded):
+            return
+        span = OpenTelemetrySpan(trace.get_current_span())
+        if isinstance(fact, LineAnswered):
+            span.note(intent=fact.intent)
+        elif isinstance(fact, SendEnded):
+            code = {} if fact.code is None else {"code": fact.code}
+            span.note(class_of_message=fact.class_, result=fact.result, **code)
+            if fact.result != "accepted":
+                span.fail(fact.result)
+        else:
+            span.note(result=fact.result)
+            if fact.result in {"failed", "undo_failed"}:
+                span.fail(fact.result)

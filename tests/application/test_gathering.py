@@ -1,0 +1,106 @@
+"""Group commit: works that wait together, a store that does not answer, and callers who left."""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+
+from wch.adapters.memory import MemoryDatabase
+from wch.application import gathering
+from wch.application.gathering import Gatherer, Needs
+from wch.application.ports import UnitOfWork
+from wch.domain.document import document
+from wch.domain.errors import StoreUnavailableError
+from wch.testing import FrozenClock
+
+
+class Silent(MemoryDatabase):
+    """Answers nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaks = asyncio.Event()
+
+    async def transact(self, work: Any) -> Any:
+        await self.speaks.wait()
+        return await super().transact(work)
+
+
+CALLER: ContextVar[str] = ContextVar("caller")
+
+
+def noting(name: str) -> Callable[[UnitOfWork], None]:
+    return lambda uow: uow.options.put(name, document(n=1))
+
+
+async def names(store: MemoryDatabase) -> list[str]:
+    return await store.read(lambda uow: [name for name, _ in uow.options.named("")])
+
+
+async def test_a_store_that_does_not_answer_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits behind a transaction that hangs hears of it as soon as who is in it."""
+    monkeypatch.setattr(gathering, "ANSWERED_WITHIN", 0.01)
+    store = Silent()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    calls = [gatherer.run(frozenset(), lambda _uow: Needs(), noting(name)) for name in ("first", "second")]
+
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [StoreUnavailableError] * 2
+
+
+async def test_who_was_told_so_is_not_waited_for_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They send it again: an hour's worth of works that nobody waits for would keep everybody else out."""
+    store = Silent()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    under_way = asyncio.create_task(gatherer.run(frozenset(), lambda _uow: Needs(), noting("under way")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    monkeypatch.setattr(gathering, "ANSWERED_WITHIN", 0.01)
+    with pytest.raises(StoreUnavailableError):
+        await gatherer.run(frozenset(), lambda _uow: Needs(), noting("given up"))
+
+    store.speaks.set()
+    await under_way
+    monkeypatch.undo()
+    await gatherer.run(frozenset(), lambda _uow: Needs(), noting("fresh"))
+
+    assert await names(store) == ["fresh", "under way"]
+
+
+async def test_what_comes_to_its_end_after_all_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction that hung commits, with nobody there to hear it: the repeat meets it by its key."""
+    monkeypatch.setattr(gathering, "ANSWERED_WITHIN", 0.01)
+    store = Silent()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    with pytest.raises(StoreUnavailableError):
+        await gatherer.run(frozenset(), lambda _uow: Needs(), noting("late"))
+
+    store.speaks.set()
+    await gatherer.run(frozenset(), lambda _uow: Needs(), noting("next"))
+
+    assert await names(store) == ["late", "next"]
+
+
+async def test_a_group_runs_where_its_first_caller_stands() -> None:
+    """What waited while another committed is not put into the trace of who was there before."""
+    store = Silent()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    stood: list[str] = []
+
+    async def ask(name: str) -> None:
+        CALLER.set(name)
+        await gatherer.run(frozenset(), lambda _uow: Needs(), lambda _uow: stood.append(CALLER.get()))
+
+    asked = [asyncio.create_task(ask("first"))]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    asked += [asyncio.create_task(ask(name)) for name in ("second", "third")]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    store.speaks.set()
+    await asyncio.gather(*asked)
+
+    assert stood == ["first", "second", "second"]
