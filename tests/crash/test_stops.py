@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+import sqlalchemy.exc
 
 from tests.crash.nursery import Child, Nursery
 from tests.crash.own_mariadb import free_port
@@ -105,7 +106,7 @@ async def test_who_wakes_up_after_the_lease_writes_nothing(
 
 
 async def stopped_outside_a_transaction(child: Child, store: Store) -> None:
-    """Stop it while it thinks: one that is stopped inside a transaction on SQLite would hold the file's one lock."""
+    """Stop it while it thinks: one that is stopped inside a transaction would keep what it has locked."""
 
     def stopped() -> bool:
         child.signal(signal.SIGSTOP)
@@ -126,8 +127,13 @@ def has_stopped(pid: int) -> bool:
 
 
 def may_be_written(store: Store) -> bool:
-    """Whether nobody holds the lock of the whole file; a server has none."""
+    """Whether nobody holds a lock: on the whole file, or on a row of the server's."""
     if not store.engine_url.startswith("sqlite"):
+        try:
+            for (table,) in store.rows("SHOW TABLES"):
+                store.rows(f"SELECT 1 FROM `{table}` FOR UPDATE NOWAIT")  # noqa: S608 - our own words
+        except sqlalchemy.exc.OperationalError:
+            return False
         return True
     with contextlib.closing(
         sqlite3.connect(urlsplit(store.engine_url).path[1:], timeout=0, isolation_level=None)
