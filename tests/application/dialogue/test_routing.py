@@ -9,6 +9,7 @@ import pytest
 from tests.application.dialogue.chat import BAKER_STREET, NUMBER, SHEENA, Chat, chatting
 from wch.application.dialogue.hours import hours_from_json
 from wch.application.dialogue.policy import Policy
+from wch.application.texts import Texts
 from wch.domain.catalogue import ShopFacts
 from wch.domain.conversation import ConversationStatus, State
 from wch.domain.message import Class, Message
@@ -267,6 +268,15 @@ async def test_stop_ends_offers_whoever_has_the_conversation(chat: Chat, words: 
     assert (entry["row"], entry["words"], entry["to"]) == (2, words, "out")
     assert "consent_stop_all" in chat.ids
     assert chat.status == ConversationStatus.ESCALATED
+
+
+async def test_stop_is_a_word_of_every_language(chat: Chat) -> None:
+    """Everybody knows it: it ends the offers, and leaves the conversation in its language."""
+    await chat.write("hola")
+
+    answer = await chat.write("STOP")
+
+    assert Texts("es").say("consent.stopped") in answer
 
 
 async def test_consent_by_buttons(chat: Chat) -> None:

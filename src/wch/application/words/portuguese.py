@@ -57,9 +57,9 @@ PORTUGUESE = Vocabulary(
     after_opt_out=(),
     answering_campaign=("sair",),
     phrases={
-        Intent.CONSENT_STOP_ALL: ("parar_tudo|pare_tudo|cancelar_tudo|sair_de_tudo|nenhuma_mensagem",),
+        Intent.CONSENT_STOP_ALL: ("stop_all|stopall|parar_tudo|pare_tudo|cancelar_tudo|sair_de_tudo|nenhuma_mensagem",),
         Intent.CONSENT_STOP: (
-            "parar|pare|descadastrar|descadastre|me_descadastre|me_descadastrar|cancelar_inscrição|descadastramento",
+            "stop|parar|pare|descadastrar|descadastre|me_descadastre|me_descadastrar|cancelar_inscrição|descadastramento",
             "não quero mais receber [mensagens|ofertas|promoções|nada]",
             "chega|sem de|mais mensagens|ofertas|promoções",
             "cancelar|encerrar [minha|a] inscrição|assinatura",

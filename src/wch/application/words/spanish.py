@@ -46,9 +46,11 @@ SPANISH = Vocabulary(
     after_opt_out=("alta",),
     answering_campaign=("salir",),
     phrases={
-        Intent.CONSENT_STOP_ALL: ("baja_total|parar_todo|baja_de_todo|darme_de_baja_de_todo|ningún_mensaje",),
+        Intent.CONSENT_STOP_ALL: (
+            "stop_all|stopall|baja_total|parar_todo|baja_de_todo|darme_de_baja_de_todo|ningún_mensaje",
+        ),
         Intent.CONSENT_STOP: (
-            "baja|darme_de_baja|dar_de_baja|quiero_darme_de_baja|desuscribir|desuscribirme|cancelar_suscripción",
+            "stop|baja|darme_de_baja|dar_de_baja|quiero_darme_de_baja|desuscribir|desuscribirme|cancelar_suscripción",
             "no más|mas mensajes|ofertas|promociones|publicidad",
             "cancelar|anular [mi|la] suscripción",
             "parar|detener [las|los] mensajes|ofertas|promociones|publicidad",
