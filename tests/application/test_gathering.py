@@ -1,19 +1,21 @@
 """Group commit: works that wait together, a store that does not answer, and callers who left."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+import attrs
 import pytest
 
 from wch.adapters.memory import MemoryDatabase
 from wch.application import gathering
-from wch.application.gathering import Gatherer, Needs
-from wch.application.ports import UnitOfWork
+from wch.application.gathering import Gatherer
+from wch.application.ports import Said, UnitOfWork
 from wch.domain.document import document
 from wch.domain.errors import StoreUnavailableError
-from wch.testing import FrozenClock
+from wch.domain.message import Direction, Message, MessageStatus
+from wch.testing import NOON, FrozenClock
 
 
 class Silent(MemoryDatabase):
@@ -26,6 +28,24 @@ class Silent(MemoryDatabase):
     async def transact(self, work: Any) -> Any:
         await self.speaks.wait()
         return await super().transact(work)
+
+
+@attrs.frozen
+class Asked:
+    """A work that needs nobody, brings these messages, and is settled by any of them that is known."""
+
+    apply: Callable[[UnitOfWork], Any]
+    wa_message_ids: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+
+    def settled(self, known: Mapping[str, Said]) -> str | None:
+        return next((str(known[one].content["text"]) for one in self.wa_message_ids if one in known), None)
+
+    def options(self, _uow: UnitOfWork) -> Collection[str]:
+        return ()
+
+    def phones(self, _uow: UnitOfWork) -> Collection[str]:
+        return self.people
 
 
 CALLER: ContextVar[str] = ContextVar("caller")
@@ -44,7 +64,7 @@ async def test_a_store_that_does_not_answer_is_told_in_time(monkeypatch: pytest.
     monkeypatch.setattr(gathering, "ANSWERED_WITHIN", 0.01)
     store = Silent()
     gatherer = Gatherer(database=store, clock=FrozenClock())
-    calls = [gatherer.run(frozenset(), lambda _uow: Needs(), noting(name)) for name in ("first", "second")]
+    calls = [gatherer.run(Asked(noting(name))) for name in ("first", "second")]
 
     answers = await asyncio.gather(*calls, return_exceptions=True)
 
@@ -55,17 +75,17 @@ async def test_who_was_told_so_is_not_waited_for_when_it_is_back(monkeypatch: py
     """They send it again: an hour's worth of works that nobody waits for would keep everybody else out."""
     store = Silent()
     gatherer = Gatherer(database=store, clock=FrozenClock())
-    under_way = asyncio.create_task(gatherer.run(frozenset(), lambda _uow: Needs(), noting("under way")))
+    under_way = asyncio.create_task(gatherer.run(Asked(noting("under way"))))
     for _ in range(3):
         await asyncio.sleep(0)
     monkeypatch.setattr(gathering, "ANSWERED_WITHIN", 0.01)
     with pytest.raises(StoreUnavailableError):
-        await gatherer.run(frozenset(), lambda _uow: Needs(), noting("given up"))
+        await gatherer.run(Asked(noting("given up")))
 
     store.speaks.set()
     await under_way
     monkeypatch.undo()
-    await gatherer.run(frozenset(), lambda _uow: Needs(), noting("fresh"))
+    await gatherer.run(Asked(noting("fresh")))
 
     assert await names(store) == ["fresh", "under way"]
 
@@ -76,10 +96,10 @@ async def test_what_comes_to_its_end_after_all_stays(monkeypatch: pytest.MonkeyP
     store = Silent()
     gatherer = Gatherer(database=store, clock=FrozenClock())
     with pytest.raises(StoreUnavailableError):
-        await gatherer.run(frozenset(), lambda _uow: Needs(), noting("late"))
+        await gatherer.run(Asked(noting("late")))
 
     store.speaks.set()
-    await gatherer.run(frozenset(), lambda _uow: Needs(), noting("next"))
+    await gatherer.run(Asked(noting("next")))
 
     assert await names(store) == ["late", "next"]
 
@@ -92,7 +112,7 @@ async def test_a_group_runs_where_its_first_caller_stands() -> None:
 
     async def ask(name: str) -> None:
         CALLER.set(name)
-        await gatherer.run(frozenset(), lambda _uow: Needs(), lambda _uow: stood.append(CALLER.get()))
+        await gatherer.run(Asked(lambda _uow: stood.append(CALLER.get())))
 
     asked = [asyncio.create_task(ask("first"))]
     for _ in range(3):
@@ -104,3 +124,31 @@ async def test_a_group_runs_where_its_first_caller_stands() -> None:
     await asyncio.gather(*asked)
 
     assert stood == ["first", "second", "second"]
+
+
+async def test_of_a_group_only_who_brings_something_new_is_prepared_and_run() -> None:
+    """What is known already asks for nobody and locks nobody; each hears its own answer, in its own place."""
+    store = Silent()
+    store.speaks.set()
+    known = Message(
+        direction=Direction.INBOUND, type="text", wa_message_id="known", content=document(text="said before"),
+        status=MessageStatus.RECEIVED, created_at=NOON, updated_at=NOON,
+    )  # fmt: skip
+    await store.transact(lambda uow: uow.messages.add(known))
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+
+    def new(uow: UnitOfWork) -> str:
+        return uow.customers.lock("1", now=NOON).phone
+
+    def refuse(_uow: UnitOfWork) -> None:
+        pytest.fail("what is known is not applied again")
+
+    works = [
+        Asked(refuse, frozenset({"known"}), frozenset({"2"})),
+        Asked(new, frozenset({"new"}), frozenset({"1"})),
+        Asked(refuse, frozenset({"known"}), frozenset({"2"})),
+    ]
+    answers = await asyncio.gather(*map(gatherer.run, works))
+
+    assert answers == ["said before", "1", "said before"]
+    assert [one.phone for one in await store.read(lambda uow: uow.customers.listed())] == ["1"]

@@ -165,6 +165,21 @@ async def test_a_customer_that_cannot_be_read_is_still_not_missing(sql_database:
     await sql_database.read(work)
 
 
+async def test_a_message_that_cannot_be_read_is_neither_known_nor_free(sql_database: SqlDatabase) -> None:
+    """Looked for with others it is left out: it says nothing that a delivery could be compared with."""
+    for name in ("spoilt", "sound"):
+        await sql_database.transact(write(inbound(None, wa_message_id=name)))
+    await spoil(sql_database, "messages", "content", "{", "wa_message_id = 'spoilt'")
+
+    def work(uow: UnitOfWork) -> None:
+        assert list(uow.messages.look_ahead(["spoilt", "sound", "free"])) == ["sound"]
+        assert uow.messages.by_wa_id("free") is None
+        with pytest.raises(UndecodableError):
+            uow.messages.by_wa_id("spoilt")
+
+    await sql_database.read(work)
+
+
 def _met(uow: UnitOfWork, phone: str) -> int:
     return uow.customers.lock(phone, now=NOON).id
 

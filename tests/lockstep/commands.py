@@ -400,9 +400,14 @@ def look_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str]) -> Any:
     uow.customers.look_ahead(phones)
 
 
-@command(phones=st.lists(PHONES, max_size=3), keys=st.lists(KEYS.filter(lambda key: len(key) < 256), max_size=3))
-def read_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str], keys: list[str]) -> Any:
-    uow.read_ahead(phones=phones, wa_message_ids=keys)
+@command(phones=st.lists(PHONES, max_size=3))
+def read_ahead(uow: UnitOfWork, _ids: Ids, *, phones: list[str]) -> Any:
+    uow.read_ahead(phones=phones)
+
+
+@command(keys=st.lists(KEYS.filter(lambda key: len(key) < 256), max_size=3))
+def look_for_messages(uow: UnitOfWork, _ids: Ids, *, keys: list[str]) -> Any:
+    return sorted((key, said.type, dict(said.content)) for key, said in uow.messages.look_ahead(keys).items())
 
 
 @command(phone=PHONES | st.just("1" * 21), at=MOMENTS)

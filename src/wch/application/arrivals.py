@@ -10,7 +10,7 @@ import attrs
 from wch.application.dialogue.scene import Silence
 from wch.application.former_days import FIELD, remember
 from wch.application.identities import Identities, starts_anew
-from wch.application.ports import UnitOfWork, Written
+from wch.application.ports import Said, UnitOfWork, Written
 from wch.application.statuses import Statuses, learn_id
 from wch.application.tombstones import Tombstones
 from wch.domain.audit import AuditEntry
@@ -137,9 +137,13 @@ class Arrivals:
         """The same id again: nothing new, but a call goes on, and other content is kept aside."""
         if there.type == "call" and event.type == "call":
             return self._call_goes_on(uow, there, event, now=now)
-        same = there.type == event.type and _says(there.content) == _says(event.content)
-        changed = "edits" in there.content or "revoked_at" in there.content
-        return Arrived(is_new=False, conflict=not same and not changed)
+        return Arrived(is_new=False, conflict=not _is_told_again(event, there.type, there.content))
+
+    def is_known(self, event: InboundMessage, said: Said) -> bool:
+        """Whether the row that has this id leaves nothing to do for the event, whoever is meant by it."""
+        if _is_history(event) or "call" in {event.type, said.type}:
+            return False
+        return _is_told_again(event, said.type, said.content)
 
     def _call_goes_on(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
         """A further event of a call changes its row, each event once."""
@@ -270,6 +274,12 @@ def _kept(value: JsonObject) -> JsonObject:
     """The value, or the beginning of its text when it is very large."""
     text = json.dumps(value, ensure_ascii=False)
     return document(value=dict(value)) if len(text) <= MOST_RAW else document(text=text[:MOST_RAW], cut=True)
+
+
+def _is_told_again(event: InboundMessage, word: str, content: JsonObject) -> bool:
+    """Whether a row of this type and content says what the event says, or did before it was changed."""
+    same = word == event.type and (content == event.content or _says(content) == _says(event.content))
+    return same or "edits" in content or "revoked_at" in content
 
 
 def _says(content: JsonObject) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """Group commit: deliveries that wait at the same moment share one transaction."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterable, Mapping
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
-from wch.application.ports import Clock, Database, UnitOfWork
+from wch.application.ports import Clock, Database, Said, UnitOfWork
 from wch.domain.errors import StoreUnavailableError
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 MOST_TOGETHER = 64
 """How many deliveries one transaction takes at most."""
@@ -19,25 +21,40 @@ ANSWERED_WITHIN = 12.0
 """Seconds until a caller hears that the store is away, however many wait: providers give up after 20 and more."""
 
 
-@attrs.frozen(kw_only=True)
-class Needs:
-    """What a work will ask for.
+class Work(Protocol[R_co]):
+    """What a caller wants done, alone or in company; each of its methods may run more than once.
 
     Attributes:
-        phones: of the customers that it locks.
-        wa_message_ids: of messages that it looks for.
+        people: keys of customers that it will look at, as far as is known before it begins.
+        wa_message_ids: of the messages that it brings.
     """
 
-    phones: frozenset[str] = frozenset()
-    wa_message_ids: frozenset[str] = frozenset()
+    @property
+    def people(self) -> frozenset[str]: ...  # noqa: D102 - see the class
+
+    @property
+    def wa_message_ids(self) -> frozenset[str]: ...  # noqa: D102 - see the class
+
+    def settled(self, known: Mapping[str, Said]) -> R_co | None:
+        """Its answer, if what is known of messages says that nothing is to be done; else None."""
+        ...
+
+    def options(self, uow: UnitOfWork) -> Collection[str]:
+        """Names of the options that it will get or remove, asked once the people were looked at."""
+        ...
+
+    def phones(self, uow: UnitOfWork) -> Collection[str]:
+        """Keys of the customers that it locks."""
+        ...
+
+    def apply(self, uow: UnitOfWork) -> R_co:
+        """Do it."""
+        ...
 
 
 @attrs.define(eq=False)
 class _Waiting:
-    people: frozenset[str]
-    options: Callable[[UnitOfWork], Collection[str]]
-    needs: Callable[[UnitOfWork], Needs]
-    apply: Callable[[UnitOfWork], Any]
+    work: Work[Any]
     answer: "asyncio.Future[Any]"
     context: Context
     was_told: bool = False
@@ -62,27 +79,14 @@ class Gatherer:
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def run(
-        self,
-        people: frozenset[str],
-        needs: Callable[[UnitOfWork], Needs],
-        apply: Callable[[UnitOfWork], R],
-        *,
-        options: Callable[[UnitOfWork], Collection[str]] = lambda _uow: (),
-    ) -> R:
+    async def run(self, work: Work[R]) -> R:
         """Run one work, alone or in company; its own error is raised here and nowhere else.
-
-        Args:
-            people: keys of customers that it will look at, as far as is known before it begins.
-            needs: what the work will ask for, asked itself at the beginning of the transaction.
-            apply: the work; it may run more than once.
-            options: names of those that it will get or remove, asked once the people were looked at.
 
         Raises:
             StoreUnavailableError: the store did not take it in time; whether it still will is open.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(people, options, needs, apply, loop.create_future(), copy_context())
+        waiting = _Waiting(work, loop.create_future(), copy_context())
         self._waiting.append(waiting)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
@@ -121,16 +125,27 @@ class Gatherer:
                     one.answer.set_result(answer)
 
     def _apply(self, uow: UnitOfWork, group: list[_Waiting]) -> list[Any]:
-        """All customers are locked first, in the order that everybody locks them."""
-        uow.customers.look_ahead(frozenset().union(*(one.people for one in group)))
-        options = {name for one in group for name in one.options(uow)}
+        """Who brings only what is known is answered at once; of the others all customers are locked first, in the order that everybody locks them."""
+        works = [one.work for one in group]
+        known = uow.messages.look_ahead(_all(one.wa_message_ids for one in works))
+        settled = [one.settled(known) if known else None for one in works]
+        left = [one for one, answer in zip(works, settled, strict=True) if answer is None]
+        if left:
+            self._prepare(uow, left)
+        return [one.apply(uow) if answer is None else answer for one, answer in zip(works, settled, strict=True)]
+
+    def _prepare(self, uow: UnitOfWork, works: list[Work[Any]]) -> None:
+        uow.customers.look_ahead(_all(one.people for one in works))
+        options = _all(one.options(uow) for one in works)
         uow.options.look_ahead(options)
-        needs = [one.needs(uow) for one in group]
-        phones = frozenset().union(*(one.phones for one in needs))
+        phones = _all(one.phones(uow) for one in works)
         uow.customers.lock_all(phones, now=self._clock.now())
         uow.options.look_ahead(options)  # again: only from now on nobody else changes them
-        uow.read_ahead(phones=phones, wa_message_ids=frozenset().union(*(one.wa_message_ids for one in needs)))
-        return [one.apply(uow) for one in group]
+        uow.read_ahead(phones=phones)
+
+
+def _all(of_each: Iterable[Iterable[str]]) -> frozenset[str]:
+    return frozenset(chain.from_iterable(of_each))
 
 
 def _fail(one: _Waiting, error: Exception) -> None:

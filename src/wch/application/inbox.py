@@ -1,7 +1,7 @@
 """The inbox: a signed delivery that was answered 200 is durable, event by event."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -9,9 +9,9 @@ import attrs
 from wch.application.facts import EventTaken
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
-from wch.application.gathering import Gatherer, Needs
+from wch.application.gathering import Gatherer
 from wch.application.intake import Applied, Intake, Source, Verdict, is_the_same
-from wch.application.ports import Clock, Database, UnitOfWork, WhatsAppCodec
+from wch.application.ports import Clock, Database, Said, UnitOfWork, WhatsAppCodec
 from wch.domain.dead_letter import DeadLetter, Reason
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.inbound import (
@@ -149,19 +149,9 @@ class Inbox:
         return applied
 
     async def _together(self, events: Sequence[InboundEvent], source: Source) -> list[Applied]:
-        def needs(uow: UnitOfWork) -> Needs:
-            return Needs(
-                phones=frozenset(self.intake.phones(uow, events)),
-                wa_message_ids=frozenset(event.wa_message_id for event in events if isinstance(event, InboundMessage)),
-            )
-
-        def apply(uow: UnitOfWork) -> list[Applied]:
-            applied = [self.intake.apply(uow, event, source) for event in events]
-            self.failpoints("ingress.before_commit")
-            return applied
-
-        people = frozenset(person for event in events if (person := person_of(event)) is not None)
-        return await self.gatherer.run(people, needs, apply, options=lambda uow: self.intake.option_names(uow, events))
+        return await self.gatherer.run(
+            _Events(intake=self.intake, failpoints=self.failpoints, events=events, source=source)
+        )
 
     async def _single(self, event: InboundEvent, source: Source) -> Applied:
         """One event by itself; what still fails is kept as a dead letter with its exact bytes."""
@@ -183,6 +173,38 @@ _KINDS: Mapping[type, str] = {
     Echo: "echo",
     AccountEvent: "account",
 }
+
+
+@attrs.frozen(kw_only=True)
+class _Events:
+    """Events of one delivery, as the gatherer runs them."""
+
+    intake: Intake
+    failpoints: Failpoints
+    events: Sequence[InboundEvent]
+    source: Source
+
+    @property
+    def people(self) -> frozenset[str]:
+        return frozenset([person for event in self.events if (person := person_of(event)) is not None])
+
+    @property
+    def wa_message_ids(self) -> frozenset[str]:
+        return frozenset([event.wa_message_id for event in self.events if isinstance(event, InboundMessage)])
+
+    def settled(self, known: Mapping[str, Said]) -> list[Applied] | None:
+        return self.intake.settled(self.events, known)
+
+    def options(self, uow: UnitOfWork) -> Collection[str]:
+        return self.intake.option_names(uow, self.events)
+
+    def phones(self, uow: UnitOfWork) -> Collection[str]:
+        return frozenset(self.intake.phones(uow, self.events))
+
+    def apply(self, uow: UnitOfWork) -> list[Applied]:
+        applied = [self.intake.apply(uow, event, self.source) for event in self.events]
+        self.failpoints("ingress.before_commit")
+        return applied
 
 
 @attrs.frozen(kw_only=True)

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,7 @@ from wch.application.digests import Digests
 from wch.application.facts import MessageReceived
 from wch.application.payments import IncomingPayments, PaymentReceipt
 from wch.application.people import ALIAS
-from wch.application.ports import Clock, UnitOfWork
+from wch.application.ports import Clock, Said, UnitOfWork
 from wch.domain.claim import WEBHOOK_TTL, Scope
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import document
@@ -58,6 +58,9 @@ class Applied:
             return None
         row = self.arrived.row
         return MessageReceived(message_id=self.arrived.written.id, conversation_id=row.conversation_id, type=row.type)
+
+
+KNOWN = Applied(verdict=Verdict.KNOWN)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,6 +122,16 @@ class Intake:
             for name in (*self.arrivals.tombstones.names(person), f"{ALIAS}{person}")
         ]
 
+    def settled(self, events: Sequence[InboundEvent], known: Mapping[str, Said]) -> list[Applied] | None:
+        """What becomes of events that are all known already, as what is `known` of ids tells; None when one may not be."""
+        for event in events:
+            if not isinstance(event, InboundMessage) or not self._is_ours(event.number):
+                return None
+            said = known.get(event.wa_message_id)
+            if said is None or not self.arrivals.is_known(event, said):
+                return None
+        return [KNOWN] * len(events)
+
     def apply(self, uow: UnitOfWork, event: InboundEvent, source: Source) -> Applied:
         """Apply one event: new, known, or dead for a reason that needs no second try."""
         now = self.clock.now()
@@ -130,7 +143,7 @@ class Intake:
                 alarm(uow, "foreign_number", now=now)
             return buried
         if self._is_of_the_erased(uow, event):
-            return Applied(verdict=Verdict.KNOWN)
+            return KNOWN
         if isinstance(event, InboundMessage):
             return self._message(uow, event, source)
         if isinstance(event, Echo):
@@ -193,7 +206,7 @@ class Intake:
     def unreadable(self, uow: UnitOfWork, source: Source, why: str) -> Applied:
         """Signed nonsense is kept once; a refusal would bring it back for days."""
         if source.parent is None and not self._first(uow, f"body:{source.sha256}"):
-            return Applied(verdict=Verdict.KNOWN)
+            return KNOWN
         uow.dead_letters.add(
             DeadLetter(
                 hook=Hook.WEBHOOK,
@@ -213,7 +226,7 @@ class Intake:
         letter names the one that was replayed.
         """
         if source.parent is None and not self._first(uow, f"{reason}:{_canonical(event)}"):
-            return Applied(verdict=Verdict.KNOWN)
+            return KNOWN
         holds_bytes = (
             len(source.body) <= BYTES_WITH_EACH
             or source.parent is not None

@@ -20,10 +20,11 @@ def many_new(count: int) -> Callable[[UnitOfWork], None]:
     names = [f"nothing.{phone}" for phone in phones]
 
     def work(uow: UnitOfWork) -> None:
+        uow.messages.look_ahead(phones)
         uow.customers.look_ahead(phones)
         uow.options.look_ahead(names)
         uow.customers.lock_all(phones, now=NOON)
-        uow.read_ahead(phones=phones, wa_message_ids=phones)
+        uow.read_ahead(phones=phones)
         for phone, name in zip(phones, names, strict=True):
             assert uow.options.get(name) is None
             assert not uow.options.remove(name)

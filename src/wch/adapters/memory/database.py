@@ -134,9 +134,8 @@ class MemoryUnitOfWork:
         """See `wch.application.ports.Census`."""
         return MemoryCensus(self._tables)
 
-    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+    def read_ahead(self, *, phones: Collection[str]) -> None:
         """See `wch.application.ports.UnitOfWork`: everything is near already; the locks are taken."""
-        del wa_message_ids
         for phone in sorted(phones):
             self.conversations.latest_of(phone, lock=True)
 

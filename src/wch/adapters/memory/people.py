@@ -2,12 +2,12 @@
 
 # ruff: noqa: D102 - what a method promises stands on its port
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from wch.adapters.memory.rows import Rows, first
-from wch.application.ports import Candidate, LineRow, Written
+from wch.application.ports import Candidate, LineRow, Said, Written
 from wch.domain.cart import Cart, CartStatus, Slot
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
@@ -97,6 +97,10 @@ class MemoryMessageRepository:
 
     def get(self, message_id: int, *, lock: bool = False) -> Message | None:
         return self._rows.get(message_id, lock=lock)
+
+    def look_ahead(self, wa_message_ids: Collection[str]) -> Mapping[str, Said]:
+        found = ((one, self.by_wa_id(one)) for one in wa_message_ids)
+        return {one: Said(row.type, row.content) for one, row in found if row is not None}
 
     def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:
         return self._rows.by("wa_message_id", wa_message_id, lock=lock)

@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - what each method promises stands in the port
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ from wch.adapters.sql.rows import Rows
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
 from wch.adapters.sql.types import Broken, clean
-from wch.application.ports import Candidate, LineRow, Written
+from wch.application.ports import Candidate, LineRow, Said, Written
 from wch.domain.conversation import Conversation, ConversationStatus
+from wch.domain.document import JsonObject, document
 from wch.domain.lease import TERM, Work
 from wch.domain.message import FOREIGN, Class, Direction, Message, MessageStatus
 
@@ -139,12 +140,23 @@ class SqlMessageRepository:
         self._is_there(message)
         return self._rows.add_later(message, by="wa_message_id")
 
-    def read_ahead(self, wa_message_ids: Sequence[str]) -> None:
-        """Remember which of these ids nobody has yet."""
-        if not wa_message_ids:
-            return
-        there = {told for (told,) in self._rows.raw_among(("wa_message_id",), "wa_message_id", wa_message_ids)}
-        self._absent().update((one, True) for one in map(clean, wa_message_ids) if one not in there)
+    def look_ahead(self, wa_message_ids: Collection[str]) -> Mapping[str, Said]:
+        wanted = {one: clean(one) for one in wa_message_ids}
+        free, said = dict.fromkeys(wanted.values(), True), dict[str, Said]()
+        columns = ("wa_message_id", "type", "content")
+        for name, word, raw in self._rows.raw_among(columns, "wa_message_id", sorted(free)):
+            free.pop(name)
+            content = self._read_content(raw)
+            if content is not None:
+                said[name] = Said(word, content)
+        self._absent().update(free)
+        return {one: said[name] for one, name in wanted.items() if name in said}
+
+    def _read_content(self, raw: Any) -> JsonObject | None:
+        """The content of this text as it is in a row; None where it cannot be read."""
+        kind: Any = self._c.content.type
+        content: Any = document() if raw is None else kind.process_result_value(raw, None)
+        return None if content.__class__ is Broken else content
 
     def _is_there(self, message: Message) -> None:
         """This id is somebody's now."""

@@ -32,10 +32,9 @@ class SqlUnitOfWork:
         self._session = session
         self._tables = tables
 
-    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
+    def read_ahead(self, *, phones: Collection[str]) -> None:
         """See `wch.application.ports.UnitOfWork`."""
         self.conversations.read_ahead(list(phones))
-        self.messages.read_ahead(list(wa_message_ids))
 
     @cached_property
     def conversations(self) -> SqlConversationRepository:

@@ -40,7 +40,7 @@ from wch.application.ports.outside import (
     WhatsAppCodec,
 )
 from wch.application.ports.payments import Gateway, Payments
-from wch.application.ports.rows import Candidate, Finding, Held, LineRow, Written
+from wch.application.ports.rows import Candidate, Finding, Held, LineRow, Said, Written
 from wch.application.ports.shop import Shop, ShopWebhooks, WebhookWatch
 from wch.application.ports.talk import CartRepository, ConversationRepository, CustomerRepository, MessageRepository
 from wch.application.ports.tasks import (
@@ -87,6 +87,7 @@ __all__ = [
     "RecipientRepository",
     "ReengagementRepository",
     "SagaRepository",
+    "Said",
     "Shop",
     "ShopWebhooks",
     "SilentSends",

@@ -27,8 +27,8 @@ R = TypeVar("R")
 class UnitOfWork(Protocol):
     """One transaction's view of the store."""
 
-    def read_ahead(self, *, phones: Collection[str], wa_message_ids: Collection[str]) -> None:
-        """Read in few statements what works about these customers and ids will ask for; it changes no answer.
+    def read_ahead(self, *, phones: Collection[str]) -> None:
+        """Read in few statements what works about these customers will ask for; it changes no answer.
 
         The customers are locked already, and their newest threads are locked by it.
         """

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from wch.domain.document import JsonObject
 from wch.domain.lease import Work
 from wch.domain.message import Class
 
@@ -16,6 +17,14 @@ class LineRow:
 
     work: Work
     conversation_id: int
+
+
+@attrs.frozen
+class Said:
+    """What the message with an id of WhatsApp's says."""
+
+    type: str
+    content: JsonObject
 
 
 @attrs.define

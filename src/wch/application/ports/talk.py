@@ -1,10 +1,10 @@
 """Where conversations, messages, carts and customers are kept."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from wch.application.ports.rows import Candidate, LineRow, Written
+from wch.application.ports.rows import Candidate, LineRow, Said, Written
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
@@ -78,6 +78,15 @@ class MessageRepository(Protocol):
 
     def get(self, message_id: int, *, lock: bool = False) -> Message | None:
         """The row of this id."""
+        ...
+
+    def look_ahead(self, wa_message_ids: Collection[str]) -> Mapping[str, Said]:
+        """What the rows with these ids of WhatsApp's say, in one statement and unlocked; who is not there is left out.
+
+        An id that nobody has counts as free from now on: a row that another transaction
+        writes meanwhile is met as DuplicateError when ours is written. A row whose content
+        cannot be read is left out too, and not free.
+        """
         ...
 
     def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:

@@ -154,7 +154,7 @@ class TestWrittenTogether:
         (one,) = await database.transact(write(thread()))
 
         def ask(uow: UnitOfWork) -> None:
-            uow.read_ahead(phones=[], wa_message_ids=["w"])
+            assert uow.messages.look_ahead(["w"]) == {}
             written = uow.messages.add_later(inbound(one.id, wa_message_id="w"))
             there = uow.messages.by_wa_id("w")
             assert there is not None

@@ -314,7 +314,8 @@ class TestCustomers:
 
         def work(uow: UnitOfWork) -> None:
             uow.customers.lock_all([PHONE, OTHER], now=NOON)
-            uow.read_ahead(phones=[PHONE, OTHER], wa_message_ids=["known", "new", "NEW"])
+            uow.read_ahead(phones=[PHONE, OTHER])
+            assert list(uow.messages.look_ahead(["known", "new", "NEW"])) == ["known"]
             there = uow.conversations.latest_of(PHONE, lock=True)
             assert there is not None
             assert uow.conversations.latest_of(OTHER, lock=True) is None
