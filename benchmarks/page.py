@@ -18,6 +18,7 @@ ORDER = (
     "breaker",
     "objects",
     "growth",
+    "analytics",
     "policies",
     "broadcasts",
 )

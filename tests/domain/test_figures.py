@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from wch.domain.figures import MOST_DAYS, Period, Ratio, added, day_of, median, quantiles, start_of
+from wch.domain.figures import MOST_DAYS, Period, Ratio, day_of, median, quantiles, start_of
 
 
 def test_a_share_of_nothing_is_none() -> None:
@@ -59,20 +59,3 @@ def test_the_middle_value() -> None:
     """The lower one of two."""
     assert median([4, 1, 3, 2]) == 2
     assert median([]) is None
-
-
-def test_documents_of_counts_are_added() -> None:
-    """Numbers by sum, lists by union, tuples end to end, objects name by name, and nothing is lost."""
-    assert added(
-        [
-            {"a": 1, "b": {"x": [3, 1]}, "d": {"EUR": ("1",)}},
-            {"b": {"x": [2, 1], "y": 1}, "c": 4},
-            {"a": 2, "b": {"x": [9], "y": 2}, "d": {"EUR": ("1", "2"), "USD": ("5",)}},
-        ]
-    ) == {
-        "a": 3,
-        "b": {"x": [1, 2, 3, 9], "y": 3},
-        "d": {"EUR": ("1", "1", "2"), "USD": ("5",)},
-        "c": 4,
-    }
-    assert added([{"a": [2, 1]}]) == {"a": [2, 1]}

@@ -4,7 +4,7 @@ The definitions stand in `docs/analytics.md`; every ratio says its numerator and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,13 +14,13 @@ import attrs
 from wch.application.campaigns import all_of
 from wch.application.days import Days, closed_at, rows
 from wch.application.exports import admit
-from wch.application.funnels import earliest, narrowing
+from wch.application.funnels import narrowing
 from wch.application.limits import Limits
-from wch.application.period_totals import Totals, totals_of
+from wch.application.period_totals import PeriodBook, Totals
 from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.document import JsonObject
-from wch.domain.figures import Period, PeriodError, Ratio, added, day_of, quantiles
+from wch.domain.figures import Period, PeriodError, Ratio, day_of, quantiles
 from wch.domain.moment import iso, of_iso, of_unix
 from wch.domain.money import Money, money_to_json
 from wch.domain.placement import PLACEMENT
@@ -88,30 +88,25 @@ class Analytics:
 
     async def overview(self, period: Period) -> Overview:
         """All that one page shows, from one reading of the days."""
-        days = await self._days(period)
-        sums = _summed(days, period)
-        former = period.before()
-        earlier = await self._days(former)
+        book, former = await self._book(period), await self._book(period.before())
         return Overview(
-            summary=await self._summary(period, sums),
-            carts=await self._carts(period, sums),
-            funnel=_funnel(period, sums),
-            days=[self._day_line(day, days[day]) for day in period.days],
-            totals=totals_of(days.values(), self.currency),
-            before=totals_of(earlier.values(), self.currency),
-            days_before=[self._day_line(day, earlier[day]) for day in former.days],
+            summary=await self._summary(period, book),
+            carts=await self._carts(period, book),
+            funnel=_funnel(period, book),
+            days=book.lines,
+            totals=book.totals(),
+            before=former.totals(),
+            days_before=former.lines,
         )
 
     async def summary(self, period: Period) -> dict[str, Any]:
         """Talk, orders, money, customers, products, reliability."""
-        return await self._summary(period, await self._sums(period))
+        return await self._summary(period, await self._book(period))
 
-    async def _summary(self, period: Period, sums: Mapping[str, Any]) -> dict[str, Any]:
-        stages = sums["stages"]
-        active = stages["wrote"]
+    async def _summary(self, period: Period, book: PeriodBook) -> dict[str, Any]:
+        sums = book.figures
         placements, spans = sums["placements"], sums["spans"]
-        money = {kind: _decimals(amounts) for kind, amounts in sums["money"].items()}
-        revenue, refunds = (money[kind].get(self.currency, Decimal(0)) for kind in ("revenue", "refunds"))
+        revenue, refunds = book.amount("revenue"), book.amount("refunds")
         closed, begun = placements.get("closed", 0), placements.get("begun", 0)
         failed = sum(sums["failures"].values())
         now = self.clock.now()
@@ -119,11 +114,9 @@ class Analytics:
         return {
             **_span(period),
             "customers": {
-                "active": len(active),
+                "active": len(book.active),
                 "new": sums["newcomers"],
-                "conversion": Ratio(
-                    numerator=len(set(active) & set(sums["buyers"])), denominator=len(active)
-                ).to_json(),
+                "conversion": book.conversion.to_json(),
                 "returning": Ratio(numerator=extra["returning"], denominator=len(sums["buyers"])).to_json(),
                 "segments": extra["segments"],
                 "best": extra["best"],
@@ -152,9 +145,9 @@ class Analytics:
                 "average_order": None if not closed else self._money(revenue / closed),
                 "other_currencies": {
                     kind: {currency: str(amount) for currency, amount in amounts.items() if currency != self.currency}
-                    for kind, amounts in money.items()
+                    for kind, amounts in sums["money"].items()
                 },
-                "credited": {name: self._money(one) for name, one in _decimals(sums["credited"]).items()},
+                "credited": {name: self._money(one) for name, one in sums["credited"].items()},
             },
             "products": _products(sums),
             "opt_outs": {
@@ -170,15 +163,15 @@ class Analytics:
 
     async def funnel(self, period: Period) -> dict[str, Any]:
         """How far those who wrote went; a later stage implies those before it."""
-        return _funnel(period, await self._sums(period))
+        return _funnel(period, await self._book(period))
 
     async def carts(self, period: Period) -> dict[str, Any]:
         """Carts opened, abandoned, reminded of, recovered."""
-        return await self._carts(period, await self._sums(period))
+        return await self._carts(period, await self._book(period))
 
-    async def _carts(self, period: Period, sums: Mapping[str, Any]) -> dict[str, Any]:
+    async def _carts(self, period: Period, book: PeriodBook) -> dict[str, Any]:
         found = await self.database.read(lambda uow: self._abandoned(uow, period))
-        return {**_span(period), "opened": sums["carts_opened"], **found}
+        return {**_span(period), "opened": book.figures["carts_opened"], **found}
 
     async def broadcasts(self, period: Period) -> dict[str, Any]:
         """Every campaign with a recipient in the period."""
@@ -203,22 +196,21 @@ class Analytics:
             return [_flat(one) for one in (await self.funnel(period))["stages"]]
         if what == "campaigns":
             return [_flat(one) for one in (await self.broadcasts(period))["campaigns"]]
+        book = await self._book(period)
         if what == "days":
-            kept = await self._days(period)
-            return [self._day_line(day, kept[day]) for day in period.days]
-        sums = await self._sums(period)
+            return [dict(line) for line in book.lines]
+        sums = book.figures
         if what == "products":
             return [_flat(one) for one in _products(sums)]
         if what == "notices":
             return [{"type": kind, **_flat(_notice(counts))} for kind, counts in sums["notices"].items()]
-        credited = _decimals(sums["credited"])
         return [
             {
                 "kind": kind,
                 "begun": counts.get("begun", 0),
                 "sent": counts.get("sent", 0),
                 "converted": counts.get("converted", 0),
-                "revenue": self._money(credited.get(kind, Decimal(0)))["amount"],
+                "revenue": self._money(sums["credited"].get(kind, Decimal(0)))["amount"],
             }
             for kind, counts in sums["contacts"].items()
         ]
@@ -247,51 +239,31 @@ class Analytics:
 
     # --- reading
 
-    async def _days(self, period: Period) -> dict[date, JsonObject]:
-        """The day rows; one that is over and was computed now is kept, so that it is computed once."""
+    async def _book(self, period: Period) -> PeriodBook:
+        """The days of a period as one; a day that is over and was computed now is kept, so that it is computed once."""
         now = self.clock.now()
 
-        def read(uow: UnitOfWork) -> tuple[dict[date, JsonObject], dict[date, JsonObject]]:
-            kept = self.days.kept(uow, period)
-            return kept, self.days.missing(uow, period, kept, now)
+        def read(uow: UnitOfWork) -> tuple[PeriodBook, dict[date, JsonObject]]:
+            book, over = PeriodBook(currency=self.currency), {}
+            for day, row, is_kept in self.days.each(uow, period, now):
+                book.add(day, row)
+                if not is_kept and self.days.is_over(day, now):
+                    over[day] = row
+            return book, over
 
-        kept, computed = await self.database.read(read)
-        over = {day: row for day, row in computed.items() if self.days.is_over(day, now)}
+        book, over = await self.database.read(read)
         if over:
             await self.database.transact(lambda uow: self.days.keep(uow, over))
-        return kept | computed
-
-    async def _sums(self, period: Period) -> dict[str, Any]:
-        return _summed(await self._days(period), period)
+        return book
 
     def _money(self, amount: Decimal) -> dict[str, str]:
         """As answers say it: in the places of the shop's currency."""
         return money_to_json(Money.rounded(amount, self.currency))
 
-    def _day_line(self, day: date, row: Mapping[str, Any]) -> dict[str, Any]:
-        stages = row["stages"]
-        revenue = Decimal(row["money"]["revenue"].get(self.currency, "0"))
-        refunds = Decimal(row["money"]["refunds"].get(self.currency, "0"))
-        return {
-            "day": day.isoformat(),
-            "active": len(stages["wrote"]),
-            "new": row["newcomers"],
-            "conversations": row["conversations"],
-            "inbound": sum(row["inbound"].values()),
-            "outbound": sum(sum(one.values()) for one in row["outbound"].values()),
-            "carts_opened": row["carts_opened"],
-            "placements": row["placements"].get("begun", 0),
-            "closed": row["placements"].get("closed", 0),
-            "currency": self.currency,
-            "revenue": self._money(revenue)["amount"],
-            "refunds": self._money(refunds)["amount"],
-            "net": self._money(revenue - refunds)["amount"],
-        }
-
     # --- what stands with the customers and their carts
 
     def _from_profiles(self, uow: UnitOfWork, period: Period, sums: Mapping[str, Any]) -> dict[str, Any]:
-        buyers = set(sums["buyers"])
+        buyers = sums["buyers"]
         returning, segments, spenders = 0, Counter[str](), []
         for row in rows(uow, "customer_profiles", columns=("preferences",)):
             preferences: Any = row["preferences"] if isinstance(row["preferences"], Mapping) else {}
@@ -368,29 +340,8 @@ def _span(period: Period) -> dict[str, Any]:
     return {"from": period.first.isoformat(), "to": period.after.isoformat(), "timezone": period.zone}
 
 
-def _funnel(period: Period, sums: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_span(period), "stages": list(narrowing(sums["stages"]))}
-
-
-def _summed(days: Mapping[date, JsonObject], period: Period) -> dict[str, Any]:
-    """The days of a period as one."""
-    sums: dict[str, Any] = added([_addable(days[day]) for day in period.days])
-    sums["stages"] = earliest([days[day]["stages"] for day in period.days])
-    return sums
-
-
-def _addable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A day row whose parts can be added: money becomes lists, which keep every amount exact."""
-    plain = {
-        name: value for name, value in row.items() if name not in {"v", "date", "zone", "stages", "money", "credited"}
-    }
-    money = {kind: {currency: (amount,) for currency, amount in sums.items()} for kind, sums in row["money"].items()}
-    credited = {kind: (amount,) for kind, amount in row["credited"].items()}
-    return {**plain, "money": money, "credited": credited}
-
-
-def _decimals(sums: Mapping[str, Iterable[str]]) -> dict[str, Decimal]:
-    return {name: sum((Decimal(one) for one in amounts), Decimal(0)) for name, amounts in sums.items()}
+def _funnel(period: Period, book: PeriodBook) -> dict[str, Any]:
+    return {**_span(period), "stages": list(narrowing(book.stages))}
 
 
 def _answers(sums: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, int]]]:

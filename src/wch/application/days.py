@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from wch.application.day_book import DayBook, amount_of
+from wch.application.day_book import FORM, DayBook, amount_of
 from wch.application.ports import UnitOfWork
 from wch.domain.document import JsonObject
-from wch.domain.figures import MOST_DAYS, Period, day_of, start_of
+from wch.domain.figures import Period, start_of
 from wch.domain.message import FOREIGN, is_history
 from wch.domain.moment import of_iso
 from wch.domain.placement import PLACEMENT
@@ -26,7 +26,7 @@ UNANSWERED_AFTER = timedelta(hours=24)
 UNCOUNTED = frozenset({"reaction", "edit", "revoke", "system", "call", "group"})
 """What a customer does without being active by it."""
 
-PAGE = 2000
+PAGE = 500
 SAID = ("conversation_id", "direction", "type", "content", "created_at", "sent_at", "delivered_at")
 """What is counted of a message."""
 
@@ -36,8 +36,8 @@ REFUNDED = '"refunds":[{'
 VIEWED = frozenset({"view_product", "catalogue_order"})
 ADDED = frozenset({"item_added", "catalogue_order"})
 CLOSE = "close"
-_IN_TEN_DAYS = 9
-"""So many names at most lie between a day's name without its last digit and that day."""
+DAYS_AT_ONCE = 16
+"""So many day rows are held at once."""
 
 
 class Narrowed(TypedDict, total=False):
@@ -48,12 +48,30 @@ class Narrowed(TypedDict, total=False):
     holding: Mapping[str, str]
 
 
+class Books:
+    """The days that are counted, from the first to the last; each is found by a moment that lies in it."""
+
+    def __init__(self, first: date, last: date, zone: str) -> None:
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        self.by_day = {day: DayBook() for day in days}
+        self.begins, self.ends = start_of(first, zone), start_of(last + timedelta(days=1), zone)
+        self.zone = ZoneInfo(zone)
+        self._books = list(self.by_day.values())
+        self._starts = [start_of(day, zone) for day in days]
+
+    def at(self, moment: datetime | None) -> DayBook | None:
+        """The day of a moment; None if that is not counted."""
+        if moment is None or not self.begins <= moment < self.ends:
+            return None
+        return self._books[bisect.bisect_right(self._starts, moment) - 1]
+
+
 @attrs.define
 class _Span:
     """A customer's words that wait for an answer."""
 
     since: datetime
-    day: date
+    book: DayBook
 
 
 @attrs.frozen(kw_only=True)
@@ -86,22 +104,32 @@ class Days:
 
     zone: str
 
-    def kept(self, uow: UnitOfWork, period: Period) -> dict[date, JsonObject]:
-        """The day rows of a period that are kept."""
-        before = f"{DAY}{period.first.isoformat()}"[:-1]  # the last name before the first day's
-        found = {}
-        for name, row in uow.options.named(DAY, after=before, limit=MOST_DAYS + _IN_TEN_DAYS):
-            day = date.fromisoformat(name.removeprefix(DAY))
-            if period.first <= day < period.after and row.get("zone") == self.zone:
-                found[day] = row
-        return found
+    def each(self, uow: UnitOfWork, period: Period, now: datetime) -> Iterator[tuple[date, JsonObject, bool]]:
+        """Each day of a period in order, its row, and whether that was kept; the others are computed."""
+        following = period.first
+        for day, row in self._kept(uow, period):
+            yield from self._between(uow, following, day, now)
+            yield day, row, True
+            following = day + timedelta(days=1)
+        yield from self._between(uow, following, period.after, now)
 
-    def missing(self, uow: UnitOfWork, period: Period, kept: Collection[date], now: datetime) -> dict[date, JsonObject]:
-        """What the other days of the period came to, computed."""
-        found: dict[date, JsonObject] = {}
-        for first, last in _runs([day for day in period.days if day not in kept]):
-            found.update(self.computed(uow, first, last, now))
-        return found
+    def _between(
+        self, uow: UnitOfWork, first: date, after: date, now: datetime
+    ) -> Iterator[tuple[date, JsonObject, bool]]:
+        if first < after:
+            computed = self.computed(uow, first, after - timedelta(days=1), now)
+            yield from ((day, row, False) for day, row in computed.items())
+
+    def _kept(self, uow: UnitOfWork, period: Period) -> Iterator[tuple[date, JsonObject]]:
+        """The day rows of a period that are kept, a few at a time: a busy day's is large."""
+        name = f"{DAY}{period.first.isoformat()}"[:-1]  # the last name before the first day's
+        while page := uow.options.named(DAY, after=name, limit=DAYS_AT_ONCE):
+            for name, row in page:
+                day = date.fromisoformat(name.removeprefix(DAY))
+                if day >= period.after:
+                    return
+                if day >= period.first and row.get("zone") == self.zone and row.get("form") == FORM:
+                    yield day, row
 
     def keep(self, uow: UnitOfWork, found: Mapping[date, JsonObject]) -> None:
         """Write day rows."""
@@ -116,189 +144,186 @@ class Days:
 
     def computed(self, uow: UnitOfWork, first: date, last: date, now: datetime) -> dict[date, JsonObject]:
         """What the days from the first to the last came to, from the rows alone; the same rows give the same twice."""
-        begins, ends = start_of(first, self.zone), start_of(last + timedelta(days=1), self.zone)
-        books = {first + timedelta(days=number): DayBook() for number in range((last - first).days + 1)}
-        people = self._people(uow, books, begins, ends)
-        self._messages(uow, books, people, begins, ends, now)
-        self._views(uow, books, people, begins, ends)
-        self._placements(uow, books, people, begins)
-        self._notices(uow, books, begins)
-        self._contacts(uow, books, begins)
-        self._letters(uow, books, begins)
+        books = Books(first, last, self.zone)
+        people = _people(uow, books)
+        _messages(uow, books, people, now)
+        _views(uow, books, people)
+        _placements(uow, books, people)
+        _notices(uow, books)
+        _contacts(uow, books)
+        _letters(uow, books)
         for number, at in people.met:
-            book = self._book(books, at)
+            book = books.at(at)
             if book is not None and number in book.stages["wrote"]:
                 book.newcomers += 1
-        return {day: book.written(day, self.zone) for day, book in books.items()}
+        return {day: book.written(day, self.zone) for day, book in books.by_day.items()}
 
-    def _people(self, uow: UnitOfWork, books: Mapping[date, DayBook], begins: datetime, ends: datetime) -> People:
-        """Profiles and conversations, each table walked once; consent that was taken back is counted on the way."""
-        people = People()
-        for row in rows(uow, "customer_profiles", columns=("phone", "created_at", "preferences")):
-            people.profiles[row["phone"]] = row["id"]
-            if begins <= row["created_at"] < ends:
-                people.met.append((row["id"], row["created_at"]))
-            preferences: Any = row["preferences"] if isinstance(row["preferences"], Mapping) else {}
-            for entry in preferences.get("consent", {}).get("log", ()):
-                at = entry.get("at")
-                book = self._book(books, of_iso(at) if isinstance(at, str) else None)
-                if book is not None and entry.get("to") == "out":
-                    book.opt_outs[str(entry.get("source", "unknown"))] += 1
-        for row in rows(uow, "conversations", columns=("customer_phone", "created_at")):
-            people.threads[row["id"]] = row["customer_phone"]
-            if begins <= row["created_at"] < ends:
-                people.begun.add(row["id"])
-        return people
 
-    def _book(self, books: Mapping[date, DayBook], moment: datetime | None) -> DayBook | None:
-        return None if moment is None else books.get(day_of(moment, self.zone))
+# --- counting
 
-    def _messages(  # noqa: PLR0917 - private: one pass over the messages
-        self,
-        uow: UnitOfWork,
-        books: Mapping[date, DayBook],
-        people: People,
-        begins: datetime,
-        ends: datetime,
-        now: datetime,
-    ) -> None:
-        """Talk, answers, the heat map, the first stages; a span may end a day after it began."""
-        spans: dict[int, _Span] = {}
-        for row in messages(uow, begins, ends + UNANSWERED_AFTER):
-            thread, content = row["conversation_id"], row["content"] if isinstance(row["content"], Mapping) else {}
-            is_first = row["direction"] == "inbound" and thread in people.begun and row["created_at"] < ends
-            if is_first:
-                people.begun.discard(thread)
-            if row["type"] == FOREIGN or thread is None or is_history(content):
-                continue
-            if row["direction"] == "inbound":
-                at = row["created_at"]
-                book = self._book(books, at)
-                self._heard(book, row, content, people, is_first=is_first)
-                if thread not in spans and _wants_answer(content) and book is not None:
-                    spans[thread] = _Span(at, day_of(at, self.zone))
-                    book.begun += 1
-            elif row["sent_at"] is not None:
-                self._left(books, spans, row, content)
-        for span in spans.values():
-            if now >= span.since + UNANSWERED_AFTER:
-                books[span.day].unanswered += 1
 
-    def _left(
-        self, books: Mapping[date, DayBook], spans: dict[int, _Span], row: Mapping[str, Any], content: JsonObject
-    ) -> None:
-        """A message went out; a reply ends the span of its thread."""
-        book = self._book(books, row["sent_at"])
-        if book is not None:
-            book.left(row, content)
-        if content.get("class") != "reply" or row["conversation_id"] not in spans:
-            return
-        span = spans.pop(row["conversation_id"])
-        took = row["sent_at"] - span.since
-        if took < UNANSWERED_AFTER:
-            books[span.day].answered(content, took)
-        else:
-            books[span.day].unanswered += 1
+def _people(uow: UnitOfWork, books: Books) -> People:
+    """Profiles and conversations, each table walked once; consent that was taken back is counted on the way."""
+    people = People()
+    for row in rows(uow, "customer_profiles", columns=("phone", "created_at", "preferences")):
+        people.profiles[row["phone"]] = row["id"]
+        if books.begins <= row["created_at"] < books.ends:
+            people.met.append((row["id"], row["created_at"]))
+        preferences: Any = row["preferences"] if isinstance(row["preferences"], Mapping) else {}
+        for entry in preferences.get("consent", {}).get("log", ()):
+            at = entry.get("at")
+            book = books.at(of_iso(at) if isinstance(at, str) else None)
+            if book is not None and entry.get("to") == "out":
+                book.opt_outs[str(entry.get("source", "unknown"))] += 1
+    for row in rows(uow, "conversations", columns=("customer_phone", "created_at")):
+        people.threads[row["id"]] = row["customer_phone"]
+        if books.begins <= row["created_at"] < books.ends:
+            people.begun.add(row["id"])
+    return people
 
-    def _heard(
-        self, book: DayBook | None, row: Mapping[str, Any], content: JsonObject, people: People, *, is_first: bool
-    ) -> None:
-        if book is None:
-            return
-        book.inbound[str(row["type"])] += 1
-        book.conversations_with_inbound.add(row["conversation_id"])
-        book.conversations += is_first
-        who = people.of_thread(row["conversation_id"])
-        handled: Any = content.get("handled", {})
-        if handled.get("to") == "awaiting_human":
-            book.handed_over.add(row["conversation_id"])
-        if who is None or row["type"] in UNCOUNTED:
-            return
-        at = row["created_at"]
-        book.reached("wrote", who, at)
-        book.hours[f"{at.astimezone(ZoneInfo(self.zone)).hour:02d}"] += 1
-        did = set(handled.get("did", ()))
-        if "cart_opened" in did:
-            book.carts_opened += 1
-        for stage, words in (("viewed", VIEWED), ("added", ADDED), ("checkout", {"start_checkout"})):
-            if did & words:
-                book.reached(stage, who, at)
 
-    def _views(
-        self, uow: UnitOfWork, books: Mapping[date, DayBook], people: People, begins: datetime, ends: datetime
-    ) -> None:
-        for row in rows(uow, "product_views", since={"viewed_at": begins}):
-            if not begins <= row["viewed_at"] < ends:
-                continue
-            book, who = self._book(books, row["viewed_at"]), people.profiles.get(row["customer_phone"])
-            if book is not None:
-                product = book.products[str(row["product_id"])]
-                product["views"] += 1
-                if who is not None:
-                    book.viewers[str(row["product_id"])].add(who)
-                    book.reached("viewed", who, row["viewed_at"])
-
-    def _placements(self, uow: UnitOfWork, books: Mapping[date, DayBook], people: People, begins: datetime) -> None:
-        """Placements by the day that they began, closed or failed; money by the day that it moved.
-
-        A refund does not touch `updated_at`, so those that have one are looked at whenever they ended.
-        """
-        touched = {"created_at": begins, "updated_at": begins}
-        for saga in rows(uow, "saga_state", since=touched, holding={"context": REFUNDED}):
-            context: Any = saga["context"] if isinstance(saga["context"], Mapping) else {}
-            if saga["saga_type"] != PLACEMENT:
-                continue
-            who = people.profiles.get(str(context.get("customer", {}).get("phone")))
-            begun = self._book(books, saga["created_at"])
-            if begun is not None:
-                begun.placements["begun"] += 1
-                if who is not None:
-                    begun.reached("confirmed", who, saga["created_at"])
-            at = closed_at(saga)
-            closed = self._book(books, at)
-            if closed is not None and at is not None:
-                closed.closes(context, who, at)
-            failed = self._book(books, saga["updated_at"]) if str(saga["state"]) == "failed" else None
-            if failed is not None:
-                failed.failures[f"{context.get('outcome', 'failed')}: {context.get('reason', 'unknown')}"] += 1
-            for refund in context.get("money", {}).get("refunds", ()):
-                paid_back = refund.get("at")
-                book = self._book(books, of_iso(paid_back) if isinstance(paid_back, str) else None)
-                amount = refund.get("amount", {})
-                if book is not None and isinstance(amount, Mapping):
-                    book.money("refunds", amount)
-
-    def _notices(self, uow: UnitOfWork, books: Mapping[date, DayBook], begins: datetime) -> None:
-        for row in rows(uow, "notification_log", since={"created_at": begins}):
-            book = self._book(books, row["created_at"])
+def _messages(uow: UnitOfWork, books: Books, people: People, now: datetime) -> None:
+    """Talk, answers, the heat map, the first stages; a span may end a day after it began."""
+    spans: dict[int, _Span] = {}
+    for row in messages(uow, books.begins, books.ends + UNANSWERED_AFTER):
+        thread, content = row["conversation_id"], row["content"] if isinstance(row["content"], Mapping) else {}
+        is_first = row["direction"] == "inbound" and thread in people.begun and row["created_at"] < books.ends
+        if is_first:
+            people.begun.discard(thread)
+        if row["type"] == FOREIGN or thread is None or is_history(content):
+            continue
+        if row["direction"] == "inbound":
+            at = row["created_at"]
+            book = books.at(at)
             if book is None:
                 continue
-            word = str(row["status"])
-            if word == "skipped":
-                word = f"skipped: {row['error_message'] or 'unknown'}"
-            book.notices[str(row["notification_type"])][word] += 1
+            _heard(book, row, content, people, books.zone, is_first=is_first)
+            if thread not in spans and _wants_answer(content):
+                spans[thread] = _Span(at, book)
+                book.begun += 1
+        elif row["sent_at"] is not None:
+            _left(books, spans, row, content)
+    for span in spans.values():
+        if now >= span.since + UNANSWERED_AFTER:
+            span.book.unanswered += 1
 
-    def _contacts(self, uow: UnitOfWork, books: Mapping[date, DayBook], begins: datetime) -> None:
-        touched = {"created_at": begins, "sent_at": begins, "converted_at": begins}
-        for row in rows(uow, "reengagement", since=touched):
-            kind = str(row["campaign_type"])
-            begun, sent = self._book(books, row["created_at"]), self._book(books, row["sent_at"])
-            if begun is not None:
-                begun.contacts[kind]["begun"] += 1
-            if sent is not None:
-                sent.contacts[kind]["sent"] += 1
-                sent.contacts[kind]["converted"] += bool(row["converted"])
-            brought = self._book(books, row["converted_at"]) if row["converted"] else None
-            if brought is not None:
-                brought.credited[kind] += amount_of(row["conversion_revenue"])
 
-    def _letters(self, uow: UnitOfWork, books: Mapping[date, DayBook], begins: datetime) -> None:
-        moments = ("created_at", "replayed_at", "dismissed_at")
-        for row in rows(uow, "dead_letter_queue", columns=moments, since=dict.fromkeys(moments, begins)):
-            for column, word in (("created_at", "entered"), ("replayed_at", "replayed"), ("dismissed_at", "dismissed")):
-                book = self._book(books, row[column])
-                if book is not None:
-                    book.letters[word] += 1
+def _left(books: Books, spans: dict[int, _Span], row: Mapping[str, Any], content: JsonObject) -> None:
+    """A message went out; a reply ends the span of its thread."""
+    book = books.at(row["sent_at"])
+    if book is not None:
+        book.left(row, content)
+    if content.get("class") != "reply" or row["conversation_id"] not in spans:
+        return
+    span = spans.pop(row["conversation_id"])
+    took = row["sent_at"] - span.since
+    if took < UNANSWERED_AFTER:
+        span.book.answered(content, took)
+    else:
+        span.book.unanswered += 1
+
+
+def _heard(
+    book: DayBook, row: Mapping[str, Any], content: JsonObject, people: People, zone: ZoneInfo, *, is_first: bool
+) -> None:
+    """A customer said something on this day."""
+    book.inbound[str(row["type"])] += 1
+    book.conversations_with_inbound.add(row["conversation_id"])
+    book.conversations += is_first
+    who = people.of_thread(row["conversation_id"])
+    handled: Any = content.get("handled", {})
+    if handled.get("to") == "awaiting_human":
+        book.handed_over.add(row["conversation_id"])
+    if who is None or row["type"] in UNCOUNTED:
+        return
+    at = row["created_at"]
+    book.reached("wrote", who, at)
+    book.hours[f"{at.astimezone(zone).hour:02d}"] += 1
+    did = set(handled.get("did", ()))
+    if "cart_opened" in did:
+        book.carts_opened += 1
+    for stage, words in (("viewed", VIEWED), ("added", ADDED), ("checkout", {"start_checkout"})):
+        if did & words:
+            book.reached(stage, who, at)
+
+
+def _views(uow: UnitOfWork, books: Books, people: People) -> None:
+    for row in rows(uow, "product_views", since={"viewed_at": books.begins}):
+        if not books.begins <= row["viewed_at"] < books.ends:
+            continue
+        book, who = books.at(row["viewed_at"]), people.profiles.get(row["customer_phone"])
+        if book is not None:
+            product = book.products[str(row["product_id"])]
+            product["views"] += 1
+            if who is not None:
+                book.viewers[str(row["product_id"])].add(who)
+                book.reached("viewed", who, row["viewed_at"])
+
+
+def _placements(uow: UnitOfWork, books: Books, people: People) -> None:
+    """Placements by the day that they began, closed or failed; money by the day that it moved.
+
+    A refund does not touch `updated_at`, so those that have one are looked at whenever they ended.
+    """
+    touched = {"created_at": books.begins, "updated_at": books.begins}
+    for saga in rows(uow, "saga_state", since=touched, holding={"context": REFUNDED}):
+        context: Any = saga["context"] if isinstance(saga["context"], Mapping) else {}
+        if saga["saga_type"] != PLACEMENT:
+            continue
+        who = people.profiles.get(str(context.get("customer", {}).get("phone")))
+        begun = books.at(saga["created_at"])
+        if begun is not None:
+            begun.placements["begun"] += 1
+            if who is not None:
+                begun.reached("confirmed", who, saga["created_at"])
+        at = closed_at(saga)
+        closed = books.at(at)
+        if closed is not None and at is not None:
+            closed.closes(context, who, at)
+        failed = books.at(saga["updated_at"]) if str(saga["state"]) == "failed" else None
+        if failed is not None:
+            failed.failures[f"{context.get('outcome', 'failed')}: {context.get('reason', 'unknown')}"] += 1
+        for refund in context.get("money", {}).get("refunds", ()):
+            paid_back = refund.get("at")
+            book = books.at(of_iso(paid_back) if isinstance(paid_back, str) else None)
+            amount = refund.get("amount", {})
+            if book is not None and isinstance(amount, Mapping):
+                book.money("refunds", amount)
+
+
+def _notices(uow: UnitOfWork, books: Books) -> None:
+    for row in rows(uow, "notification_log", since={"created_at": books.begins}):
+        book = books.at(row["created_at"])
+        if book is None:
+            continue
+        word = str(row["status"])
+        if word == "skipped":
+            word = f"skipped: {row['error_message'] or 'unknown'}"
+        book.notices[str(row["notification_type"])][word] += 1
+
+
+def _contacts(uow: UnitOfWork, books: Books) -> None:
+    touched = dict.fromkeys(("created_at", "sent_at", "converted_at"), books.begins)
+    for row in rows(uow, "reengagement", since=touched):
+        kind = str(row["campaign_type"])
+        begun, sent = books.at(row["created_at"]), books.at(row["sent_at"])
+        if begun is not None:
+            begun.contacts[kind]["begun"] += 1
+        if sent is not None:
+            sent.contacts[kind]["sent"] += 1
+            sent.contacts[kind]["converted"] += bool(row["converted"])
+        brought = books.at(row["converted_at"]) if row["converted"] else None
+        if brought is not None:
+            brought.credited[kind] += amount_of(row["conversion_revenue"])
+
+
+def _letters(uow: UnitOfWork, books: Books) -> None:
+    moments = ("created_at", "replayed_at", "dismissed_at")
+    for row in rows(uow, "dead_letter_queue", columns=moments, since=dict.fromkeys(moments, books.begins)):
+        for column, word in (("created_at", "entered"), ("replayed_at", "replayed"), ("dismissed_at", "dismissed")):
+            book = books.at(row[column])
+            if book is not None:
+                book.letters[word] += 1
 
 
 # --- rows
@@ -355,12 +380,3 @@ def _wants_answer(content: JsonObject) -> bool:
     """Whether an inbound row begins to wait; one that is silent by rule does not."""
     handled: Any = content.get("handled", {})
     return "silence" not in handled or handled["silence"] in {"with_person", "bot_off"}
-
-
-def _runs(days: list[date]) -> Iterator[tuple[date, date]]:
-    """Days that follow each other, as first and last."""
-    start = 0
-    for place in range(1, len(days) + 1):
-        if place == len(days) or days[place] - days[place - 1] != timedelta(days=1):
-            yield days[start], days[place - 1]
-            start = place

@@ -1,19 +1,10 @@
 """The funnel: how far those who wrote went, from the first word to the paid order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wch.application.day_book import STAGES
 from wch.domain.figures import Ratio, median
-
-
-def earliest(days: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[int, int]]:
-    """When each customer reached each stage first, of days in their order."""
-    found: dict[str, dict[str, int]] = {stage: {} for stage in STAGES}
-    for day in reversed(days):  # the earlier day is written last, and stays
-        for stage, reached in day.items():
-            found[stage].update(reached)
-    return {stage: {int(who): at for who, at in reached.items()} for stage, reached in found.items()}
 
 
 def narrowing(stages: Mapping[str, Mapping[int, int]]) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,7 @@
 """Figures that people read: periods of whole days, ratios that show what they are made of, quantiles."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -124,18 +123,3 @@ def median(values: Iterable[float]) -> float | None:
     """The middle value; of an even number the lower one of the two in the middle."""
     ordered = sorted(values)
     return ordered[(len(ordered) - 1) // 2] if ordered else None
-
-
-def added(documents: Sequence[Any]) -> Any:
-    """Documents of counts as one, at least one: numbers are added, objects joined, lists united in order, tuples strung together."""
-    first = documents[0]
-    if len(documents) == 1:
-        return first
-    if isinstance(first, Mapping):
-        names = dict.fromkeys(chain.from_iterable(documents))
-        return {name: added([one[name] for one in documents if name in one]) for name in names}
-    if isinstance(first, list):
-        return sorted(set().union(*documents))
-    if isinstance(first, tuple):
-        return tuple(chain.from_iterable(documents))
-    return sum(documents[1:], first)
