@@ -43,12 +43,13 @@ which are few for a group; with plain sqlite3 it runs in a thread beside the loo
 brings: a shorter switch interval of the interpreter brought no gain that could be seen. Where the load
 below a table is above 2, others had most of the machine, and its ratios say little.
 
-Sagas are bound by Python too: a step costs about four tenths of a millisecond of it, most for reading, checking and
-writing the row with its log, and for the turns of the event loop between its commits. Jobs and the limiter on SQLite
+Sagas are bound by Python too: ten at once share their commits, and what is left of a step is making the saga that
+it becomes, its log as text, and the turns of the event loop between commits; one after another each commit is a way to a
+thread and back besides. Jobs and the limiter on SQLite
 were measured while others had the machine and its disk, so that commits weighed more than they do on a quiet one, where
 what Python does around them weighs more: their ratios to the floors are too good then, those to peers that commit more
-often as well. On MariaDB a saga's transaction reads its row again under a
-lock and begins with a mark, which are round trips that the floor does not make. A hundred jobs put in at once go to
+often as well. On MariaDB a saga's transaction begins with a mark, which is a round trip that the floor does not make. A
+hundred jobs put in at once go to
 the driver as one list; making and checking each row is what is left. A hit of a limit in memory is a whole transaction
 of that store, with a turn of the event loop and an HMAC of the caller, one rule for all stores: a counter in a dict
 costs a tenth. Hits on SQLite wait for the disk, which Redis' do not. A cart's lines are checked by their own class when

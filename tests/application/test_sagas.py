@@ -221,6 +221,32 @@ async def test_a_lease_lost_before_a_step_of_our_own_writes_nothing(hub: Shoppin
     assert hub.facts == [LeaseLost(work="sagas")]
 
 
+@pytest.mark.parametrize("answers", [None, ShopUnavailableError(), StepRefusedError(code="sold_out")])
+async def test_what_others_write_during_a_call_stays(hub: Shopping, world: World, answers: Exception | None) -> None:
+    """A signal, and a context that was emptied of somebody, must outlast the outcome that is written after them."""
+    await begin(hub, {"note": "of a person"})
+
+    async def busy(_saga: Saga) -> JsonObject:
+        def meanwhile(uow: UnitOfWork) -> None:
+            signal(uow, SAGA, "paid", {}, now=hub.clock.now())
+            held = uow.sagas.get(SAGA, lock=True)
+            assert held is not None
+            uow.sagas.save(attrs.evolve(held, context={**held.context, "note": ""}))
+
+        await hub.do(meanwhile)
+        if answers is not None:
+            raise answers
+        return {"did": "one"}
+
+    await hub.worker(definition=world.walk(Step(name="one", call=busy))).work()
+
+    saga = await hub.saga(SAGA)
+    assert saga.context["note"] == ""
+    assert [entry["ev"] for entry in saga.log][:3] == [Ev.LEASE, Ev.START, Ev.SIGNAL]
+    assert [entry["n"] for entry in saga.log] == list(range(1, len(saga.log) + 1))
+    assert len(saga.log) > 3
+
+
 async def test_a_saga_that_is_gone_is_nobodys(hub: Shopping, world: World) -> None:
     """There is no row to write to, so the worker lets go as if the lease were lost."""
     ghost = Saga.begun(SAGA, "Walk", {}, now=NOON).leased("t", now=NOON)

@@ -205,21 +205,24 @@ def saga_without_a_token(patch: pytest.MonkeyPatch) -> None:
 
 def intent_not_written(patch: pytest.MonkeyPatch) -> None:
     """The call is made before its intent is committed: after a crash nobody knows of it."""
-    write = SagaRunner._write  # noqa: SLF001 - see above
 
-    async def forgetful(runner: Any, saga: Any, change: Any, *, lock: Any = None) -> Any:
-        after = await write(runner, saga, change, lock=lock)
-        if after.log and after.log[-1]["ev"] == Ev.START:
-            kept = attrs.evolve(after, log=after.log[:-1])
+    def forgetting(write: Any) -> Any:
+        async def forgetful(runner: Any, saga: Any, change: Any, **more: Any) -> Any:
+            after = await write(runner, saga, change, **more)
+            if after.log and after.log[-1]["ev"] == Ev.START:
+                kept = attrs.evolve(after, log=after.log[:-1])
 
-            def forget(uow: Any) -> None:
-                uow.sagas.get(saga.saga_id, lock=True)
-                uow.sagas.save(kept)
+                def forget(uow: Any) -> None:
+                    uow.sagas.get(saga.saga_id, lock=True)
+                    uow.sagas.save(kept)
 
-            await runner.database.transact(forget)
-        return after
+                await runner.database.transact(forget)
+            return after
 
-    patch.setattr(SagaRunner, "_write", forgetful)
+        return forgetful
+
+    for name in ("_note", "_write"):
+        patch.setattr(SagaRunner, name, forgetting(getattr(SagaRunner, name)))
 
 
 def every_integrity_error_a_duplicate(patch: pytest.MonkeyPatch) -> None:

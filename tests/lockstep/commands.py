@@ -654,6 +654,16 @@ def add_saga(uow: UnitOfWork, _ids: Ids, **drawn: Any) -> Any:
     return uow.sagas.add(row)
 
 
+@command(key=SHORT_KEYS, at=MOMENTS, then=MOMENTS)
+def replace_saga(uow: UnitOfWork, _ids: Ids, *, key: str, at: datetime, then: datetime) -> Any:
+    """Twice from the same row: the second finds it changed, unless the first changed nothing."""
+    found = uow.sagas.get(key)
+    if found is None:
+        return None
+    signalled, moved = found.signalled("x", {}, now=at), attrs.evolve(found, updated_at=then)
+    return [uow.sagas.replace(found, one) for one in (moved, signalled, moved)], uow.sagas.get(key)
+
+
 @command(key=SHORT_KEYS, lock=LOCK, at=MOMENTS, limit=LIMITS, take=st.booleans())
 def change_saga(uow: UnitOfWork, _ids: Ids, *, key: str, lock: bool, at: datetime, limit: int, take: bool) -> Any:
     if take:

@@ -317,6 +317,16 @@ class _Sagas(_Rows):
 
     def save(self, saga: Saga) -> None:
         self._rows.save(saga)
+        self._moved(saga)
+
+    def replace(self, before: Saga, after: Saga) -> bool:
+        replaced: bool = self._rows.replace(before, after)
+        if replaced:
+            self._kept(before, "saga_id")
+            self._moved(after)
+        return replaced
+
+    def _moved(self, saga: Saga) -> None:
         was = self.before(saga, "saga_id")
         if was is None or saga.saga_type != ERASURE or was.state is saga.state:
             return

@@ -35,7 +35,9 @@ PAST_PIVOT = ("resume", "retry-step", "skip-step")
 
 Call = Callable[[Saga], Awaitable[JsonObject]]
 Undo = Callable[[Saga], Awaitable[JsonObject | None]]
+Change = Callable[[Saga, datetime], Saga]
 Then = Callable[[UnitOfWork, Saga, datetime], Saga]
+Lock = Callable[[UnitOfWork, Saga, datetime], None]
 Apply = Callable[[UnitOfWork, Saga, datetime], JsonObject]
 
 
@@ -103,7 +105,7 @@ class Definition:
     saga_type: str
     version: int
     steps: Callable[[Saga], tuple[Step, ...]]
-    lock: Callable[[UnitOfWork, Saga, datetime], None]
+    lock: Lock
     undone: Then
     open_to_operator: Callable[[Saga], tuple[str, ...]] = lambda _saga: PAST_PIVOT
     facts: Callable[[Saga, Saga], Iterable[object]] = lambda _before, _after: ()
@@ -133,10 +135,11 @@ class SagaRunner:
 
     def _take(self, uow: UnitOfWork) -> tuple[Saga, ...]:
         now = self.clock.now()
-        taken = []
+        taken: list[Saga] = []
         for saga in uow.sagas.take_due(now, limit=self.most_at_once):
             leased = saga.leased(unused(self.ids.token, saga.has_had), now=now, term=self.leasing.term)
-            taken.append(_kept(uow, self._with_intent(leased, now)))
+            taken.append(self._with_intent(leased, now))
+            uow.sagas.save(taken[-1])
         return tuple(taken)
 
     def _with_intent(self, saga: Saga, now: datetime) -> Saga:
@@ -171,44 +174,37 @@ class SagaRunner:
         step = _next(definition, saga) if is_forward else None
         name = next(saga.to_undo(), "end") if not is_forward else "end" if step is None else step.name
         with self.tracer.span("saga step", saga=saga.saga_type, step=name, way="forward" if is_forward else "back"):
-            return await (self._forward(definition, saga) if is_forward else self._back(definition, saga))
+            return await (self._forward(definition, saga, step) if is_forward else self._back(definition, saga))
 
-    async def _forward(self, definition: Definition, saga: Saga) -> Saga | None:
+    async def _forward(self, definition: Definition, saga: Saga, step: Step | None) -> Saga | None:
         """Do the next step; None when there is nothing more to do now."""
-        step = _next(definition, saga)
         if step is not None and step.apply is not None:
             return await self._apply(definition, saga, step)
         if step is None or not saga.is_begun(step.name):
             # Its intent is written with what came before it, unless somebody turned the saga in between.
-            return await self._write(saga, lambda uow, held, now: _kept(uow, self._onwards(definition, held, now)))
-        begun = saga
+            return await self._note(saga, lambda held, now: self._onwards(definition, held, now))
         self.failpoints("saga.started")
         since = self.clock.boot()
         try:
             async with asyncio.timeout(step.limit.total_seconds()):
-                result = await _call_of(step)(begun)
+                result = await _call_of(step)(saga)
         except Waiting as waiting:
             self._tell_of(saga, step, "waiting", since)
-            until, because, after = waiting.until, waiting.because, waiting.then
-            await self._write(
-                begun,
-                lambda uow, held, now: _kept(
-                    uow, _after(after, uow, held.waiting(step.name, until, now=now, because=because), now)
-                ),
-                lock=None if after is None else definition.lock,
+            until, because = waiting.until, waiting.because
+            await self._end(
+                definition,
+                saga,
+                lambda held, now: held.waiting(step.name, until, now=now, because=because),
+                waiting.then,
             )
             return None
         except Exception as error:  # noqa: BLE001 - whatever a step raises decides what follows
             self._tell_of(saga, step, "failed", since)
-            return await self._failed(definition, begun, step, error)
+            return await self._failed(definition, saga, step, error)
         self._tell_of(saga, step, "done", since)
         self.failpoints("saga.after_call")
-        done = await self._write(
-            begun,
-            lambda uow, held, now: _kept(
-                uow, self._onwards(definition, _after(step.then, uow, held.done(step.name, result, now=now), now), now)
-            ),
-            lock=None if step.then is None else definition.lock,
+        done = await self._end(
+            definition, saga, lambda held, now: held.done(step.name, result, now=now), step.then, goes_on=True
         )
         self.failpoints("saga.done")
         return done
@@ -219,7 +215,7 @@ class SagaRunner:
         def change(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
             begun = held.started(step.name, now=now, term=self.leasing.term)
             result = step.apply(uow, begun, now) if step.apply is not None else {}
-            return _kept(uow, self._onwards(definition, begun.done(step.name, result, now=now), now))
+            return self._onwards(definition, begun.done(step.name, result, now=now), now)
 
         since = self.clock.boot()
         try:
@@ -229,9 +225,7 @@ class SagaRunner:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             self._tell_of(saga, step, "failed", since)
-            begun = await self._write(
-                saga, lambda uow, held, now: _kept(uow, held.started(step.name, now=now, term=self.leasing.term))
-            )
+            begun = await self._note(saga, lambda held, now: held.started(step.name, now=now, term=self.leasing.term))
             return await self._failed(definition, begun, step, error)
         self._tell_of(saga, step, "done", since)
         self.failpoints("saga.closed")
@@ -240,13 +234,13 @@ class SagaRunner:
     async def _failed(self, definition: Definition, saga: Saga, step: Step, error: Exception) -> Saga | None:
         """A step did not work: again later, or turn back, or park when there is no way back."""
         if isinstance(error, StepParkedError):
-            parked = error
+            parked, then = error, error.then
             await self._write(
                 saga,
                 lambda uow, held, now: self._park(
-                    uow, _after(parked.then, uow, held, now), parked.reason, step.name, parked.actions, now
+                    uow, held if then is None else then(uow, held, now), parked.reason, step.name, parked.actions, now
                 ),
-                lock=None if parked.then is None else definition.lock,
+                lock=None if then is None else definition.lock,
             )
             return None
         code = _code_of(error)
@@ -260,21 +254,19 @@ class SagaRunner:
         waits = UNTIL_PARKED if forward_only else step.tries
         if not (final and not forward_only) and tried <= len(waits):
             wait = timedelta(seconds=waits[tried - 1])
-            await self._write(
-                saga, lambda uow, held, now: _kept(uow, held.waiting(step.name, now + wait, now=now, because=code))
-            )
+            await self._note(saga, lambda held, now: held.waiting(step.name, now + wait, now=now, because=code))
             return None
         if forward_only:
             actions = definition.open_to_operator(saga)
             await self._write(saga, lambda uow, held, now: self._park(uow, held, code, step.name, actions, now))
             return None
 
-        def turn(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
+        def turn(held: Saga, now: datetime) -> Saga:
             refused = held.refused(step.name, code, now=now)
             noted = error.noted if isinstance(error, StepRefusedError) else None
-            return _kept(uow, refused.turned_back(now=now, reason=code, noted=noted))
+            return refused.turned_back(now=now, reason=code, noted=noted)
 
-        return await self._write(saga, turn)
+        return await self._note(saga, turn)
 
     async def _back(self, definition: Definition, saga: Saga) -> Saga | None:
         """Undo the latest step that is not undone yet; the end is written with the last one."""
@@ -286,10 +278,8 @@ class SagaRunner:
             return None
         step = next((one for one in definition.steps(saga) if one.name == name), None)
         if step is None or step.undo is None:
-            return await self._write(saga, lambda uow, held, now: _kept(uow, held.undone(name, now=now)))
-        begun = await self._write(
-            saga, lambda uow, held, now: _kept(uow, held.undoing(name, now=now, term=self.leasing.term))
-        )
+            return await self._note(saga, lambda held, now: held.undone(name, now=now))
+        begun = await self._note(saga, lambda held, now: held.undoing(name, now=now, term=self.leasing.term))
         since = self.clock.boot()
         try:
             self.failpoints("saga.undo_call")
@@ -300,7 +290,7 @@ class SagaRunner:
             return await self._undo_failed(begun, step, error)
         self._tell_of(saga, step, "undone", since)
         self.failpoints("saga.after_undo")
-        done = await self._write(begun, lambda uow, held, now: _kept(uow, held.undone(name, now=now, result=result)))
+        done = await self._note(begun, lambda held, now: held.undone(name, now=now, result=result))
         self.failpoints("saga.undone")
         return done
 
@@ -312,18 +302,17 @@ class SagaRunner:
         code = _code_of(error)
         log.warning("saga undoing failed", extra={"saga_id": saga.saga_id, "step": step.name, "code": code})
         tried = saga.tries(step.name, Ev.UNDO)
-
-        def wait_or_park(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
-            if tried <= len(UNTIL_PARKED):
-                until = now + timedelta(seconds=UNTIL_PARKED[tried - 1])
-                return _kept(uow, held.waiting(step.name, until, now=now, because=code))
-            return self._park(uow, held, "compensation_failed", step.name, PAST_PIVOT, now)
-
-        await self._write(saga, wait_or_park)
+        if tried <= len(UNTIL_PARKED):
+            wait = timedelta(seconds=UNTIL_PARKED[tried - 1])
+            await self._note(saga, lambda held, now: held.waiting(step.name, now + wait, now=now, because=code))
+            return None
+        await self._write(
+            saga, lambda uow, held, now: self._park(uow, held, "compensation_failed", step.name, PAST_PIVOT, now)
+        )
         return None
 
     def _undone(self, definition: Definition, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
-        return _kept(uow, definition.undone(uow, saga.compensated(now=now), now))
+        return definition.undone(uow, saga.compensated(now=now), now)
 
     def _park(  # noqa: PLR0917 - private, and called in lambdas
         self, uow: UnitOfWork, saga: Saga, reason: str, step: str | None, actions: tuple[str, ...], now: datetime
@@ -341,7 +330,7 @@ class SagaRunner:
                 now=now,
             )
         )
-        return _kept(uow, saga.parked(reason, step, offered, now=now))
+        return saga.parked(reason, step, offered, now=now)
 
     def _definition_of(self, saga: Saga) -> Definition | None:
         """Its type's, if it is of the version that the saga was begun under."""
@@ -360,29 +349,62 @@ class SagaRunner:
     def _past_pivot(self, definition: Definition, saga: Saga) -> bool:
         return any(step.pivot and saga.is_done(step.name) for step in definition.steps(saga))
 
-    async def _write(
-        self,
-        saga: Saga,
-        change: Callable[[UnitOfWork, Saga, datetime], Saga],
-        *,
-        lock: Callable[[UnitOfWork, Saga, datetime], None] | None = None,
+    async def _end(
+        self, definition: Definition, saga: Saga, change: Change, then: Then | None, *, goes_on: bool = False
     ) -> Saga:
-        """Change the row under our token.
+        """Write how a call ended, with what is written `then`, and what follows where the saga `goes_on`."""
+        if then is None:
+            return await self._note(
+                saga,
+                lambda held, now: self._onwards(definition, change(held, now), now) if goes_on else change(held, now),
+            )
+
+        def ended(uow: UnitOfWork, held: Saga, now: datetime) -> Saga:
+            after = then(uow, change(held, now), now)
+            return self._onwards(definition, after, now) if goes_on else after
+
+        return await self._write(saga, ended, lock=definition.lock)
+
+    async def _note(self, saga: Saga, change: Change) -> Saga:
+        """Change the row under our token, and nothing beside it.
+
+        What we wrote last is written over where it still stands; only a row that somebody else has
+        changed since, such as by a signal, is read and asked for its token.
 
         Raises:
             LeaseLostError: somebody else carries it on.
         """
-        token = saga.token or ""
+
+        def work(uow: UnitOfWork) -> tuple[Saga, Saga]:
+            noted = change(saga, self.clock.now())
+            if uow.sagas.replace(saga, noted):
+                return saga, noted
+            held = _held(uow, saga)
+            noted = change(held, self.clock.now())
+            uow.sagas.save(noted)
+            return held, noted
+
+        return self._told(*await self.database.transact(work))
+
+    async def _write(self, saga: Saga, change: Then, *, lock: Lock | None = None) -> Saga:
+        """Change the row under our token, together with other rows.
+
+        Raises:
+            LeaseLostError: somebody else carries it on.
+        """
 
         def work(uow: UnitOfWork) -> tuple[Saga, Saga]:
             if lock is not None:
                 lock(uow, saga, self.clock.now())
-            current = uow.sagas.get(saga.saga_id, lock=True)
-            if current is None:
-                raise LeaseLostError(saga_id=saga.saga_id)
-            return current, change(uow, current.held_by(token), self.clock.now())
+            held = _held(uow, saga)
+            after = change(uow, held, self.clock.now())
+            uow.sagas.save(after)
+            return held, after
 
-        before, after = await self.database.transact(work)
+        return self._told(*await self.database.transact(work))
+
+    def _told(self, before: Saga, after: Saga) -> Saga:
+        """The saga as it is now, once observers have heard of it."""
         definition = self.definitions.get(after.saga_type)
         for fact in () if definition is None else definition.facts(before, after):
             self.tell(fact)
@@ -400,17 +422,20 @@ def signal(uow: UnitOfWork, saga_id: str, kind: str, facts: JsonObject, *, now: 
 
 def _next(definition: Definition, saga: Saga) -> Step | None:
     """The first step that is not done."""
-    return next((one for one in definition.steps(saga) if not saga.is_done(one.name)), None)
+    done = saga.done_steps
+    return next((one for one in definition.steps(saga) if one.name not in done), None)
 
 
-def _kept(uow: UnitOfWork, saga: Saga) -> Saga:
-    uow.sagas.save(saga)
-    return saga
+def _held(uow: UnitOfWork, saga: Saga) -> Saga:
+    """The row as it stands, locked, if the lease is still ours.
 
-
-def _after(then: Then | None, uow: UnitOfWork, saga: Saga, now: datetime) -> Saga:
-    """The saga after what is written together with it."""
-    return saga if then is None else then(uow, saga, now)
+    Raises:
+        LeaseLostError: another worker took it over, or it has ended, or it is gone.
+    """
+    current = uow.sagas.get(saga.saga_id, lock=True)
+    if current is None:
+        raise LeaseLostError(saga_id=saga.saga_id)
+    return current.held_by(saga.token or "")
 
 
 def _call_of(step: Step) -> Call:

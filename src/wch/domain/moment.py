@@ -1,6 +1,7 @@
 """Moments: aware, UTC, whole seconds, since that is what a DATETIME column keeps."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,7 @@ def unix(moment: datetime) -> int:
     return int((moment - EPOCH).total_seconds())
 
 
+@lru_cache(maxsize=4096)  # most of those that are written together are the same few
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC, as JSON columns and the API write it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -49,7 +49,8 @@ class Saga:
 
     `updated_at` of an unfinished saga is its next look: a minute ahead while leased, the
     end of a wait, now when a signal came. Every write demands that the last lease in the
-    log is the writer's own: its token is the fence, no clock is involved.
+    log is the writer's own, or that the row is still as the writer left it: the token is
+    the fence, no clock is involved.
 
     Attributes:
         context: everything frozen at the beginning, and the results of the steps under `results`.
@@ -228,10 +229,10 @@ class Saga:
 
     def is_done(self, step: str) -> bool:
         """Whether the step's outcome is in the log."""
-        return step in self._done
+        return step in self.done_steps
 
     @cached_property
-    def _done(self) -> frozenset[str]:
+    def done_steps(self) -> frozenset[str]:
         """The steps whose outcome is in the log; asked for again and again."""
         return frozenset(entry["step"] for entry in self.log if entry["ev"] == Ev.DONE)
 

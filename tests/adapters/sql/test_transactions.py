@@ -17,6 +17,7 @@ from tests.adapters.sql.conftest import KEPT, NOON, Opened
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.sql.database import faults
 from wch.adapters.sql.database.engines import SUPPORTED
+from wch.adapters.sql.session import CURSOR
 from wch.application.failpoints import Failpoints
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
@@ -473,37 +474,49 @@ async def test_those_in_a_hurry_are_counted_with_the_others(tmp_path: Path, open
     assert database.redone() == {"busy": 1}
 
 
+class _FailingCommit:
+    """A driver's cursor whose next COMMIT fails, before it is carried out or after it."""
+
+    def __init__(self, info: dict[str, Any], *, ends: bool) -> None:
+        self.info = info
+        self.cursor = info[CURSOR]
+        self.ends = ends
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if statement != "COMMIT":
+            return self.cursor.execute(statement, *values)
+        self.info[CURSOR] = self.cursor
+        if self.ends:
+            self.cursor.execute("COMMIT")
+        raise _file_error(sqlite3.SQLITE_BUSY)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cursor, name)
+
+
 async def test_a_file_whose_commit_fails_open_is_redone_and_otherwise_not(tmp_path: Path, opened: Opened) -> None:
     """While the transaction is still open nothing was committed; when it is not, nobody knows."""
     path = tmp_path / "hub.db"
     await schema.upgrade(opened(f"sqlite:///{path}", prefix=KEPT))
-    sent: list[str] = []
+    runs: list[bool] = []
 
     def spoil(ends: bool) -> Callable[[UnitOfWork], None]:  # noqa: FBT001 - a case of this test
         def work(uow: UnitOfWork) -> None:
             uow.conversations.add(_thread())
-            connection = uow.options._rows.session.connection  # type: ignore[attr-defined]  # noqa: SLF001 - the wire
-            execute = connection.exec_driver_sql
-
-            def fail_once(statement: str, *values: Any) -> Any:
-                sent.append(statement)
-                if statement == "COMMIT" and len([one for one in sent if one == "COMMIT"]) == 1:
-                    if ends:
-                        execute("COMMIT")
-                    raise _file_error(sqlite3.SQLITE_BUSY)
-                return execute(statement, *values)
-
-            connection.exec_driver_sql = fail_once
+            runs.append(ends)
+            if runs.count(ends) == 1:
+                info = uow.options._rows.session.connection.info  # type: ignore[attr-defined]  # noqa: SLF001 - the wire
+                info[CURSOR] = _FailingCommit(info, ends=ends)
 
         return work
 
     database = opened(f"sqlite:///{path}", prefix=KEPT)
     await database.transact(spoil(ends=False))
     assert (await database.read(_rows), database.redone()) == (1, {"busy": 1})
-    sent.clear()
     with pytest.raises(StoreUnavailableError):
         await database.transact(spoil(ends=True))
     assert (await database.read(_rows), database.redone()) == (2, {"busy": 1})
+    assert runs == [False, False, True]
 
 
 # --- callers that leave

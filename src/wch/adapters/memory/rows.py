@@ -285,6 +285,21 @@ class Rows(Generic[T]):
         stored = self._fitting(row)
         self._write(self._held(self._table.key(stored)), stored)
 
+    def replace(self, before: T, after: T) -> bool:
+        """Write a row that still stands whole as `before` says, and count it as locked; whether it did.
+
+        Raises:
+            StoreMisusedError: a text is longer than its column.
+        """
+        self._journal.must_write()
+        stood, stored = self._fitting(before), self._fitting(after)
+        key = self._table.key(stood)
+        if self._table.rows.get(key) != stood:
+            return False
+        self._write(stood, stored)
+        self._journal.locked.add((id(self._table), key))
+        return True
+
     def move(self, before: Work, after: Work, *, attempts: str, stamp: str, **more: Any) -> None:
         """Change a row that still stands as `before` says.
 

@@ -352,6 +352,9 @@ class MemorySagaRepository:
     def save(self, saga: Saga) -> None:
         self._rows.save(saga)
 
+    def replace(self, before: Saga, after: Saga) -> bool:
+        return self._rows.replace(before, after)
+
     def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
         due = [row for state in OPEN for row in self._rows.where("state", state) if row.updated_at <= now]
         return self._rows.locked(sorted(due, key=lambda row: (row.updated_at, row.saga_id))[:limit])

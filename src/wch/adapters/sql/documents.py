@@ -18,7 +18,7 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
     converter.register_unstructure_hook(Decimal, str)
     converter.register_structure_hook(Decimal, lambda value, _: decimal_of(str(value)))
-    converter.register_unstructure_hook(datetime, lru_cache(maxsize=4096)(iso))
+    converter.register_unstructure_hook(datetime, iso)
     converter.register_structure_hook(datetime, lambda value, _: _moment(value))
     return converter
 

@@ -213,6 +213,9 @@ class SqlSagaRepository:
     def save(self, saga: Saga) -> None:
         self._rows.save(saga)
 
+    def replace(self, before: Saga, after: Saga) -> bool:
+        return self._rows.replace(before, after)
+
     def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
         self._rows.session.must_write()
         found: list[Saga] = []

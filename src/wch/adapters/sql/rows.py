@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.reading import Condition, Reading, work_of
-from wch.adapters.sql.saving import values_of
+from wch.adapters.sql.saving import PREFIX, differing, values_of
 from wch.adapters.sql.session import raise_duplicate
 from wch.adapters.sql.statements import Text
 from wch.adapters.sql.types import insert_or_replace
@@ -140,6 +140,23 @@ class Rows(Reading[T]):
         if not self.holds(*self._key_of(row)) or self._write(spoken.change(tuple(values)), values, key) != 1:
             raise NotLockedError(table=self.table.name)
 
+    def replace(self, before: T, after: T) -> bool:
+        """Write what a row has become, if it still stands whole as it was, letter by letter; whether it did.
+
+        Then it counts as locked. A row with NULL where `before` has nothing never stands so.
+
+        Raises:
+            StoreMisusedError: a value does not fit into its column.
+        """
+        self.session.must_write()
+        spoken = self._spoken()
+        stood = spoken.written(values_of(before))
+        changed = spoken.written(differing(before, after, self.key) or differing(None, after, self.key))
+        if self._write(spoken.fenced(tuple(changed), tuple(stood), first=False), changed, stood) != 1:
+            return False
+        self._note_locked(after)
+        return True
+
     def count(self, row: T, column: str) -> None:
         """Write a new row, or add what it has in this column to the row of its key; what that row was is not told.
 
@@ -261,6 +278,5 @@ class Rows(Reading[T]):
 
 def _in_order(order: Sequence[str], values: Mapping[str, Any], found_by: Mapping[str, Any] | None = None) -> list[Any]:
     """What a row becomes, and what it is found by, as a text asks for them."""
-    told = {f"new_{name}": value for name, value in values.items()}
-    told |= {f"key_{name}": value for name, value in (found_by or {}).items()}
-    return [told[name] for name in order]
+    known = found_by or {}
+    return [known[name[PREFIX:]] if name.startswith("key_") else values[name[PREFIX:]] for name in order]

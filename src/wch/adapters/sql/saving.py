@@ -16,7 +16,7 @@ from wch.domain.errors import NotLockedError
 
 Key = tuple[Any, ...]
 
-_PREFIX = len("new_")
+PREFIX = len("new_")
 """What stands in the name of a statement's value before its column: `new_` or `key_`."""
 
 _COMPARED = frozenset({str, int, bool, datetime, Decimal})
@@ -60,7 +60,7 @@ class Changes:
     def save(self, row: Any) -> None:
         """Write of a locked row what is not as it was."""
         key = self._key_of(row)
-        changed = self._spoken.written(_differing(self._known.get(key), row, self._key))
+        changed = self._spoken.written(differing(self._known.get(key), row, self._key))
         if changed:
             (self._numbered.get(key) or self._changed.setdefault(key, {})).update(changed)
         self._known[key] = row
@@ -146,10 +146,10 @@ class Changes:
 def _ordered(order: Sequence[str], names: Sequence[str], key: Key, told: dict[str, Any]) -> Key:
     """The values of a row in the order of a statement."""
     values = {**told, **dict(zip(names, key, strict=True))}
-    return tuple([values[name[_PREFIX:]] for name in order])
+    return tuple([values[name[PREFIX:]] for name in order])
 
 
-def _differing(before: Any, after: Any, key: Sequence[str]) -> dict[str, Any]:
+def differing(before: Any, after: Any, key: Sequence[str]) -> dict[str, Any]:
     """The values that are not as they were, all of them where nobody knows how they were; the key never changes."""
     names, values = _fields(after.__class__)
     if before is None:

@@ -12,6 +12,14 @@ from wch.domain.errors import DuplicateError, ReadOnlyError, StoreMisusedError, 
 
 R = TypeVar("R")
 
+CURSOR = "wch_cursor"
+"""The name under which a connection to SQLite knows the driver's own cursor."""
+
+
+def cursor_of(connection: Connection) -> Any:
+    """The driver's own cursor of a connection to SQLite, one for its whole life; what it answers is read at once."""
+    return connection.info[CURSOR]
+
 
 class Session:
     """One transaction: its connection, whether it may write, and what it has locked.
@@ -38,7 +46,6 @@ class Session:
         self.failed: BaseException | None = None
         self.ahead: dict[str, dict[Any, Any]] = {}
         self._later: dict[str, Changes] = {}
-        self._cursor: Any = None
 
     def execute(
         self, statement: Executable, values: Mapping[str, Any] | None = None, *, of: Table | None = None
@@ -108,10 +115,9 @@ class Session:
         """
         if self.locks_rows:
             return self.checked(lambda: self.connection.exec_driver_sql(text, tuple(values)))
-        if self._cursor is None:
-            self._cursor = self.connection.connection.cursor()
-        self.checked(lambda: _execute(self.connection, self._cursor, text, values))
-        return self._cursor
+        cursor = cursor_of(self.connection)
+        self.checked(lambda: _execute(self.connection, cursor, text, values))
+        return cursor
 
     def checked(self, ask: Callable[[], R]) -> R:
         """Ask the engine, and remember an error after which nothing may be committed.

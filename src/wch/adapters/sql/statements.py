@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table, and_, bindparam, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from wch.adapters.sql.types import MYSQL, Encoded, MoneyColumn
+from wch.adapters.sql.types import MYSQL, Json, MoneyColumn, letter_by_letter
 
 Read = Callable[[Any], Any]
 Text = tuple[str, tuple[str, ...]]
@@ -81,12 +81,8 @@ class Spoken:
             return lambda value: bind(value, dialect)
         if isinstance(kind, MoneyColumn):
             return lambda value: bind(fit(value, name), dialect)
-
-        def write(value: Any) -> Any:
-            fitting = fit(value, name)
-            return fitting.text if fitting.__class__ is Encoded else fitting
-
-        return write
+        known = kind.text_of if isinstance(kind, Json) else fit
+        return lambda value: known(value, name)
 
     def written(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """These values as the driver takes them.
@@ -154,7 +150,11 @@ class Spoken:
 
     def _fits(self, columns: Sequence[str]) -> ColumnElement[bool]:
         return and_(
-            *(self._table.c[name] == bindparam(f"key_{name}", type_=self._table.c[name].type) for name in columns)
+            *(
+                letter_by_letter(self._table.c[name], self._dialect)
+                == bindparam(f"key_{name}", type_=self._table.c[name].type)
+                for name in columns
+            )
         )
 
     def among(

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 import orjson
-from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Integer, String, Table, Text
+from sqlalchemy import CHAR, BigInteger, Column, ColumnElement, DateTime, Dialect, Integer, String, Table, Text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
@@ -295,9 +295,11 @@ class Json(TypeDecorator[Any]):
         return LongText().load_dialect_impl(dialect)
 
     def fit(self, value: Any, column: str | None = None) -> Encoded | None:
-        """One text for one value; NUL and lone surrogates cannot be kept, not even escaped."""
-        if value is None:
-            return None
+        """One text for one value."""
+        return None if value is None else Encoded(self.text_of(value, column))
+
+    def text_of(self, value: Any, column: str | None = None) -> str:
+        """The text of a value; NUL and lone surrogates cannot be kept, not even escaped."""
         try:
             plain = self.write(value) if self.write is not None else value
             text = _json(plain)
@@ -306,7 +308,7 @@ class Json(TypeDecorator[Any]):
         except (TypeError, ValueError, RecursionError) as error:
             message = "A value is no JSON."
             raise StoreMisusedError(message, column=column) from error
-        return Encoded(clean(text))
+        return clean(text)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Its text."""
@@ -322,6 +324,13 @@ class Json(TypeDecorator[Any]):
             return self.read(read) if self.read is not None else object_of(read)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
             return Broken(type(error).__name__)
+
+
+def letter_by_letter(column: Column[Any], dialect: Dialect) -> ColumnElement[Any]:
+    """The column as one to compare with: servers fold and pad the texts of JSON, which are no keys."""
+    if isinstance(column.type, Json) and dialect.name in MYSQL:
+        return column.collate(_collation(dialect))
+    return column
 
 
 def _json(value: Any) -> str:

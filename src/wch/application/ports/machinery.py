@@ -146,6 +146,13 @@ class SagaRepository(Protocol):
         """Write a locked row whole."""
         ...
 
+    def replace(self, before: Saga, after: Saga) -> bool:
+        """Write a row that still stands whole as `before` says, letter by letter, and lock it; whether it did.
+
+        One that somebody changed, in whatever column, or that is gone, is left as it is, and is not locked.
+        """
+        ...
+
     def take_due(self, now: datetime, *, limit: int = 10) -> Sequence[Saga]:
         """Running and compensating sagas whose `updated_at` is at or before `now`, the earliest first, locked.
 

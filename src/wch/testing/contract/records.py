@@ -1,12 +1,15 @@
 """Dead letters, sagas, options and the audit log."""
 
 from functools import partial
+from typing import Any
 
 import attrs
+import pytest
 
 from wch.application.ports import Database, UnitOfWork
 from wch.domain.audit import Actor, AuditEntry
 from wch.domain.dead_letter import DeadLetterStatus
+from wch.domain.errors import NotLockedError
 from wch.domain.saga import SagaState
 from wch.testing.contract.samples import later, letter, saga, write
 from wch.testing.doubles import NOON
@@ -120,6 +123,64 @@ class TestSagas:
         found = await database.read(lambda uow: uow.sagas.get(row.saga_id))
         assert found is not None
         assert [entry["n"] for entry in found.log] == [1, 2]
+
+    async def test_a_saga_that_stands_as_it_was_is_replaced(self, database: Database) -> None:
+        """It counts as locked from then on."""
+        (row,) = await database.transact(write(saga(context={"version": 1, "text": "Ünïcødé\n'\"%s"})))
+        leased = row.leased("t" * 32, now=NOON)
+        ended = leased.completed(now=later(5))
+
+        def replace(uow: UnitOfWork) -> bool:
+            replaced = uow.sagas.replace(row, leased)
+            uow.sagas.save(ended)
+            return replaced
+
+        assert await database.transact(replace)
+        assert await database.read(lambda uow: uow.sagas.get(row.saga_id)) == ended
+
+    async def test_a_saga_that_is_as_it_was_may_be_replaced_by_itself(self, database: Database) -> None:
+        """Nothing changes, and it is told that the row stands so."""
+        (row,) = await database.transact(write(saga()))
+
+        assert await database.transact(lambda uow: uow.sagas.replace(row, row))
+        assert await database.read(lambda uow: uow.sagas.get(row.saga_id)) == row
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"state": SagaState.COMPENSATING},
+            {"context": {"version": 1, "name": "ANNA"}},
+            {"context": {"version": 1, "name": "anna "}},
+            {"context": {"version": 1, "name": "änna"}},
+            {"log": ({"n": 1, "ev": "lease", "token": "T"},)},
+            {"log": ()},
+            {"updated_at": later(1)},
+        ],
+        ids=["state", "case", "blank", "accent", "token", "log", "look"],
+    )
+    async def test_a_saga_that_somebody_changed_is_left_as_it_is(
+        self, database: Database, changed: dict[str, Any]
+    ) -> None:
+        """Whatever column it was, letter by letter; it is not locked by having been asked."""
+        known = saga(context={"version": 1, "name": "anna"}, log=({"n": 1, "ev": "lease", "token": "t"},))
+        stands = attrs.evolve(known, **changed)
+        await database.transact(write(stands))
+
+        def replace(uow: UnitOfWork) -> bool:
+            replaced = uow.sagas.replace(known, known.signalled("x", {}, now=NOON))
+            with pytest.raises(NotLockedError):
+                uow.sagas.save(stands)
+            return replaced
+
+        assert not await database.transact(replace)
+        assert await database.read(lambda uow: uow.sagas.get(stands.saga_id)) == stands
+
+    async def test_a_saga_that_is_gone_is_not_replaced(self, database: Database) -> None:
+        """Nothing is written in its place."""
+        known = saga()
+
+        assert not await database.transact(lambda uow: uow.sagas.replace(known, known.completed(now=NOON)))
+        assert list(await database.read(lambda uow: uow.sagas.listed())) == []
 
     async def test_sagas_are_listed_by_id(self, database: Database) -> None:
         """By type, state and `context.outcome` together, strictly after, so many."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from wch.adapters.sql.session import CURSOR
 from wch.domain.errors import SettingsError, StoreMisusedError
 
 LOCK_WAIT_SECONDS = 5
@@ -185,13 +186,13 @@ def _journal(url: URL) -> tuple[URL, str]:
     return url.difference_update_query(["journal"]), str(journal)
 
 
-def _prepare_sqlite(journal: str, connection: Any, _record: Any) -> None:
+def _prepare_sqlite(journal: str, connection: Any, record: Any) -> None:
     """What makes SQLite durable and safe to share."""
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (*PRAGMAS[:1], f"journal_mode = {journal.upper()}", *PRAGMAS[1:]):
         cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    record.info[CURSOR] = cursor
 
 
 def _prepare_mysql(connection: Any, record: Any) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from wch.adapters.sql.database import engines, faults
+from wch.adapters.sql.session import cursor_of
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
 
 R = TypeVar("R")
@@ -134,8 +135,7 @@ def _each(connection: Connection, group: list[_Waiting]) -> list[Any]:
     Raises:
         _TakenApartError: the engine undid more than one of them, or asks for another try.
     """
-    # The driver's own cursor: a statement that is always the same needs nobody to look at it.
-    cursor = connection.connection.cursor()
+    cursor = cursor_of(connection)
     answers: list[Any] = []
     for one in group:
         cursor.execute("SAVEPOINT shared")
@@ -151,7 +151,6 @@ def _each(connection: Connection, group: list[_Waiting]) -> list[Any]:
             answer = _Raised(_own(error))
         cursor.execute("RELEASE shared")
         answers.append(answer)
-    cursor.close()
     return answers
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wch.adapters.sql.database import engines, faults
 from wch.adapters.sql.database.sharing import SharedCommits
-from wch.adapters.sql.session import Session
+from wch.adapters.sql.session import Session, cursor_of
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
 from wch.application.failpoints import FailpointError
@@ -395,7 +395,7 @@ class SqlDatabase:
             if write:
                 this.result, at_commit = result, True
                 this.in_doubt = self._has_operations
-            _commit(connection, cut)
+            self._commit(connection, cut)
             this.in_doubt = False
         except BaseException as error:
             undone = _roll_back(connection)
@@ -421,12 +421,22 @@ class SqlDatabase:
 
     def _begin(self, connection: Connection, *, write: bool) -> None:
         if self.is_sqlite:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+            # To the driver itself: SQLAlchemy's way to a statement that is always the same takes longer than it.
+            cursor_of(connection).execute("BEGIN IMMEDIATE" if write else "BEGIN")
         elif write:
             connection.exec_driver_sql("START TRANSACTION")
         else:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+
+    def _commit(self, connection: Connection, cut: DBAPIError | None) -> None:
+        if self.is_sqlite:
+            cursor_of(connection).execute("COMMIT")
+        else:
+            connection.exec_driver_sql("COMMIT")
+        if cut is not None:
+            connection.invalidate()
+            raise cut
 
     def _mark(self, connection: Connection, this: _Try) -> None:
         """Insert the operation's id: if a COMMIT's answer was lost, doing so again tells what became of it.
@@ -458,13 +468,6 @@ def _cut_log(connection: Connection) -> bool:
     told = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     return told is not None and told[0] == 0
-
-
-def _commit(connection: Connection, cut: DBAPIError | None) -> None:
-    connection.exec_driver_sql("COMMIT")
-    if cut is not None:
-        connection.invalidate()
-        raise cut
 
 
 def _roll_back(connection: Connection) -> bool:
