@@ -76,8 +76,13 @@ def waited_for(
     async def measure() -> float:
         done, begun = 0, time.perf_counter()
         while (spent := time.perf_counter() - begun) < seconds:
-            await asyncio.gather(*(hit(next(keys)) for _ in range(together)))
-            done += together
+            if together == 1:
+                for _ in range(HITS):
+                    await hit(next(keys))
+                done += HITS
+            else:
+                await asyncio.gather(*(hit(next(keys)) for _ in range(together)))
+                done += together
         return done / spent
 
     return lambda: loop.run_until_complete(measure())

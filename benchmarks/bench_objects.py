@@ -62,7 +62,7 @@ def main() -> None:
     quick = arguments().quick
     seconds, count = (0.1, 5) if quick else (0.3, 7)
     column = tables("bench_", names_per_table=False).carts.c["items"].type
-    text = column.fit(LINES).text
+    text = column.text_of(LINES)
     decoder = msgspec.json.Decoder(tuple[CartItem, ...])
     encoder = msgspec.json.Encoder()
     model = pydantic.TypeAdapter(tuple[Line, ...])
@@ -74,7 +74,7 @@ def main() -> None:
     stored = rounds(
         "Three lines of a cart to their text",
         {
-            mine: taking(lambda: column.fit(LINES), seconds),
+            mine: taking(lambda: column.text_of(LINES), seconds),
             least: taking(lambda: encoder.encode(LINES), seconds),
             peer: taking(lambda: model.dump_json(lines), seconds),
         },

@@ -30,7 +30,7 @@ from wch.application.speaking import Speaker
 from wch.application.stored_templates import languages_of
 from wch.application.tombstones import Tombstones
 from wch.application.uploads import Line, Upload, read_upload
-from wch.domain.audience import checked, names
+from wch.domain.audience import checked, criteria
 from wch.domain.audit import AuditEntry
 from wch.domain.campaign import MOST_NAME, CampaignError, CampaignState, Plan, Progress
 from wch.domain.document import JsonObject
@@ -84,7 +84,7 @@ class Broadcasts:
         """
         written = await self._made(told, by=by, number=0)
         read = None if upload is None else read_upload(upload, country=self.country)
-        if names(written.audience, "upload") and read is None:
+        if "upload" in criteria(written.audience) and read is None:
             raise CampaignError("The audience asks for an uploaded list, and none came with the plan: give --csv FILE.")
 
         def work(uow: UnitOfWork) -> Campaign:
@@ -118,7 +118,7 @@ class Broadcasts:
         plan = await self._made(told, by=by, number=campaign_id)
         read = None if upload is None else read_upload(upload, country=self.country)
         has_list = bool(await self.counts(campaign_id))
-        if names(plan.audience, "upload") and read is None and not has_list:
+        if "upload" in criteria(plan.audience) and read is None and not has_list:
             raise CampaignError("The audience asks for an uploaded list, and none came with the plan.")
 
         def work(uow: UnitOfWork) -> Campaign:

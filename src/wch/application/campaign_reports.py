@@ -10,7 +10,7 @@ import attrs
 
 from wch.application.campaigns import Campaign, plan_of, progress_of
 from wch.application.fanning_out import message_of
-from wch.application.kept_figures import figures_of
+from wch.application.kept_figures import figures_of, look_ahead
 from wch.application.order_notes import BROADCAST, CreditedOrder, credited_to
 from wch.application.outreach import country_of
 from wch.application.ports import Database, UnitOfWork
@@ -26,6 +26,7 @@ from wch.domain.sheet import safe
 
 REPLIED_WITHIN = timedelta(hours=24)
 PAGE = 200
+_TABLE = "broadcast_recipients"
 _LEFT = ("sent", "delivered", "read")
 
 COLUMNS = ("phone", "name", "status", "code", "error", "sent", "delivered", "read", "order", "revenue", "currency")
@@ -140,6 +141,7 @@ def _page(uow: UnitOfWork, campaign_id: int, after: int) -> list[Followed]:
     rows = uow.recipients.listed(campaign_id, after=after, limit=PAGE)
     phones = [row.phone for row in rows]
     uow.customers.look_ahead(phones)
+    look_ahead(uow, _TABLE, [row.id for row in rows if row.status is RecipientStatus.FAILED])
     return [_followed(uow, row) for row in rows]
 
 
@@ -147,6 +149,7 @@ def _followed(uow: UnitOfWork, row: BroadcastRecipient) -> Followed:
     profile = uow.customers.of(row.phone)
     number = None if row.status is RecipientStatus.PENDING or row.status.is_skip else message_of(uow, row)
     message = None if number is None else uow.messages.get(number)
+    lacks_message = message is None and row.status is RecipientStatus.FAILED
     replied = opted_out = False
     if row.sent_at is not None:
         until = row.sent_at + REPLIED_WITHIN
@@ -165,7 +168,7 @@ def _followed(uow: UnitOfWork, row: BroadcastRecipient) -> Followed:
         replied=replied,
         opted_out=opted_out,
         orders=() if profile is None else credited_to(profile, BROADCAST, row.campaign_id),
-        kept_code=figures_of(uow, "broadcast_recipients", row.id).code if message is None else None,
+        kept_code=figures_of(uow, _TABLE, row.id).code if lacks_message else None,
     )
 
 

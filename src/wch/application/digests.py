@@ -23,7 +23,7 @@ class Digests:
         Raises:
             SettingsError: there is no key, so nothing can be hidden.
         """
-        return self.all(text)[0]
+        return self._under(self._made_with()[0], text)
 
     def all(self, text: str) -> tuple[str, ...]:
         """The digest under each key, the first in front.
@@ -31,15 +31,18 @@ class Digests:
         Raises:
             SettingsError: there is no key, so nothing can be hidden.
         """
-        if not self.keys:
-            raise SettingsError(
-                "WCH_SECRET_KEY is not set: without it nothing can be hidden; set it to a long random word."
-            )
-        return tuple(self._under(key, text) for key in self.keys)
+        return tuple(self._under(key, text) for key in self._made_with())
 
     def short(self, text: str) -> str:
         """12 hex digits, for a log."""
         return self.of(text)[:12]
+
+    def _made_with(self) -> tuple[str, ...]:
+        if not self.keys:
+            raise SettingsError(
+                "WCH_SECRET_KEY is not set: without it nothing can be hidden; set it to a long random word."
+            )
+        return self.keys
 
     def _under(self, key: str, text: str) -> str:
         return hmac.digest(key.encode(), text.encode("utf-8", "surrogatepass"), "sha256").hex()

@@ -16,7 +16,7 @@ from wch.application.ports import Clock, Database, UnitOfWork
 from wch.application.speaking import Speaker
 from wch.application.statuses import code_in
 from wch.application.stored_templates import fitting, languages_of, values_of
-from wch.domain.audience import Known, fits, names
+from wch.domain.audience import Known, criteria, fits
 from wch.domain.broadcast import BroadcastRecipient, RecipientStatus, skip_of
 from wch.domain.campaign import CampaignState, Plan, Progress
 from wch.domain.customer import CustomerProfile
@@ -81,11 +81,12 @@ class Targeting:
         return not fits(plan.audience, profile, self._known(uow, plan, profile, now), now=now)
 
     def _known(self, uow: UnitOfWork, plan: Plan, profile: CustomerProfile, now: datetime) -> Known:
+        asked = criteria(plan.audience)
         abandoned = reached = None
-        if names(plan.audience, "cart_abandoned_within_days"):
+        if "cart_abandoned_within_days" in asked:
             newest = uow.reengagements.newest_of(profile.phone, CampaignType.CART_REMINDER)
             abandoned = None if newest is None or newest.converted else newest.created_at
-        if names(plan.audience, "broadcast_within_days"):
+        if "broadcast_within_days" in asked:
             sent = [row.sent_at for row in uow.recipients.reached(profile.phone, since=now - MONTH) if row.sent_at]
             reached = max(sent, default=None)
 
@@ -96,10 +97,10 @@ class Targeting:
         return Known(
             segment=self.counting.segment(profile).value,
             language=self.outreach.language_of(profile),
-            country=country_of(profile),
+            country=country_of(profile) if "country" in asked else "",
             abandoned_at=abandoned,
             reached=reached,
-            uploaded=names(plan.audience, "upload") and uow.recipients.of(plan.id, profile.phone) is not None,
+            uploaded="upload" in asked and uow.recipients.of(plan.id, profile.phone) is not None,
             word_in=word_in,
         )
 
@@ -239,9 +240,13 @@ class FanningOut:
             return 1
         page = uow.customers.listed(after=progress.cursor, limit=PROFILES)
         at = progress.started_at or now
-        for profile in page:
-            if profile.created_at <= at and self.targeting.belongs(uow, plan, profile, now=at):
-                uow.recipients.add(BroadcastRecipient(campaign_id=campaign_id, phone=profile.phone, created_at=now))
+        uow.recipients.add_all(
+            [
+                BroadcastRecipient(campaign_id=campaign_id, phone=profile.phone, created_at=now)
+                for profile in page
+                if profile.created_at <= at and self.targeting.belongs(uow, plan, profile, now=at)
+            ]
+        )
         if sum(uow.recipients.counts(campaign_id).values()) > self.most:
             pause(uow, campaign_id, progress, "too_many_recipients", now)
             return 1
@@ -354,7 +359,7 @@ class FanningOut:
         recipient: BroadcastRecipient,
     ) -> Verdict:
         plan, progress, now = running.plan, running.progress, running.now
-        uploaded = names(plan.audience, "upload")
+        uploaded = "upload" in criteria(plan.audience)
         excluded = uploaded and self.targeting.excluded(uow, plan, profile, now=progress.started_at or now)
         facts = self.targeting.facts(
             uow,

@@ -39,6 +39,12 @@ def figures_of(uow: UnitOfWork, table: str, row_id: int) -> KeptFigures:
     )
 
 
+def look_ahead(uow: UnitOfWork, table: str, row_ids: Sequence[int]) -> None:
+    """Read at once what was kept of these rows."""
+    if row_ids:
+        uow.options.look_ahead([_name(table, row_id) for row_id in row_ids])
+
+
 def numbers_left(rows: Sequence[Message]) -> tuple[int, ...]:
     """The numbers of the reminders among these messages that left."""
     return tuple(int(ref_of(row).rpartition(":")[2]) for row in rows if left(row))

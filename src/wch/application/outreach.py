@@ -213,10 +213,8 @@ def country_of(profile: CustomerProfile) -> str:
 @lru_cache(maxsize=2048)
 def _region(phone: str) -> str:
     """A number's country; asked several times for each customer of a page."""
-    try:
-        return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{phone}")) or ""
-    except phonenumbers.NumberParseException:
-        return ""
+    parsed = _parsed(phone)
+    return "" if parsed is None else phonenumbers.region_code_for_number(parsed) or ""
 
 
 def zones_of(profile: CustomerProfile) -> tuple[str, ...]:
@@ -232,11 +230,18 @@ def zones_of(profile: CustomerProfile) -> tuple[str, ...]:
 @lru_cache(maxsize=2048)
 def _zones(number: str) -> tuple[str, ...]:
     """The zones of a number's area; asked again for each customer at each look at what is due."""
-    try:
-        found = number_zones.time_zones_for_geographical_number(phonenumbers.parse(f"+{number}"))
-    except phonenumbers.NumberParseException:
-        return ()
+    parsed = _parsed(number)
+    found = () if parsed is None else number_zones.time_zones_for_geographical_number(parsed)
     return tuple(zone for zone in found if zone != _UNKNOWN_ZONE)
+
+
+@lru_cache(maxsize=2048)
+def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
+    """What a number says of itself; its country and its zones are read from the same."""
+    try:
+        return phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return None
 
 
 def _moment(told: object) -> datetime | None:

@@ -31,7 +31,7 @@ class Known:
     Attributes:
         segment: what the customer is called.
         language: the customer's, or the shop's.
-        country: two letters.
+        country: two letters; asked for where a criterion is about it, and empty elsewhere.
         abandoned_at: when a cart was last left lying, and no order came of it.
         reached: when a broadcast last left for them.
         uploaded: whether they stand in the plan's own list.
@@ -87,9 +87,9 @@ def _check(part: str, name: str, value: Any) -> None:
         raise CampaignError("of_campaign is { id = NUMBER, statuses = ['failed'] }.")
 
 
-def names(audience: JsonObject, criterion: str) -> bool:
-    """Whether this criterion is asked for anywhere."""
-    return any(name == criterion for part in ("all", "none") for name, _ in _parts(audience, part))
+def criteria(audience: JsonObject) -> frozenset[str]:
+    """The names of all criteria that are asked for anywhere."""
+    return frozenset(name for part in ("all", "none") for name, _ in _parts(audience, part))
 
 
 def fits(audience: JsonObject, profile: CustomerProfile, known: Known, *, now: datetime) -> bool:

@@ -6,6 +6,7 @@ is exact on one clock, and a grace of a second covers hosts whose clocks differ 
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Self
 
 import attrs
@@ -19,6 +20,7 @@ ANCHOR = EPOCH
 _SHORTEST = 9
 _ONE_SECOND_PARTS = 35
 _GRACE_FROM = 24
+_NOW = timedelta(0)
 
 
 @attrs.frozen(kw_only=True)
@@ -80,33 +82,47 @@ class RateLimit:
     @property
     def part_seconds(self) -> int:
         """How long a part lasts."""
-        return 1 if self.seconds <= _ONE_SECOND_PARTS else self.seconds // PARTS
+        return _width(self.seconds)
 
     @property
     def grace_seconds(self) -> int:
         """How far clocks may lie apart without harm."""
-        return 1 if self.seconds >= _GRACE_FROM else 0
+        return _grace(self.seconds)
 
     def part_of(self, now: datetime) -> datetime:
         """Where the part of this moment begins."""
-        width = self.part_seconds
-        return of_unix(unix(now) // width * width)
+        return _edges(self.seconds, now)[1]
 
     def oldest(self, now: datetime) -> datetime:
         """The first part that still counts."""
-        width = self.part_seconds
-        return of_unix(((unix(now) - self.grace_seconds) // width - self.seconds // width) * width)
+        return _edges(self.seconds, now)[0]
 
     def admit(self, parts: Iterable[RateLimitWindow], *, now: datetime) -> Admission:
         """Whether one more may go on, given every part from `oldest` on, without an upper bound."""
         oldest = self.oldest(now)
         counted = [part for part in parts if part.window_start >= oldest and part.request_count]
-        used = sum(part.request_count for part in counted)
+        used = sum([part.request_count for part in counted])
         if used < self.most:
-            return Admission(admitted=True, remaining=self.most - used - 1, retry_after=timedelta(0))
+            return Admission(admitted=True, remaining=self.most - used - 1, retry_after=_NOW)
         first = min(part.window_start for part in counted)
         leaves = first + timedelta(seconds=self.seconds + self.part_seconds + self.grace_seconds)
         return Admission(admitted=False, remaining=0, retry_after=max(leaves - now, timedelta(seconds=1)))
+
+
+def _width(seconds: int) -> int:
+    return 1 if seconds <= _ONE_SECOND_PARTS else seconds // PARTS
+
+
+def _grace(seconds: int) -> int:
+    return 1 if seconds >= _GRACE_FROM else 0
+
+
+@lru_cache(maxsize=64)
+def _edges(seconds: int, now: datetime) -> tuple[datetime, datetime]:
+    """Where the first part that still counts begins, and the part of this moment: all hits of a second ask alike."""
+    width, moment = _width(seconds), unix(now)
+    first = ((moment - _grace(seconds)) // width - seconds // width) * width
+    return of_unix(first), of_unix(moment // width * width)
 
 
 @attrs.frozen(kw_only=True)

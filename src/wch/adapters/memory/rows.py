@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import islice
+from operator import attrgetter
+from sys import maxsize
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -49,15 +51,21 @@ def _plain(value: object) -> dict[str, Any]:
     raise StoreMisusedError(message)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain)
+
+
 def _json(value: object) -> Any:
     """The value as it comes back from its text, so that nobody holds a part of a stored row."""
-    return _clean(json.loads(json.dumps(value, ensure_ascii=False, default=_plain)))
+    text = _ENCODER.encode(value)
+    read = json.loads(text)
+    # The text has a NUL escaped, and a surrogate as it is.
+    return _clean(read) if "\\u0000" in text or (not text.isascii() and _UNFIT.search(text)) else read
 
 
 def _as_stored(value: Any) -> Any:
     """The value as its column gives it back."""
-    if type(value) is str:
-        return _clean(value)
+    if isinstance(value, str):
+        return _clean(value) if type(value) is str else value
     if isinstance(value, Decimal):
         rounded = value.quantize(_CENT, rounding=ROUND_HALF_UP)
         if abs(rounded) >= _MOST:
@@ -72,19 +80,18 @@ def _as_stored(value: Any) -> Any:
 
 def _line(part: Any) -> Any:
     """A part of a row that is a value of its own: its amounts are exact, its texts and objects are JSON's."""
-    changed = {
-        field.name: _json(value)
-        for field in attrs.fields(type(part))
-        if isinstance(value := getattr(part, field.name), (str, Mapping))
-    }
-    return attrs.evolve(part, **changed)
+    changed = {}
+    for field in attrs.fields(type(part)):
+        value = getattr(part, field.name)
+        if isinstance(value, (str, Mapping)):
+            stored = _clean(value) if type(value) is str else _json(value)
+            if stored is not value:
+                changed[field.name] = stored
+    return attrs.evolve(part, **changed) if changed else part
 
 
 def _reader(names: Sequence[str]) -> Callable[[Any], Any]:
-    if len(names) == 1:
-        (name,) = names
-        return lambda row: getattr(row, name)
-    return lambda row: tuple(getattr(row, name) for name in names)
+    return attrgetter(*names)
 
 
 class Table(Generic[T]):
@@ -110,11 +117,16 @@ class Table(Generic[T]):
         cut: Sequence[str] = (),
     ) -> None:
         self.row = row
+        self.names = tuple(field.name for field in attrs.fields(row))  # type: ignore[arg-type]  # every row is an attrs class
         self.counted = tuple(key) == ("id",)
         self.rows: dict[Key, T] = {}
         self.next_id = 1
         self.widths = WIDTHS.get(row, {}) if widths is None else widths
         self.cut = frozenset(cut)
+        self.room = {
+            name: min(self.widths.get(name, maxsize), TEXT_KEEPS if name in self.cut else maxsize)
+            for name in self.names
+        }
         self.columns = {"key": tuple(key), **(unique or {}), **(indexes or {})}
         self.key = _reader(key)
         self.unique = {name: _reader(names) for name, names in (unique or {}).items()}
@@ -129,9 +141,9 @@ class Table(Generic[T]):
             StoreMisusedError: it is longer than its column.
         """
         columns = self.columns[name]
-        if len(columns) > 1:
-            return tuple(self.fitting(column, part) for column, part in zip(columns, value, strict=True))
-        return self.fitting(columns[0], value)
+        if len(columns) == 1:
+            return self.fitting(columns[0], value)
+        return tuple([self.fitting(column, part) for column, part in zip(columns, value, strict=True)])
 
     def fitting(self, column: str, value: Any) -> Any:
         """The value as this column gives it back.
@@ -139,7 +151,10 @@ class Table(Generic[T]):
         Raises:
             StoreMisusedError: it is longer than its column.
         """
-        if value.__class__ in _AS_THEY_ARE:
+        kind = value.__class__
+        if kind in _AS_THEY_ARE:
+            return value
+        if kind is str and len(value) <= self.room[column] and value.isascii() and "\0" not in value:
             return value
         stored = _as_stored(value)
         width = self.widths.get(column)
@@ -158,14 +173,21 @@ class Table(Generic[T]):
             value = of(row)
             if value is not None and self.taken[name].get(value, key) != key:
                 raise DuplicateError(key=name)
-        self.drop(key)
+        before = self.rows.get(key)
         self.rows[key] = row
         for name, of in self.unique.items():
             value = of(row)
+            if before is not None and of(before) != value:
+                self.taken[name].pop(of(before), None)
             if value is not None:
                 self.taken[name][value] = key
-        for name, bucket_of in self.indexes.items():
-            self.buckets[name].setdefault(bucket_of(row), {})[key] = None
+        for name, of in self.indexes.items():
+            value = of(row)
+            if before is not None:
+                if of(before) == value:
+                    continue
+                self._leave(name, of(before), key)
+            self.buckets[name].setdefault(value, {})[key] = None
 
     def drop(self, key: Key) -> None:
         """Take a row out, if it is there."""
@@ -174,12 +196,14 @@ class Table(Generic[T]):
             return
         for name, of in self.unique.items():
             self.taken[name].pop(of(row), None)
-        for name, bucket_of in self.indexes.items():
-            value = bucket_of(row)
-            bucket = self.buckets[name][value]
-            bucket.pop(key, None)
-            if not bucket:
-                del self.buckets[name][value]
+        for name, of in self.indexes.items():
+            self._leave(name, of(row), key)
+
+    def _leave(self, name: str, value: Hashable, key: Key) -> None:
+        bucket = self.buckets[name][value]
+        del bucket[key]
+        if not bucket:
+            del self.buckets[name][value]
 
 
 class Journal:
@@ -260,11 +284,11 @@ class Rows(Generic[T]):
             StoreMisusedError: a text is longer than its column.
         """
         self._journal.must_write()
-        stored = self._fitting(row)
         if self._table.counted:
-            given: dict[str, Any] = {"id": self._table.next_id}
-            stored = attrs.evolve(stored, **given)  # type: ignore[misc]  # every row is an attrs class
+            stored = self._fitting(row, id=self._table.next_id)
             self._table.next_id += 1
+        else:
+            stored = self._fitting(row)
         key = self._table.key(stored)
         if key in self._table.rows:
             raise DuplicateError(key="PRIMARY")
@@ -361,11 +385,13 @@ class Rows(Generic[T]):
         self._table.drop(key)
         self._journal.undo.append(lambda: self._table.put(row))
 
-    def _fitting(self, row: T) -> T:
-        changed = {}
-        for field in attrs.fields(self._table.row):  # type: ignore[arg-type]  # every row is an attrs class
-            value = getattr(row, field.name)
-            stored = self._table.fitting(field.name, value)
+    def _fitting(self, row: T, **changed: Any) -> T:
+        fitting = self._table.fitting
+        for name in self._table.names:
+            value = getattr(row, name)
+            if value.__class__ in _AS_THEY_ARE:
+                continue
+            stored = fitting(name, value)
             if stored is not value:
-                changed[field.name] = stored
-        return attrs.evolve(row, **changed) if changed else row  # type: ignore[misc]  # see above
+                changed[name] = stored
+        return attrs.evolve(row, **changed) if changed else row  # type: ignore[misc]  # every row is an attrs class

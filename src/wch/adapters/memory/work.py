@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-import attrs
-
 from wch.adapters.memory.rows import Rows, first
 from wch.adapters.memory.tables import Option
 from wch.domain.audit import AuditEntry
@@ -35,6 +33,10 @@ class MemoryRecipientRepository:
             return self._rows.add(recipient)
         except DuplicateError:
             return None
+
+    def add_all(self, recipients: Sequence[BroadcastRecipient]) -> None:
+        for recipient in recipients:
+            self.add(recipient)
 
     def get(self, recipient_id: int, *, lock: bool = False) -> BroadcastRecipient | None:
         return self._rows.get(recipient_id, lock=lock)
@@ -288,7 +290,14 @@ class MemoryRateLimitRepository:
                 )
             )
         else:
-            self._rows.save(attrs.evolve(there, request_count=there.request_count + hits))
+            self._rows.save(
+                RateLimitWindow(
+                    identifier_hash=there.identifier_hash,
+                    limit_type=there.limit_type,
+                    request_count=there.request_count + hits,
+                    window_start=part,
+                )
+            )
 
     def listed(self, *, limit_type: str | None = None, limit: int = 100) -> Sequence[RateLimitWindow]:
         limit_type = self._rows.fitting("limit_type", limit_type)

@@ -308,7 +308,7 @@ class Json(TypeDecorator[Any]):
         except (TypeError, ValueError, RecursionError) as error:
             message = "A value is no JSON."
             raise StoreMisusedError(message, column=column) from error
-        return clean(text)
+        return text
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """Its text."""
@@ -334,11 +334,11 @@ def letter_by_letter(column: Column[Any], dialect: Dialect) -> ColumnElement[Any
 
 
 def _json(value: Any) -> str:
-    """The text of a value; what the fast writer does not take, such as very large numbers, the other one writes."""
+    """The clean text of a value; what the fast writer refuses, very large numbers and lone surrogates, the other writes."""
     try:
         return orjson.dumps(value, default=_plain, option=_AS_JSON_DOES).decode()
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain))
 
 
 def read_json(text: str) -> Any:

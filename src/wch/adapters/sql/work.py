@@ -34,6 +34,23 @@ class SqlRecipientRepository:
         except DuplicateError:
             return None
 
+    def add_all(self, recipients: Sequence[BroadcastRecipient]) -> None:
+        for start in range(0, len(recipients), MOST_ASKED):
+            self._add_new(recipients[start : start + MOST_ASKED])
+
+    def _add_new(self, recipients: Sequence[BroadcastRecipient]) -> None:
+        self._session.must_write()
+        of_these = self._c.phone.in_([recipient.phone for recipient in recipients])
+        of_campaign = self._c.campaign_id == recipients[0].campaign_id
+        there = set(self._session.execute(select(self._c.phone).where(of_campaign, of_these)).scalars())
+        new: dict[str, BroadcastRecipient] = {}
+        for recipient in recipients:
+            if recipient.phone not in there:
+                new.setdefault(recipient.phone, recipient)
+        if new:
+            self._rows.add_or_leave(list(new.values()), unique="phone")
+            self._session.flush(self._rows.table)
+
     def get(self, recipient_id: int, *, lock: bool = False) -> BroadcastRecipient | None:
         return self._rows.get(recipient_id, lock=lock)
 

@@ -19,6 +19,10 @@ class RecipientRepository(Protocol):
         """Write a recipient; None when this campaign has this phone already."""
         ...
 
+    def add_all(self, recipients: Sequence[BroadcastRecipient]) -> None:
+        """Write recipients of one campaign in few statements, in this order; who has a row already is left out."""
+        ...
+
     def get(self, recipient_id: int, *, lock: bool = False) -> BroadcastRecipient | None:
         """The row of this id."""
         ...

@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from wch.application.ports import Database, UnitOfWork
-from wch.domain.broadcast import RecipientStatus
-from wch.domain.errors import LeaseLostError
+from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
+from wch.domain.errors import LeaseLostError, ReadOnlyError
 from wch.domain.lease import Work
 from wch.domain.notification import NotificationStatus
 from wch.domain.sync import AGAIN, EntityType, SyncAction, SyncStatus, SyncTask
@@ -39,6 +39,47 @@ class TestRecipients:
         )
 
         assert len([row for row in added if row is not None]) == 1
+
+    async def test_many_recipients_are_written_at_once(self, database: Database) -> None:
+        """In their order, each phone once; those of another campaign, and rows that are there, stay as they are."""
+        there, other = await database.transact(
+            write(recipient("2", status=RecipientStatus.SENT), recipient("3", campaign_id=6))
+        )
+
+        def work(uow: UnitOfWork) -> list[str]:
+            uow.recipients.add_all([])
+            uow.recipients.add_all([recipient(phone) for phone in ("3", "2", "1", "3")])
+            return [row.phone for row in uow.recipients.listed(5)]
+
+        assert await database.transact(work) == ["2", "3", "1"]
+        rows = await database.read(lambda uow: uow.recipients.listed(5))
+        assert rows[0] == there
+        assert rows[2] == recipient("1", id=rows[2].id)
+        assert list(await database.read(lambda uow: uow.recipients.listed(6))) == [other]
+        with pytest.raises(ReadOnlyError):
+            await database.read(lambda uow: uow.recipients.add_all([recipient("4")]))
+
+    async def test_more_recipients_than_a_statement_takes_are_written(self, database: Database) -> None:
+        """A page of a snapshot has a thousand; what comes after them in the transaction is numbered after them."""
+        many = [recipient(str(number)) for number in range(1200)]
+
+        def work(uow: UnitOfWork) -> BroadcastRecipient | None:
+            uow.recipients.add_all(many)
+            return uow.recipients.add(recipient("last"))
+
+        last = await database.transact(work)
+
+        rows = await database.read(lambda uow: uow.recipients.listed(5, limit=2000))
+        assert [row.phone for row in rows] == [*(row.phone for row in many), "last"]
+        assert rows[-1] == last
+
+    async def test_writers_of_the_same_recipients_agree(self, database: Database) -> None:
+        """Several processes may write one page."""
+        page = [recipient(str(number)) for number in range(20)]
+
+        await asyncio.gather(*(database.transact(lambda uow: uow.recipients.add_all(page)) for _ in range(10)))
+
+        assert dict(await database.read(lambda uow: uow.recipients.counts(5))) == {"pending": 20}
 
     async def test_taken_recipients_are_pending_and_locked(self, database: Database) -> None:
         """By id, strictly after, so many, of one campaign."""
