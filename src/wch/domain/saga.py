@@ -286,9 +286,13 @@ class Saga:
         **more: Any,
     ) -> Self:
         entry = {"n": len(self.log) + 1, "ev": ev.value, "step": step, "at": iso(now), **more}
-        return attrs.evolve(
-            self,
+        # Not by attrs.evolve, which looks for every field by its name: no other line of a saga is gone through as often.
+        return self.__class__(
+            saga_id=self.saga_id,
+            saga_type=self.saga_type,
+            state=self.state,
             context=self.context if context is None else context,
             log=(*self.log, entry),
+            created_at=self.created_at,
             updated_at=next_look,
         )

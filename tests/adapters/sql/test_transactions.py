@@ -325,8 +325,11 @@ async def test_who_waits_too_long_for_its_turn_hears_that_the_store_is_away(tmp_
     holder = asyncio.create_task(database.transact(hold))
     await asyncio.get_running_loop().run_in_executor(None, going.wait)
     patient = asyncio.create_task(database.transact(_rows))
+    calmer = asyncio.create_task(database.within(timedelta(milliseconds=300)).transact(_rows))
     with pytest.raises(StoreUnavailableError):
         await hurried.transact(_rows)
+    with pytest.raises(StoreUnavailableError):
+        await calmer
     assert await hurried.read(_rows) == 0, "readers go on beside a writer"
     go_on.set()
     await holder

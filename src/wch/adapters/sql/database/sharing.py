@@ -36,14 +36,14 @@ class _Waiting:
     Attributes:
         deadline: on the loop's clock.
         is_begun: a transaction runs it at this moment, or did.
-        is_over: its caller has heard that the store is away; it is not begun any more.
+        is_late: its deadline is over; if nobody had begun it by then, nobody will.
     """
 
     work: Work
     answer: "asyncio.Future[Any]"
     deadline: float
     is_begun: bool = False
-    is_over: bool = False
+    is_late: bool = False
 
 
 @attrs.frozen
@@ -76,7 +76,9 @@ class SharedCommits:
         self._tries = tries
         self._spawn = spawn
         self._waiting: deque[_Waiting] = deque()
+        self._group: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, work: Callable[[Connection], R], *, within: float) -> R:
         """Run one work, alone or in company; a caller who leaves does not tear it.
@@ -89,12 +91,26 @@ class SharedCommits:
         self._waiting.append(one)
         if self._task is None or self._task.done():
             self._task = self._spawn(self._drain())
-        timer = loop.call_at(one.deadline, _late, one)
-        try:
-            answer: R = await one.answer
-        finally:
-            timer.cancel()
+        self._watch(one.deadline)
+        answer: R = await one.answer
         return answer
+
+    def _watch(self, deadline: float) -> None:
+        """Look at the latest then: one timer for all, since hardly any of them is ever late."""
+        if self._timer is not None and self._timer.when() <= deadline:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for one in (*self._group, *self._waiting):
+            if one.deadline <= now:
+                _late(one)
+            elif not one.answer.done():
+                self._watch(one.deadline)
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -102,11 +118,16 @@ class SharedCommits:
                 group: list[_Waiting] = []
                 while self._waiting and len(group) < MOST_TOGETHER:
                     one = self._waiting.popleft()
-                    if not one.is_over:
+                    if not one.is_late:
                         one.is_begun = True
                         group.append(one)
                 if group:
+                    self._group = group
                     await self._together(group)
+        self._group = []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _together(self, group: list[_Waiting]) -> None:
         """One transaction for all; whoever waits for one of them hears of it."""
@@ -167,12 +188,12 @@ def _own(error: Exception) -> Exception:
 
 def _late(one: _Waiting) -> None:
     """Its time is over: it is not begun any more, and one that runs is given one lock wait."""
-    if one.answer.done() or one.is_over:
+    if one.answer.done() or one.is_late:
         return
+    one.is_late = True
     if one.is_begun:
         asyncio.get_running_loop().call_later(engines.LOCK_WAIT_SECONDS, _give_up, one)
     else:
-        one.is_over = True
         _give_up(one)
 
 

@@ -102,7 +102,7 @@ class SqlDatabase:
             else ThreadPoolExecutor(max_workers=pool_size + self.is_sqlite, thread_name_prefix="wch-database")
         )
         self._running: set[asyncio.Task[Any]] = set()
-        self._shared = SharedCommits(gate=self._writers, tries=self._tries, spawn=self._spawn)
+        self._shared = SharedCommits(gate=self._writers, tries=self._tries_on_file, spawn=self._spawn)
         self._has_operations = False
         self._is_hosted = False
 
@@ -191,7 +191,6 @@ class SqlDatabase:
 
     async def transact(self, work: Callable[[UnitOfWork], R]) -> R:
         """Run `work` whole: commit when it returns, roll everything back when it raises."""
-        self._must_be_there()
         on = self._with_unit(work, read_only=False)
         if self.is_sqlite:
             return await self._shared.run(on, within=self._deadline)
@@ -332,6 +331,11 @@ class SqlDatabase:
             return await self._tries(work, write=write, deadline=deadline)
         finally:
             gate.release()
+
+    async def _tries_on_file(self, work: Callable[[Connection], R], *, write: bool, deadline: float) -> R:
+        """As `_tries`, where a file has to be there first; asked once for all works of a group."""
+        self._must_be_there()
+        return await self._tries(work, write=write, deadline=deadline)
 
     async def _tries(self, work: Callable[[Connection], R], *, write: bool, deadline: float) -> R:
         """Try until it is through, the error is final, or the deadline is over."""
