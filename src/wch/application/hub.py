@@ -5,6 +5,7 @@ import attrs
 from wch.application.ahead import Ahead
 from wch.application.analytics import Analytics
 from wch.application.attachments import Attachments
+from wch.application.audit_log import AuditLog
 from wch.application.breakers import Breakers
 from wch.application.broadcasts import Broadcasts
 from wch.application.carts import Carts
@@ -95,6 +96,7 @@ class Hub:
     breakers: Breakers
     limits: Limits
     statistics: Statistics
+    audit: AuditLog
     tallies: Tallies
     tracer: Tracer
     verification: Verification

@@ -19,6 +19,7 @@ from wch.application.accounts import Accounts
 from wch.application.ahead import Ahead
 from wch.application.arrivals import Arrivals
 from wch.application.attachments import Attachments
+from wch.application.audit_log import AuditLog
 from wch.application.bell import Bell
 from wch.application.breakers import Breakers
 from wch.application.carts import Carts
@@ -254,6 +255,7 @@ def wired(parts: Parts) -> Hub:
         one(telling, tell=parts.observers)
     for room in (DeadLetters, Statistics, Verification):
         one(room)
+    one(AuditLog, zone=settings.general.timezone)
     _people(container, parts, one)
     _programs(parts, one)
     container.register(Doors, instance=_doors(settings))

@@ -11,6 +11,7 @@ import pytest
 from tests.application.campaigning import EVERYONE, OFFER
 from tests.entrypoints.http.consoles import ANNA, Browser, Shop, shop
 from wch.application.ports import UnitOfWork
+from wch.domain.audit import AuditEntry
 from wch.domain.campaign import CampaignState
 from wch.domain.cart import CartStatus
 from wch.domain.document import document
@@ -396,3 +397,30 @@ async def test_home_tells_tier_template_warnings_and_silence(town: Shop) -> None
     assert "paused_one, en paused" in after
     assert "yellow_one, en yellow" in after
     assert "7 min ago" in after
+
+
+async def test_the_audit_log_is_searched_and_taken_away_by_an_admin(town: Shop) -> None:
+    """What is typed stays in the fields and in the table that is kept; an operator reads, and takes nothing away."""
+    day = town.clock.now().date().isoformat()
+    lines = [
+        AuditEntry(at=town.clock.now(), actor="ana", action="saga.resume", object=one, reason="<b>=1</b>")
+        for one in ("saga:a", "saga:b")
+    ]
+    await town.hub.database.transact(lambda uow: [uow.audit.add(line) for line in lines])
+    admin, operator = await town.signed_in("maria", Role.ADMIN), await town.signed_in("oleg", Role.OPERATOR)
+
+    page = (await admin.get(f"/audit?object=saga:a&from={day}&until={day}")).text
+    wrong = await admin.get("/audit?from=soon")
+    taken = await admin.post("/audit/csv", page="/audit", object="saga:a", **{"from": day, "until": day})
+    refused = await operator.post("/audit/csv", page="/audit")
+
+    assert "saga:a" in page
+    assert "saga:b" not in page
+    assert f'value="{day}"' in page
+    assert "<b>" not in page
+    assert (wrong.status_code, refused.status_code) == (422, 403)
+    assert "Take it away" not in (await operator.get("/audit")).text
+    assert "Take it away" in page
+    assert taken.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+    assert taken.text.count("\r\n") == 2
+    assert "saga:a" in taken.text

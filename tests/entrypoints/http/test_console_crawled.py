@@ -33,8 +33,8 @@ async def town() -> AsyncIterator[Shop]:
         yield made
 
 
-async def full(town: Shop, *, name: str, mail: str, street: str, words: str, note: str) -> None:
-    """One customer with something in every table."""
+async def full(town: Shop, *, name: str, mail: str, street: str, words: str, note: str) -> int:
+    """One customer with something in every table; the number of the broadcast that reached them."""
     hub = town.hub
     await hub.database.transact(lambda uow: uow.options.put("template.offer.en", OFFER.to_json()))
     card = (await hub.shop.search(limit=30)).items[0]
@@ -58,6 +58,7 @@ async def full(town: Shop, *, name: str, mail: str, street: str, words: str, not
     await hub.worker.drain()
     await letter(town, f'{{"object":"whatsapp_business_account","entry":[],"t":"{ANNA}"}}'.encode())
     await parked(town)
+    return plan.id
 
 
 async def crawled(browser: Browser, *, most: int = 300) -> dict[str, str]:
@@ -79,7 +80,7 @@ async def crawled(browser: Browser, *, most: int = 300) -> dict[str, str]:
 
 async def test_a_viewer_finds_nobody_on_any_page_or_sheet_or_stream(town: Shop) -> None:
     """Number, name, e-mail, address, words and notes are nowhere, however a viewer clicks."""
-    await full(town, name=NAME, mail=MAIL, street=STREET, words=WORDS, note=NOTE)
+    campaign = await full(town, name=NAME, mail=MAIL, street=STREET, words=WORDS, note=NOTE)
     viewer = await town.signed_in("vera", Role.VIEWER)
     admin = await town.signed_in("maria", Role.ADMIN)
 
@@ -88,13 +89,14 @@ async def test_a_viewer_finds_nobody_on_any_page_or_sheet_or_stream(town: Shop) 
         (await viewer.post(path, page=page, **fields)).text
         for path, page, fields in (
             ("/analytics/csv", "/analytics", {"what": "products"}),
-            ("/broadcasts/1/csv", "/broadcasts/1", {}),
+            (f"/broadcasts/{campaign}/csv", f"/broadcasts/{campaign}", {}),
         )
     ]
     marks = await town.hub.watching.marks(("inbox", "letters", "conversation:1", "campaign:1"))
     everything = "".join([*pages, *pages.values(), *sheets, *map(str, marks.items())])
 
     assert len(pages) > 25
+    assert not any("<html" in sheet for sheet in sheets)
     for secret in (ANNA, ANNA[2:], NAME, "Garciaz", MAIL, "annabella", STREET, WORDS, NOTE):
         assert secret not in everything, secret
     known = "".join((await crawled(admin)).values())
@@ -104,18 +106,23 @@ async def test_a_viewer_finds_nobody_on_any_page_or_sheet_or_stream(town: Shop) 
 
 async def test_what_customers_write_runs_nowhere(town: Shop) -> None:
     """Scripts are words, what turns the direction of writing or rings is marked, formulas are texts."""
-    await full(town, name=HOSTILE, mail=f"a{HOSTILE}@example.org", street=HOSTILE, words=HOSTILE, note=HOSTILE)
+    campaign = await full(
+        town, name=HOSTILE, mail=f"a{HOSTILE}@example.org", street=HOSTILE, words=HOSTILE, note=HOSTILE
+    )
     admin = await town.signed_in("maria", Role.ADMIN)
 
     pages = await crawled(admin)
-    sheet = await admin.post("/broadcasts/1/csv", page="/broadcasts/1")
+    sheet = await admin.post(f"/broadcasts/{campaign}/csv", page=f"/broadcasts/{campaign}")
+    audit = await admin.post("/audit/csv", page="/audit")
 
     for path, shown in pages.items():
         assert "<script>alert" not in shown, path
         assert "\u202e" not in shown, path
         assert "\x07" not in shown, path
     assert "&lt;script&gt;alert(1)" in "".join(pages.values())
-    assert not re.search(r"(^|,)\"?=", sheet.text, re.MULTILINE)
+    for rows in (sheet.text, audit.text):
+        assert rows.count("\r\n") > 1
+        assert not re.search(r"(^|,)\"?=", rows, re.MULTILINE)
 
 
 class KilledError(Exception):

@@ -427,9 +427,26 @@ class MemoryAuditRepository:
         return self._rows.add(entry)
 
     def listed(
-        self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        object: str | None = None,  # noqa: A002 - as the line calls it
+        since: datetime | None = None,
+        before: datetime | None = None,
+        after: int = 0,
+        limit: int = 50,
     ) -> Sequence[AuditEntry]:
         actor, action = self._rows.fitting("actor", actor), self._rows.fitting("action", action)
-        rows = self._rows.all()
-        found = (row for row in rows if row.id > after and actor in {None, row.actor} and action in {None, row.action})
+        wanted = self._rows.fitting("object", object)
+        found = (
+            row
+            for row in self._rows.all()
+            if row.id > after
+            and actor in {None, row.actor}
+            and action in {None, row.action}
+            and wanted in {None, row.object}
+            and (since is None or row.at >= since)
+            and (before is None or row.at < before)
+        )
         return first(limit, found)

@@ -3,14 +3,16 @@
 # ruff: noqa: D102 - what each method promises stands in the port
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
+from sqlalchemy import func
 
 from wch.adapters.sql.rows import Rows
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import clean
+from wch.adapters.sql.types import Words, clean
 from wch.domain.audit import AuditEntry
 from wch.domain.document import JsonObject
 
@@ -75,6 +77,9 @@ def _beyond(prefix: str) -> str:
     return rest + ("\ue000" if "\ud800" <= following <= "\udfff" else following)
 
 
+_OBJECT = Words(255)
+
+
 class SqlAuditRepository:
     """See `wch.application.ports.AuditRepository`."""
 
@@ -86,11 +91,26 @@ class SqlAuditRepository:
         return self._rows.add(entry)
 
     def listed(
-        self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        object: str | None = None,  # noqa: A002 - as the line calls it
+        since: datetime | None = None,
+        before: datetime | None = None,
+        after: int = 0,
+        limit: int = 50,
     ) -> Sequence[AuditEntry]:
         where = [self._c.id > after]
         if actor is not None:
             where.append(self._c.actor == actor)
         if action is not None:
             where.append(self._c.action == action)
+        if object is not None:
+            # The column is one for people: some engines would fold case and pad.
+            where.append(func.hex(self._c.object) == str(_OBJECT.fit(object, "object")).encode().hex().upper())
+        if since is not None:
+            where.append(self._c.at >= since)
+        if before is not None:
+            where.append(self._c.at < before)
         return self._rows.many(*where, limit=limit)

@@ -49,9 +49,17 @@ class AuditRepository(Protocol):
         ...
 
     def listed(
-        self, *, actor: str | None = None, action: str | None = None, after: int = 0, limit: int = 50
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        object: str | None = None,  # noqa: A002 - as the line calls it
+        since: datetime | None = None,
+        before: datetime | None = None,
+        after: int = 0,
+        limit: int = 50,
     ) -> Sequence[AuditEntry]:
-        """Lines by id."""
+        """Lines by id, strictly after `after`; who, what and to what letter by letter, at `since` or later, before `before`."""
         ...
 
 

@@ -296,6 +296,25 @@ class TestAudit:
         assert list(await database.read(lambda uow: uow.audit.listed(actor="cli", action="saga.resume"))) == [a, d]
         assert list(await database.read(lambda uow: uow.audit.listed(after=a.id, limit=1))) == [b]
 
+    async def test_lines_are_listed_by_what_was_done_to_and_when(self, database: Database) -> None:
+        """What was done to letter by letter, neither folded nor padded; from a moment on, and before one."""
+        line = AuditEntry(at=NOON, actor="cli", action="saga.resume", object="saga:a")
+        a, _, _, d, _ = await database.transact(
+            write(
+                line,
+                attrs.evolve(line, object="saga:A"),
+                attrs.evolve(line, object="saga:a "),
+                attrs.evolve(line, at=later(60)),
+                attrs.evolve(line, object=None),
+            )
+        )
+
+        assert list(await database.read(lambda uow: uow.audit.listed(object="saga:a"))) == [a, d]
+        assert list(await database.read(lambda uow: uow.audit.listed(object="saga:a", since=later(60)))) == [d]
+        assert list(await database.read(lambda uow: uow.audit.listed(object="saga:a", before=later(60)))) == [a]
+        assert list(await database.read(lambda uow: uow.audit.listed(object="saga:a", after=a.id))) == [d]
+        assert await database.read(lambda uow: uow.audit.listed(since=later(1), before=later(60))) == []
+
     async def test_who_acted_is_kept_with_their_role(self, database: Database) -> None:
         """The name comes with it, and is found by as any other."""
         (line,) = await database.transact(write(AuditEntry(at=NOON, actor=Actor("ana", "agent"), action="cart.expire")))

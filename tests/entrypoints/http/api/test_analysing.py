@@ -6,6 +6,8 @@ import httpx2
 from tests.entrypoints.http.api.conftest import Desk
 from tests.sale.script import ANNA
 from wch.application.ports import UnitOfWork
+from wch.domain.audit import AuditEntry
+from wch.domain.moment import of_iso
 
 V1 = "/api/v1"
 
@@ -84,3 +86,28 @@ async def test_an_export_is_safe_audited_and_limited(desk: Desk, caller: httpx2.
     assert others[0].text.count("\r\n") == 31
     assert (fourth.status_code, len(lines)) == (429, 3)
     assert int(fourth.headers["retry-after"]) > 0
+
+
+async def test_the_audit_log_is_filtered_and_taken_away(desk: Desk, caller: httpx2.AsyncClient) -> None:
+    """By what was done to and when, in a list and as a table alike; wrong days are told what days look like."""
+    reason = f"=1+1 of {ANNA}"
+    lines = [
+        AuditEntry(at=of_iso(f"2026-01-0{day}T10:00:00Z"), actor="maria", action="saga.resume", object="saga:a", reason=reason)
+        for day in (1, 2, 3)
+    ]  # fmt: skip
+    await desk.hub.database.transact(lambda uow: [uow.audit.add(line) for line in lines])
+    asked = {"object": "saga:a", "from": "2026-01-02", "until": "2026-01-02"}
+
+    listed = (await caller.get(f"{V1}/audit", params=asked)).json()["data"]
+    table = await caller.get(f"{V1}/audit/export", params=asked)
+    wrong = await caller.get(f"{V1}/audit", params={"from": "2026-01-02", "until": "2026-01-01"})
+    unreadable = await caller.get(f"{V1}/audit", params={"from": "yesterday"})
+
+    assert [one["at"] for one in listed] == ["2026-01-02T10:00:00Z"]
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.count("\r\n") == 2
+    assert f",'{reason}," in table.text
+    assert (wrong.status_code, unreadable.status_code) == (422, 400)
+    assert "2026-03-02" in wrong.text
+    (line,) = await desk.row(lambda uow: uow.audit.listed(action="audit.export"))
+    assert line.actor.startswith("key:")

@@ -8,8 +8,7 @@ from litestar.params import QueryParameter
 
 from wch.application.hub import Hub
 from wch.domain.api_key import KeyScope
-from wch.entrypoints import sheets
-from wch.entrypoints.http.api.calls import Asked, key_of, needs
+from wch.entrypoints.http.api.calls import Asked, csv_of, key_of, needs
 
 First = Annotated[
     date | None, QueryParameter(name="from", description="The first day in the shop's zone; 30 days ago otherwise.")
@@ -49,8 +48,6 @@ def analysing_routes(hub: Hub) -> list[Any]:
     )
     async def export(request: Asked, what: What = "days", first: First = None, after: After = None) -> Response[str]:
         rows = await hub.analytics.exported(what, period(first, after), by=key_of(request).actor)
-        name = f'attachment; filename="{what}.csv"'
-        text = "".join(sheets.lines(rows))
-        return Response(text, media_type="text/csv", headers={"Content-Disposition": name})
+        return csv_of(what, rows)
 
     return [summary, funnel, carts, broadcasts, export]

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -17,6 +17,7 @@ from wch.application import requests
 from wch.application.hub import Hub
 from wch.domain.api_key import ApiKey, KeyScope
 from wch.domain.errors import WchError
+from wch.entrypoints import sheets
 from wch.entrypoints.http.api.door import entry_of
 from wch.entrypoints.http.api.views import Page
 
@@ -115,6 +116,12 @@ def page(rows: Sequence[T], limit: int, view: Callable[[T], V], last: Callable[[
     shown = rows[:limit]
     more = len(rows) > limit
     return Page(data=[view(row) for row in shown], next_cursor=cursor(*last(shown[-1])) if more and shown else None)
+
+
+def csv_of(name: str, rows: Iterable[Mapping[str, Any]]) -> Response[str]:
+    """A table to keep, safe in a spreadsheet."""
+    told = f'attachment; filename="{name}.csv"'
+    return Response("".join(sheets.lines(rows)), media_type="text/csv", headers={"Content-Disposition": told})
 
 
 # --- once for each Idempotency-Key

@@ -1,17 +1,19 @@
 """Routes about what waits for a person, what was done, and how much there is."""
 
 import json
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from litestar import Response, get, patch, post
 from litestar.params import Body, PathParameter, QueryParameter
 
+from wch.application.audit_log import AuditFilter
 from wch.application.hub import Hub
 from wch.domain.api_key import KeyScope
 from wch.domain.dead_letter import DeadLetterStatus
 from wch.domain.saga import SagaState
 from wch.entrypoints.http.api import samples
-from wch.entrypoints.http.api.calls import Asked, Told, after_id, after_word, key_of, needs, once, page, sees
+from wch.entrypoints.http.api.calls import Asked, Told, after_id, after_word, csv_of, key_of, needs, once, page, sees
 from wch.entrypoints.http.api.machine_views import (
     AuditView,
     DeadLetterView,
@@ -21,6 +23,15 @@ from wch.entrypoints.http.api.machine_views import (
 from wch.entrypoints.http.api.parameters import After, Age, Because, Id, LetterChange, Limit, SagaAct, Text, Word
 from wch.entrypoints.http.api.rows import saga_told
 from wch.entrypoints.http.api.views import Page
+
+Touched = Annotated[
+    str | None,
+    QueryParameter(
+        name="object", max_length=255, description="What was done to, such as `saga:17`, letter for letter."
+    ),
+]
+FirstDay = Annotated[date | None, QueryParameter(name="from", description="The first day in the shop's zone.")]
+LastDay = Annotated[date | None, QueryParameter(name="until", description="The last day.")]
 
 
 def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
@@ -169,16 +180,36 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
 
     @get("/audit", opt=needs(KeyScope.READ), summary="What people and keys did, by id")
     async def audit(
+        *,
         actor: Text = None,
         action: Text = None,
+        touched: Touched = None,
+        first: FirstDay = None,
+        last: LastDay = None,
         limit: Limit = 50,
         after: After = None,
     ) -> Page[AuditView]:
-        start = after_id(after)
-        found = await hub.database.read(
-            lambda uow: uow.audit.listed(actor=actor, action=action, after=start, limit=limit + 1)
-        )
+        which = AuditFilter(actor=actor, action=action, object=touched, first=first, last=last)
+        found = await hub.audit.listed(which, after=after_id(after), limit=limit + 1)
         return page(found, limit, AuditView.of, lambda one: (one.id,))
+
+    @get(
+        "/audit/export",
+        opt=needs(KeyScope.EXPORT),
+        summary="The same as CSV, safe in a spreadsheet; three exports an hour",
+        media_type="text/csv",
+    )
+    async def audit_export(
+        request: Asked,
+        *,
+        actor: Text = None,
+        action: Text = None,
+        touched: Touched = None,
+        first: FirstDay = None,
+        last: LastDay = None,
+    ) -> Response[str]:
+        which = AuditFilter(actor=actor, action=action, object=touched, first=first, last=last)
+        return csv_of("audit", await hub.audit.exported(which, by=key_of(request).actor, sees=sees(request)))
 
     @get("/stats", opt=needs(KeyScope.READ), summary="Every table counted by state, and what waits longest")
     async def stats() -> dict[str, Any]:
@@ -188,4 +219,19 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
     async def verify() -> dict[str, Any]:
         return dict(await hub.verification.run())
 
-    return [letters, letter_counts, letter, replay, dismiss, purge, edit, sagas, saga, act, audit, stats, verify]
+    return [
+        letters,
+        letter_counts,
+        letter,
+        replay,
+        dismiss,
+        purge,
+        edit,
+        sagas,
+        saga,
+        act,
+        audit,
+        audit_export,
+        stats,
+        verify,
+    ]

@@ -1,11 +1,15 @@
 """Home, the audit log, and what the doctor says."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
+
+from litestar import Response
 
 from wch.application import tiers
+from wch.application.audit_log import AuditDaysError, AuditFilter
 from wch.application.ports import UnitOfWork
 from wch.domain.operator import Right
+from wch.entrypoints import sheets
 from wch.entrypoints.http.pages.eyes import clean
 from wch.entrypoints.http.pages.parts import (
     Facts,
@@ -14,15 +18,17 @@ from wch.entrypoints.http.pages.parts import (
     Page,
     Section,
     Table,
-    code,
     moment,
     state,
     text,
 )
-from wch.entrypoints.http.pages.visiting import PAGE_SIZE, Route, Visit
+from wch.entrypoints.http.pages.visiting import PAGE_SIZE, Route, Visit, file_to_keep
 
 WARNED = 5
 """Templates that are named on the first page; the others are on their own."""
+
+_AUDITED = ("actor", "action", "object", "from", "until")
+"""What the audit log is filtered by."""
 
 _WORDS = {
     "database": "The database does not answer.",
@@ -128,12 +134,8 @@ def _span(seconds: int) -> str:
 
 async def audit(visit: Visit) -> Page:
     """What people did and what accounts told us, by id."""
-    after = visit.number("after")
-    actor = visit.query.get("actor", "").strip()[:100] or None
-    action = visit.query.get("action", "").strip()[:100] or None
-    rows = await visit.hub.database.read(
-        lambda uow: uow.audit.listed(actor=actor, action=action, after=after, limit=PAGE_SIZE)
-    )
+    asked = {name: word for name in _AUDITED if (word := visit.query.get(name, "").strip()[:255])}
+    rows = await visit.hub.audit.listed(_meant(asked), after=visit.number("after"), limit=PAGE_SIZE)
     table = Table(
         title="Audit log",
         columns=("Line", "When", "Who", "As", "Did", "To what", "Why"),
@@ -144,15 +146,48 @@ async def audit(visit: Visit) -> Page:
                 text(one.actor, href=visit.href("audit", actor=one.actor)),
                 text(one.role),
                 text(one.action, href=visit.href("audit", action=one.action)),
-                code(one.object),
+                text(one.object, href=None if one.object is None else visit.href("audit", object=one.object)),
                 text(clean(one.reason) if one.reason else None),
             )
             for one in rows
         ],
-        empty="Nothing was done yet.",
+        empty="Nothing of this was done." if asked else "Nothing was done yet.",
     )
-    more = visit.href("audit", actor=actor, action=action, after=rows[-1].id) if len(rows) == PAGE_SIZE else None
-    return Page(title="Audit log", place="audit", sections=(table,), more=more)
+    sections: list[Section] = [table]
+    if visit.may(Right.MANAGE):
+        form = Form(to="audit/csv", label="Take it away as CSV", hidden=asked)
+        lead = "What is shown here, all pages of it. Three an hour, each a line itself."
+        sections.append(Forms(title="For a spreadsheet", forms=(form,), lead=lead))
+    return Page(
+        title="Audit log",
+        place="audit",
+        lead=f"Days are those of {visit.hub.audit.zone}.",
+        sections=sections,
+        template="audit.html",
+        more=visit.href("audit", **asked, after=rows[-1].id) if len(rows) == PAGE_SIZE else None,
+        values={"asked": dict.fromkeys(_AUDITED, "") | asked},
+    )
+
+
+async def audit_sheet(visit: Visit) -> Response[str]:
+    """What a filter of the audit log leaves, as a CSV."""
+    asked = {name: word for name in _AUDITED if (word := visit.word(name, most=255))}
+    rows = await visit.hub.audit.exported(_meant(asked), by=visit.by, sees=True)
+    return file_to_keep("audit.csv", "".join(sheets.lines(rows)), "text/csv")
+
+
+def _meant(asked: Mapping[str, str]) -> AuditFilter:
+    """What was written in the fields.
+
+    Raises:
+        AuditDaysError: a day is none.
+    """
+    try:
+        first, last = (date.fromisoformat(asked[name]) if name in asked else None for name in ("from", "until"))
+    except ValueError as error:
+        raise AuditDaysError from error
+    words = {name: asked[name] for name in ("actor", "action", "object") if name in asked}
+    return AuditFilter(**words, first=first, last=last)
 
 
 async def doctor(visit: Visit) -> Page:  # noqa: ARG001 - the form that routes have
@@ -199,4 +234,4 @@ PAGES = (
     Route("audit", Right.MEND, audit),
     Route("doctor", Right.MEND, doctor),
 )
-ACTS = (Route("doctor", Right.MEND, examined),)
+ACTS = (Route("audit/csv", Right.MANAGE, audit_sheet), Route("doctor", Right.MEND, examined))
