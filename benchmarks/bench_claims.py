@@ -24,6 +24,9 @@ from wch.domain.lease import Work
 from wch.domain.sync import EntityType
 
 MANY = 1_000_000
+QUEUED = 100_000
+"""Of the sync queue: a look goes past all of them, page by page, and takes as many times longer beside more."""
+
 DUE = 100
 HOUR = timedelta(hours=1)
 MOST = 2.0
@@ -36,8 +39,8 @@ def filled(connection: Connection, database: SqlDatabase, future: int) -> None:
     """So many sagas, notices and rows of the sync queue that are not due for an hour, then a few that are."""
     tables = database.tables
 
-    def put(table: Any, row: Callable[[int, datetime], dict[str, Any]]) -> None:
-        moments = itertools.chain(itertools.repeat(NOON + HOUR, future), itertools.repeat(NOON - HOUR, DUE))
+    def put(table: Any, row: Callable[[int, datetime], dict[str, Any]], most: int = future) -> None:
+        moments = itertools.chain(itertools.repeat(NOON + HOUR, most), itertools.repeat(NOON - HOUR, DUE))
         rows = (row(number, moment) for number, moment in enumerate(moments, start=1))
         while chunk := list(itertools.islice(rows, CHUNK)):
             connection.execute(insert(table), chunk)
@@ -62,6 +65,7 @@ def filled(connection: Connection, database: SqlDatabase, future: int) -> None:
             "entity_type": "product", "entity_id": number, "action": "update", "status": "pending", "attempts": 1,
             "created_at": NOON, "processed_at": moment,
         },
+        min(future, QUEUED),
     )  # fmt: skip
 
 
@@ -146,7 +150,8 @@ def _table(
             for future in sorted(opened, reverse=bool(turn % 2)):
                 samples[future].append(taken(take, opened[future], loop))
         for future, values in samples.items():
-            rows[f"{what}, beside {future:,}"] = {
+            beside = min(future, QUEUED) if take is _sync else future
+            rows[f"{what}, beside {beside:,}"] = {
                 "median": statistics.median(values), "least": min(values), "most": max(values)
             }  # fmt: skip
         ratio = statistics.median(with_ / alone for with_, alone in zip(samples[many], samples[0], strict=True))

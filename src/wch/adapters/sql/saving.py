@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import attrs
@@ -143,10 +143,15 @@ class Changes:
         return tuple(getattr(row, name) for name in self._key)
 
 
-def _ordered(order: Sequence[str], names: Sequence[str], key: Key, told: dict[str, Any]) -> Key:
-    """The values of a row in the order of a statement."""
-    values = {**told, **dict(zip(names, key, strict=True))}
-    return tuple([values[name[PREFIX:]] for name in order])
+def _ordered(order: tuple[str, ...], names: Sequence[str], key: Key, told: dict[str, Any]) -> Key:
+    """The values of a row in the order of a statement, which has two at least."""
+    values: Key = _in_order(order)({**told, **dict(zip(names, key, strict=True))})
+    return values
+
+
+@cache
+def _in_order(order: tuple[str, ...]) -> Callable[[dict[str, Any]], Key]:
+    return itemgetter(*[name[PREFIX:] for name in order])
 
 
 def differing(before: Any, after: Any, key: Sequence[str]) -> dict[str, Any]:

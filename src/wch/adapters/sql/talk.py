@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, and_, cast, func, or_, select
+from sqlalchemy import Select, Text, and_, bindparam, cast, func, or_, select
 
-from wch.adapters.sql.reading import PAGE, Condition, plain_part, work_of
+from wch.adapters.sql.reading import MOST, PAGE, PAST, Condition, plain_part, work_of
 from wch.adapters.sql.rows import Rows
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
@@ -290,10 +290,16 @@ class SqlMessageRepository:
         return [work_of(row, "retry_count", "updated_at") for row in self._session.execute(statement)]
 
     def thread(self, conversation_id: int, *, before: int | None = None, limit: int = 50) -> Sequence[Message]:
-        where = [self._c.conversation_id == conversation_id]
-        if before is not None:
-            where.append(self._c.id < before)
-        return self._rows.many(*where, order=[self._c.id.desc()], limit=limit)
+        def page() -> Select[Any]:
+            of_thread = self._c.conversation_id == bindparam("conversation_id")
+            return select(self._rows.table).where(of_thread).order_by(self._c.id.desc()).limit(MOST).offset(PAST)
+
+        def page_before() -> Select[Any]:
+            return page().where(self._c.id < bindparam("id"))
+
+        if before is None:
+            return self._rows.always("thread", page, limit=limit, conversation_id=conversation_id)
+        return self._rows.always("thread before", page_before, limit=limit, conversation_id=conversation_id, id=before)
 
     def containing(
         self, words: str, *, before: int | None = None, within: int = 20_000, limit: int = 50
