@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wch.adapters.sql.database import engines, faults
 from wch.adapters.sql.database.sharing import SharedCommits
+from wch.adapters.sql.database.writer import Writer
 from wch.adapters.sql.session import Session, cursor_of
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -99,8 +100,9 @@ class SqlDatabase:
         self._threads = (
             None
             if isinstance(engine, AsyncEngine) or inline
-            else ThreadPoolExecutor(max_workers=pool_size + self.is_sqlite, thread_name_prefix="wch-database")
+            else ThreadPoolExecutor(max_workers=pool_size, thread_name_prefix="wch-database")
         )
+        self._writer = Writer() if self.is_sqlite and self._threads is not None else None
         self._running: set[asyncio.Task[Any]] = set()
         self._shared = SharedCommits(gate=self._writers, tries=self._tries_on_file, spawn=self._spawn)
         self._has_operations = False
@@ -259,6 +261,8 @@ class SqlDatabase:
             self._engine.dispose()
         if self._threads is not None:
             self._threads.shutdown()
+        if self._writer is not None:
+            self._writer.stop()
 
     @property
     def connections_out(self) -> int:
@@ -383,6 +387,8 @@ class SqlDatabase:
 
         if self._threads is None:
             return there()
+        if write and self._writer is not None:
+            return await self._writer.run(there)
         return await asyncio.get_running_loop().run_in_executor(self._threads, there)
 
     def _whole(self, connection: Connection, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:

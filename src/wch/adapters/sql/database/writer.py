@@ -1,0 +1,65 @@
+"""The thread that writes to a file: SQLite takes one writer at a time, so one thread is enough."""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+Calls = SimpleQueue[Callable[[], None] | None]
+
+
+class Writer:
+    """Runs calls one after another on a thread of its own, which begins with the first of them.
+
+    An executor would do the same; what it has around each call costs more than the way to a thread and back.
+    """
+
+    def __init__(self) -> None:
+        self._calls: Calls = SimpleQueue()
+        self._thread: Thread | None = None
+        # Whoever is never stopped takes the thread along.
+        weakref.finalize(self, self._calls.put, None)
+
+    async def run(self, call: Callable[[], R]) -> R:
+        """What the call returns or raises; it comes to its end whoever waits for it."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[R] = loop.create_future()
+
+        def there() -> None:
+            try:
+                result = call()
+            except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits hears of it
+                _tell(loop, answer, answer.set_exception, error)
+            else:
+                _tell(loop, answer, answer.set_result, result)
+
+        if self._thread is None:
+            self._thread = Thread(target=_work, args=(self._calls,), name="wch-database-writer", daemon=True)
+            self._thread.start()
+        self._calls.put(there)
+        return await answer
+
+    def stop(self) -> None:
+        """Let the calls that were given come to their end, then the thread."""
+        if self._thread is not None:
+            self._calls.put(None)
+            self._thread.join()
+            self._thread = None
+
+
+def _work(calls: Calls) -> None:
+    while (call := calls.get()) is not None:
+        call()
+        del call  # it holds its answer, which nobody needs while the next one is waited for
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Any]", say: Callable[[Any], None], what: object
+) -> None:
+    """Answer on the loop of who waits, if there still is anybody."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(lambda: None if answer.done() else say(what))
