@@ -108,6 +108,37 @@ async def test_a_dry_run_names_the_rows(hub: Rooms) -> None:
     assert not change.goes
 
 
+async def test_a_dry_run_of_many_counts_what_each_would_come_to() -> None:
+    """One that is refused does not end it; nothing is changed."""
+    before = rooms(numbers=(NUMBER,))
+    for number in ("999", "999", "999", "888"):
+        await before.post({"messages": [said("hello")]}, number=number)
+    after = rooms(numbers=(NUMBER, "999"), database=before.database)
+    letters = await after.letters()
+    await after.dead_letters.dismiss(letters[1].id, reason="seen", by="ann")
+
+    tried = await after.dead_letters.rehearse_all(letters, by="ann")
+
+    assert set(tried.through) <= {letters[0].id, letters[2].id, letters[3].id}
+    assert len(tried.through) + sum(tried.failures.values()) == 3
+    assert list(tried.refused) == [letters[1].id]
+    assert tried.messages == {(False, "text"): 2}
+    assert tried.rows["messages", None, "received"] == 2
+    assert await after.rows() == []
+    assert [one.status for one in await after.letters()].count(DeadLetterStatus.PENDING) == 3
+
+
+async def test_a_dry_run_of_many_counts_those_that_would_fail_again(hub: Rooms) -> None:
+    """What is refused once more would become a new letter: that is no replay that goes through."""
+    await hub.post({"messages": [{"id": "wamid.bad", "timestamp": "1", "type": "text"}]})
+    letters = await hub.letters()
+
+    tried = await hub.dead_letters.rehearse_all(letters, by="ann")
+
+    assert (tried.through, tried.failures) == ([], {"refused": 1})
+    assert await hub.letters() == letters
+
+
 async def test_a_dry_run_of_a_delivery_names_what_would_be_new() -> None:
     """Bytes are not a row yet: whoever looks sees the message, its thread and its customer come."""
     before = rooms(numbers=(NUMBER,))

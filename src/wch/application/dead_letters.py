@@ -4,7 +4,8 @@ import base64
 import binascii
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -32,6 +33,10 @@ OF_DELIVERIES = frozenset({Hook.WEBHOOK, Hook.EVENT})
 """Letters that hold bytes; all others name a row."""
 
 
+MOST_AT_ONCE = 1_000
+"""Letters of a group that one press works through."""
+
+
 class RehearsedError(WchError):
     """This was only tried, and is taken back."""
 
@@ -51,6 +56,42 @@ class Rehearsed:
     letter: DeadLetter
     changes: tuple[Change, ...]
     failure: str | None = None
+
+    @property
+    def again(self) -> str | None:
+        """Why it would become a new letter: the class of the error, or `refused`; None when it goes through."""
+        is_new = any(one.table == "dead_letter_queue" and one.before is None for one in self.changes)
+        return self.failure or ("refused" if is_new else None)
+
+
+@attrs.frozen(kw_only=True)
+class GroupRehearsed:
+    """What a replay of many letters would come to, each tried by itself and taken back.
+
+    Attributes:
+        through: the ids of those that would go through.
+        failures: how many would become a new letter, by the class of the error; `refused` where there is none.
+        refused: why one could not be replayed, by its id.
+        rows: how many rows would be written beside the letters, by table, state now (None where new) and then.
+        messages: how many messages would go to customers, or wait for the assistant, by whether they go, and type.
+    """
+
+    through: list[int] = attrs.field(factory=list)
+    failures: Counter[str] = attrs.field(factory=Counter)
+    refused: dict[int, str] = attrs.field(factory=dict)
+    rows: Counter[tuple[str, str | None, str]] = attrs.field(factory=Counter)
+    messages: Counter[tuple[bool, str]] = attrs.field(factory=Counter)
+
+    def add(self, tried: Rehearsed) -> None:
+        """One letter more."""
+        if tried.again is None:
+            self.through.append(tried.letter.id)
+        else:
+            self.failures[tried.again] += 1
+        for one in tried.changes:
+            self.rows[one.table, one.before, one.after] += 1
+            if one.message is not None:
+                self.messages[one.goes, one.message.type] += 1
 
 
 @attrs.frozen(kw_only=True)
@@ -107,6 +148,16 @@ class DeadLetters:
             return tried.rehearsed
         message = "A rehearsal was kept."
         raise AssertionError(message)
+
+    async def rehearse_all(self, letters: Iterable[DeadLetter], *, by: str) -> GroupRehearsed:
+        """Rehearse each of these letters; one that could not be replayed is told, and the others go on."""
+        found = GroupRehearsed()
+        for letter in letters:
+            try:
+                found.add(await self.rehearse(letter.id, by=by))
+            except (ConflictError, NotFoundError) as error:
+                found.refused[letter.id] = str(error)
+        return found
 
     async def replay(self, letter_id: int, *, by: str) -> DeadLetter:
         """Let the work wait again, or run the bytes through ingress; once, however many ask.

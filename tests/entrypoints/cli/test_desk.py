@@ -27,6 +27,8 @@ def test_a_dry_replay_tells_the_truth_and_changes_nothing(line: Line) -> None:
     told = line.json("dead-letters", "replay", "--all", "--dry-run", code=1)
 
     assert (told["dry_run"], told["letters"], [one["id"] for one in told["refused"]]) == (True, [], [1])
+    assert (told["rows"], told["messages"], told["failures"]) == ([], [], {})
+    assert "Letter 1 stays" in line.run("dead-letters", "replay", "--all", "--dry-run").stdout
     assert _first(line, "dead-letters", "list")["status"] == "pending"
 
 

@@ -346,6 +346,7 @@ async def test_two_who_replay_a_group_at_once_replay_each_letter_once(town: Shop
 
     shown = await oleg.text("/letters")
     tried = await oleg.post("/letters/1/rehearse", page="/letters/1")
+    all_tried = await oleg.post("/letters/group/rehearse", page="/letters", **group)
     before = await town.hub.dead_letters.stats()
     both = await asyncio.gather(*(one.post("/letters/group/replay", page="/letters", **group) for one in (oleg, olga)))
     late = await olga.post("/letters/group/replay", page="/letters", **group)
@@ -353,6 +354,8 @@ async def test_two_who_replay_a_group_at_once_replay_each_letter_once(town: Shop
     assert "200" in shown
     assert tried.status_code == 200
     assert "Nothing is changed yet" in tried.text
+    assert "Of 200 letters 200 would go through" in all_tried.text
+    assert 'action="/console/letters/group/replay"' in all_tried.text
     assert sum(count for (status, *_), count in before.items() if status == DeadLetterStatus.PENDING) == 200
     assert sum(int(one.headers["location"].split("&n=")[1]) for one in both) == 200
     assert late.headers["location"].endswith("&n=0")

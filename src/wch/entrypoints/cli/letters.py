@@ -1,6 +1,7 @@
 """Commands about what failed for good: looked at, mended, replayed once, or dismissed by name."""
 
 import json
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import click
@@ -99,6 +100,8 @@ async def replay(
     Example: wch dead-letters replay 4
     """
     letters = await _each(run, letter_id, reason, hook, every=every)
+    if dry_run and letter_id is None:
+        return await _rehearsed(run, letters)
     done, refused = [], []
     async with run.hub() as hub:
         for letter in letters:
@@ -119,6 +122,36 @@ async def replay(
 
     run.show({"dry_run": dry_run, "letters": done, "refused": refused}, text)
     return FAILED if refused else 0
+
+
+async def _rehearsed(run: Run, letters: Sequence[DeadLetter]) -> int:
+    """What a replay of all of these would come to."""
+    async with run.hub() as hub:
+        found = await hub.dead_letters.rehearse_all(letters, by=BY)
+    failures = dict(sorted(found.failures.items()))
+    refused = [{"id": number, "why": why} for number, why in found.refused.items()]
+    rows = [
+        {"table": table, "before": before, "after": after, "count": count}
+        for (table, before, after), count in sorted(found.rows.items(), key=str)
+    ]
+    messages = [{"goes": goes, "type": kind, "count": count} for (goes, kind), count in sorted(found.messages.items())]
+
+    def text(console: Console) -> None:
+        console.print(f"{len(found.through)} letters would be replayed.")
+        for failure, count in failures.items():
+            console.print(f"{count} would fail again ({failure}) and become new letters.", markup=False)
+        for number, why in found.refused.items():
+            console.print(f"Letter {number} stays: {why}", markup=False)
+        for (goes, kind), count in sorted(found.messages.items()):
+            what = "would go to customers" if goes else "would wait for the assistant's answer"
+            console.print(f"Messages of type {kind} that {what}: {count}", markup=False)
+        for (table, before, after), count in sorted(found.rows.items(), key=str):
+            change = "new" if before is None else f"{before or 'there'} -> {after or 'written'}"
+            console.print(f"Rows of {table}, {change}: {count}", markup=False)
+
+    told = {"letters": found.through, "failures": failures, "refused": refused, "rows": rows, "messages": messages}
+    run.show({"dry_run": True, **told}, text)
+    return FAILED if refused or failures else 0
 
 
 @dead_letters.command()

@@ -251,6 +251,20 @@ async def test_a_letter_that_holds_bytes_is_mended_and_replayed_once(caller: htt
     assert (await caller.patch(f"{V1}/dead-letters/1", json={"body": {}})).status_code == 409
 
 
+async def test_a_group_of_letters_is_rehearsed_and_stays(caller: httpx2.AsyncClient) -> None:
+    """Counts of what each would come to; a group without letters comes to nothing."""
+    pending = (await _got(caller, "/dead-letters?status=pending"))["data"]
+
+    told = (await caller.post(f"{V1}/dead-letters/rehearsal", json={})).json()
+    none = (await caller.post(f"{V1}/dead-letters/rehearsal", json={"hook": "saga", "reason": "nothing"})).json()
+    wrong = await caller.post(f"{V1}/dead-letters/rehearsal", json={"hook": ""})
+
+    assert len(told["letters"]) + sum(told["failures"].values()) + len(told["refused"]) == len(pending) == 2
+    assert none == {"letters": [], "failures": {}, "refused": [], "rows": [], "messages": []}
+    assert wrong.status_code == 400
+    assert (await _got(caller, "/dead-letters?status=pending"))["data"] == pending
+
+
 async def test_letters_are_counted_by_where_they_stand(caller: httpx2.AsyncClient) -> None:
     """As `wch dead-letters stats` does."""
     told = await _got(caller, "/dead-letters/stats")

@@ -8,6 +8,7 @@ from litestar import Response, get, patch, post
 from litestar.params import Body, PathParameter, QueryParameter
 
 from wch.application.audit_log import AuditFilter
+from wch.application.dead_letters import MOST_AT_ONCE
 from wch.application.hub import Hub
 from wch.domain.api_key import KeyScope
 from wch.domain.dead_letter import DeadLetterStatus
@@ -17,10 +18,22 @@ from wch.entrypoints.http.api.calls import Asked, Told, after_id, after_word, cs
 from wch.entrypoints.http.api.machine_views import (
     AuditView,
     DeadLetterView,
+    GroupRehearsalView,
     LetterCountView,
     SagaView,
 )
-from wch.entrypoints.http.api.parameters import After, Age, Because, Id, LetterChange, Limit, SagaAct, Text, Word
+from wch.entrypoints.http.api.parameters import (
+    After,
+    Age,
+    Because,
+    Id,
+    LetterChange,
+    LetterGroup,
+    Limit,
+    SagaAct,
+    Text,
+    Word,
+)
 from wch.entrypoints.http.api.rows import saga_told
 from wch.entrypoints.http.api.views import Page
 
@@ -92,6 +105,19 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
             tried = await hub.dead_letters.rehearse(letter_id, by=by)
             return Response(DeadLetterView.of(tried.letter, sees=sees(request)))
         return await once(hub, request, letter_told, hub.dead_letters, lambda room: room.replay(letter_id, by=by))
+
+    @post(
+        "/dead-letters/rehearsal",
+        opt=needs(KeyScope.DEAD_LETTERS),
+        status_code=200,
+        summary="What a replay of the pending letters of a group would come to",
+    )
+    async def rehearsal(
+        request: Asked, data: Annotated[LetterGroup, Body(examples=samples.LETTER_GROUP)]
+    ) -> GroupRehearsalView:
+        """Each of the oldest 1,000 is tried by itself and taken back: nothing is changed."""
+        found = await hub.dead_letters.listed(hook=data.hook, reason=data.reason, limit=MOST_AT_ONCE)
+        return GroupRehearsalView.of(await hub.dead_letters.rehearse_all(found, by=key_of(request).actor))
 
     @post(
         "/dead-letters/{letter_id:int}/dismiss",
@@ -224,6 +250,7 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
         letter_counts,
         letter,
         replay,
+        rehearsal,
         dismiss,
         purge,
         edit,

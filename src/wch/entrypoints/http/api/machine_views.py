@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from wch.application.claims import ClaimsOf
+from wch.application.dead_letters import GroupRehearsed
 from wch.application.limits import Block
 from wch.application.masks import masked_number
 from wch.domain.audit import AuditEntry
@@ -61,6 +62,66 @@ class LetterCountView:
     hook: str
     reason: str
     count: int
+
+
+@attrs.frozen(kw_only=True)
+class RefusedLetterView:
+    """A letter that could not be replayed."""
+
+    id: int
+    why: str
+
+
+@attrs.frozen(kw_only=True)
+class RowCountView:
+    """So many rows of a table that would change so; `before` is null where they would be new."""
+
+    table: str
+    before: str | None
+    after: str
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class MessageCountView:
+    """So many messages that would go to customers, or wait to be answered."""
+
+    goes: bool
+    type: str
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class GroupRehearsalView:
+    """What a replay of many letters would come to, each tried by itself.
+
+    Attributes:
+        letters: those that would go through.
+        failures: how many would become a new letter, by the class of the error.
+    """
+
+    letters: list[int]
+    failures: dict[str, int]
+    refused: list[RefusedLetterView]
+    rows: list[RowCountView]
+    messages: list[MessageCountView]
+
+    @classmethod
+    def of(cls, one: GroupRehearsed) -> "GroupRehearsalView":
+        """This rehearsal."""
+        return cls(
+            letters=list(one.through),
+            failures=dict(sorted(one.failures.items())),
+            refused=[RefusedLetterView(id=number, why=why) for number, why in one.refused.items()],
+            rows=[
+                RowCountView(table=table, before=before, after=after, count=count)
+                for (table, before, after), count in sorted(one.rows.items(), key=str)
+            ],
+            messages=[
+                MessageCountView(goes=goes, type=kind, count=count)
+                for (goes, kind), count in sorted(one.messages.items())
+            ],
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -175,6 +175,14 @@ class LetterChange:
 
 
 @attrs.frozen(kw_only=True)
+class LetterGroup:
+    """Letters of one hook and one reason; of all where one is not named."""
+
+    hook: Tag | None = None
+    reason: Tag | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Age:
     """How many days ago something was decided, at least."""
 

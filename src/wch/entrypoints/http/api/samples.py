@@ -35,6 +35,7 @@ TAGS = [Example(summary="one more, one less", value={"add": ["VIP"], "remove": [
 CONSENT = [Example(summary="out", value={"to": "out", "reason": "asked on the phone", "purpose": "marketing"})]
 QUANTITY = [Example(summary="two of it", value={"product_id": 1, "quantity": 2})]
 REASON = [Example(summary="a reason", value={"reason": "the customer was called"})]
+LETTER_GROUP = [Example(summary="of one cause", value={"hook": "whatsapp.webhook", "reason": "validation_failed"})]
 LETTER = [
     Example(
         summary="a delivery",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from wch.application.dead_letters import MOST_AT_ONCE
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
 from wch.domain.document import JsonObject
 from wch.domain.errors import ConflictError, NotFoundError, WchError
@@ -38,9 +39,6 @@ from wch.entrypoints.http.pages.visiting import (
     filters,
     states_of,
 )
-
-MOST_AT_ONCE = 1_000
-"""Letters of a group that one press works through."""
 
 _LETTER = "letters"
 _PENDING = DeadLetterStatus.PENDING
@@ -114,6 +112,7 @@ def _group_forms(hook: str, reason: str) -> Forms:
         title="The whole group",
         lead=f"Up to {MOST_AT_ONCE} letters of this group at a press, the oldest first.",
         forms=(
+            Form(to="letters/group/rehearse", label="Preview the replay", hidden=which),
             Form(to="letters/group/replay", label="Replay all", hidden=which),
             Form(to="letters/group/dismiss", label="Dismiss all", hidden=which, fields=(why,), tone="danger"),
         ),
