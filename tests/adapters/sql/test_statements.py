@@ -1,15 +1,23 @@
 """How many statements a transaction asks the engine for: none for each of many rows."""
 
+import sqlite3
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from wch.adapters.sql import SqlDatabase, schema
+from wch.adapters.sql import SqlDatabase, schema, session
+from wch.adapters.sql.direct import CURSOR, Direct, direct
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
+from wch.domain.errors import StoreUnavailableError
 from wch.domain.message import Direction, Message, MessageStatus
 from wch.testing import NOON
 
@@ -42,9 +50,24 @@ def many_new(count: int) -> Callable[[UnitOfWork], None]:
     return work
 
 
+class Heard:
+    """The way to the driver, and what went there."""
+
+    def __init__(self, inner: Direct, sent: list[str]) -> None:
+        self._inner = inner
+        self._sent = sent
+
+    def __getattr__(self, name: str) -> Any:
+        def heard(text: str, values: Any) -> Any:
+            self._sent.append(text)
+            return getattr(self._inner, name)(text, values)
+
+        return heard
+
+
 @pytest.mark.parametrize("driver", ["sqlite", "sqlite+aiosqlite"])
 async def test_thirty_new_customers_take_no_more_statements_than_three(
-    driver: str, tmp_path: Path, opened: Callable[..., SqlDatabase]
+    driver: str, tmp_path: Path, opened: Callable[..., SqlDatabase], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each that asked for itself made a broadcast's answers seven times as slow as those of people who are known."""
     told: list[int] = []
@@ -55,7 +78,75 @@ async def test_thirty_new_customers_take_no_more_statements_than_three(
         engine: Any = database._engine  # noqa: SLF001 - the wire
         listened = getattr(engine, "sync_engine", engine)
         event.listen(listened, "before_cursor_execute", lambda *asked, sent=sent: sent.append(asked[2]))
+        monkeypatch.setattr(session, "direct", lambda *told, sent=sent, **more: Heard(direct(*told, **more), sent))
         await database.transact(many_new(count))
         told.append(len(sent))
 
     assert told[0] == told[1]
+    assert told[0] > 8
+
+
+@pytest.mark.parametrize("driver", ["sqlite", "sqlite+aiosqlite"])
+async def test_the_short_way_tells_rows_changes_and_errors_as_the_long_one(
+    driver: str, tmp_path: Path, opened: Callable[..., SqlDatabase]
+) -> None:
+    """Whoever redoes a transaction, or answers that a key is taken, asks for SQLAlchemy's errors."""
+
+    def work(connection: Connection) -> None:
+        way = direct(connection, is_file=True)
+        way.tell("CREATE TABLE one (id INTEGER PRIMARY KEY, word TEXT UNIQUE)", ())
+        assert way.tell_all("INSERT INTO one (word) VALUES (?)", [("a",), ("b",)]) == 2
+        added = way.tell("INSERT INTO one (word) VALUES (?)", ("c",))
+        assert (added.rowcount, added.lastrowid) == (1, 3)
+        assert way.tell("UPDATE one SET word = word || ?", ("!",)).rowcount == 3
+        assert way.ask("SELECT word FROM one WHERE id > ? ORDER BY id", [1]) == [("b!",), ("c!",)]
+        for wrong in (
+            partial(way.tell, "INSERT INTO one (word) VALUES (?)", ("c!",)),
+            partial(way.tell_all, "INSERT INTO one (word) VALUES (?)", [("c!",)]),
+        ):
+            with pytest.raises(IntegrityError) as raised:
+                wrong()
+            assert raised.value.statement is None
+        with pytest.raises(OperationalError):
+            way.ask("SELECT nothing FROM one", ())
+        with pytest.raises(OverflowError):
+            way.ask("SELECT ?", [2**63])
+
+    database = opened(f"{driver}:///{tmp_path / 'one'}.db")
+    await schema.upgrade(database)
+    await database.run(work, write=True)
+
+
+def test_what_is_run_for_many_rows_has_the_cursor_that_lives_as_long_as_its_connection() -> None:
+    """One of its own kept the statement: thrown away later on another thread, it broke whoever ran that by then."""
+    held = sqlite3.connect(":memory:")
+    held.execute("CREATE TABLE one (word TEXT UNIQUE)")
+    connection: Any = SimpleNamespace(info={CURSOR: held.cursor()}, dialect=SQLiteDialect_pysqlite(dbapi=sqlite3))
+    way = direct(connection, is_file=True)
+
+    assert way.tell_all("INSERT INTO one VALUES (?)", [("a",), ("b",)]) == 2
+    with pytest.raises(IntegrityError):
+        way.tell_all("INSERT INTO one VALUES (?)", [("a",)])
+    assert way.ask("SELECT count(*) FROM one", ()) == [(2,)]
+    held.close()
+
+
+async def test_a_connection_that_was_closed_under_a_work_counts_as_lost(
+    tmp_path: Path, opened: Callable[..., SqlDatabase]
+) -> None:
+    """The driver says so by a plain ValueError, which would look like our own mistake; any other one stays."""
+
+    def work(connection: Connection) -> None:
+        way = direct(connection, is_file=True)
+        with pytest.raises(UnicodeEncodeError):
+            way.ask("SELECT ?", ["\ud800"])
+        held: Any = connection.connection.dbapi_connection
+        held.run_async(lambda driver: driver.close())
+        with pytest.raises(OperationalError):
+            way.ask("SELECT 1", ())
+        raise OperationalError("", None, sqlite3.OperationalError("closed"))
+
+    database = opened(f"sqlite+aiosqlite:///{tmp_path / 'one'}.db")
+    await schema.upgrade(database)
+    with pytest.raises(StoreUnavailableError):
+        await database.within(timedelta(0)).run(work, write=True)

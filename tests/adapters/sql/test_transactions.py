@@ -17,7 +17,7 @@ from tests.adapters.sql.conftest import KEPT, NOON, Opened
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.sql.database import faults
 from wch.adapters.sql.database.engines import SUPPORTED
-from wch.adapters.sql.session import CURSOR
+from wch.adapters.sql.direct import CURSOR
 from wch.application.failpoints import Failpoints
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation

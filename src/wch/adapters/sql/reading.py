@@ -74,11 +74,7 @@ class Reading(Generic[T]):
         spoken = self._spoken()
         for start in range(0, len(values), MOST_ASKED):
             part = values[start : start + MOST_ASKED]
-            yield from session.checked(
-                lambda part=part: spoken.among(  # type: ignore[misc]  # mypy cannot infer a default
-                    session.connection, columns, by, part, lock=lock and session.locks_rows
-                )
-            )
+            yield from session.ask(*spoken.among(columns, by, part, lock=lock and session.locks_rows))
 
     def look(self, column: str, values: Iterable[Any]) -> dict[Any, T | None]:
         """For each value the row that has it in this column, None where there is none; unlocked.
@@ -118,7 +114,7 @@ class Reading(Generic[T]):
         asked = spoken.asked(columns, values)
         session.flush(self.table)
         text = spoken.row_by(columns, lock=lock and session.locks_rows, skip=skip)
-        found = session.ask(text, asked).fetchall()
+        found = session.ask(text, asked)
         if not found:
             return None
         row = self._read_texts(found[0])
@@ -167,7 +163,7 @@ class Reading(Generic[T]):
         while True:
             wanted = None if limit is None else limit - len(found)
             told = {**values, "most": wanted, "past": past}
-            page = self.session.ask(text, spoken.asked(order, [told[one] for one in order])).fetchall()
+            page = self.session.ask(text, spoken.asked(order, [told[one] for one in order]))
             found += self._readable_texts(page)
             past += len(page)
             if wanted is None or len(page) < wanted or len(found) == limit:
@@ -282,7 +278,7 @@ class Reading(Generic[T]):
         )
 
     def _name_of(self, row: T) -> tuple[str, Any]:
-        return self.table.name, tuple(getattr(row, name) for name in self.key)
+        return self.table.name, self._statements.key_of(row)
 
 
 # NULL in a column where the aggregate always has a value, as imported rows have it.

@@ -38,7 +38,7 @@ class Rows(Reading[T]):
             return self._stored({**values, "id": number})
         text, order = spoken.add(tuple(values))
         try:
-            made = session.ask(text, _in_order(order, values))
+            made = session.tell(text, _in_order(order, values))
         except IntegrityError as error:
             raise_duplicate(session, self.table, error)
         return self._stored({**values, "id": made.lastrowid} if self._counted else values)
@@ -116,7 +116,7 @@ class Rows(Reading[T]):
             return
         sql = spoken.add_all(tuple(written[0]), len(rows), leave=unique)
         values = tuple(value for told in written for value in told.values())
-        session.checked(lambda: session.connection.exec_driver_sql(sql, values))
+        session.tell(sql, values)
 
     def put(self, row: T) -> None:
         """Write a row whether it was there or not; it counts as locked."""
@@ -167,7 +167,7 @@ class Rows(Reading[T]):
         session.must_write()
         values = spoken.written(values_of(row))
         session.flush(self.table)
-        session.ask(spoken.counting(column), list(values.values()))
+        session.tell(spoken.counting(column), list(values.values()))
 
     def save_later(self, row: T) -> None:
         """As `save`, but written together with others: only for a table whose rows do not take each other's keys.
@@ -270,7 +270,7 @@ class Rows(Reading[T]):
         """How many rows were changed, after everything that waits to be saved."""
         self.session.flush()
         try:
-            changed: int = self.session.ask(text[0], _in_order(text[1], values, found_by)).rowcount
+            changed: int = self.session.tell(text[0], _in_order(text[1], values, found_by)).rowcount
         except IntegrityError as error:
             raise_duplicate(self.session, self.table, error)
         return changed

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, Table
+from sqlalchemy import Dialect, Table
 
-from wch.adapters.sql.statements import Statements
+from wch.adapters.sql.direct import Direct
+from wch.adapters.sql.statements import Statements, values_at
 from wch.application.ports import Written
 from wch.domain.errors import NotLockedError
 
@@ -30,11 +31,12 @@ class Changes:
         table: whose they are.
     """
 
-    def __init__(self, statements: Statements, connection: Connection) -> None:
+    def __init__(self, statements: Statements, dialect: Dialect, direct: Direct) -> None:
         self.table: Table = statements.table
         self._key = statements.key
-        self._spoken = statements.spoken(connection.dialect)
-        self._connection = connection
+        self._key_of = statements.key_of
+        self._spoken = statements.spoken(dialect)
+        self._direct = direct
         self._known: dict[Key, Any] = {}
         self._changed: dict[Key, dict[str, Any]] = {}
         self._new: list[tuple[dict[str, Any], Written]] = []
@@ -106,27 +108,30 @@ class Changes:
 
     def _change(self, names: tuple[str, ...], rows: Sequence[tuple[Key, dict[str, Any]]]) -> None:
         spoken = self._spoken
-        values: Any
         if spoken.asks_a_server and len(rows) > 1:
             sql = spoken.change_all(names, len(rows))
-            values = tuple(value for key, told in rows for value in (*key, *told.values()))
+            values = [value for key, told in rows for value in (*key, *told.values())]
+            changed = self._direct.tell(sql, values).rowcount
         else:
             sql, order = spoken.change(names)
-            values = [_ordered(order, self._key, key, told) for key, told in rows]
-        if self._connection.exec_driver_sql(sql, values).rowcount != len(rows):
+            changed = self._direct.tell_all(sql, _ordered(order, self._key, rows))
+        if changed != len(rows):
             raise NotLockedError(table=self.table.name)
 
     def _add(self, new: Sequence[tuple[dict[str, Any], Written]]) -> None:
         """Many rows at once. Whoever holds the whole file knows the next ids; else the rows are found by their key."""
-        spoken, connection = self._spoken, self._connection
+        spoken, direct = self._spoken, self._direct
         names = tuple(new[0][0])
         if spoken.asks_a_server:
             asks = ("id", self._by)
             sql = spoken.add_all(names, len(new), tells=asks)
-            result = connection.exec_driver_sql(sql, tuple(value for told, _ in new for value in told.values()))
-            if not spoken.tells_what_it_adds:
-                result = spoken.among(connection, asks, self._by, [told[self._by] for told, _ in new])
-            found = {told: number for number, told in result}
+            values = [value for told, _ in new for value in told.values()]
+            if spoken.tells_what_it_adds:
+                rows = direct.ask(sql, values)
+            else:
+                direct.tell(sql, values)
+                rows = direct.ask(*spoken.among(asks, self._by, [told[self._by] for told, _ in new]))
+            found = {told: number for number, told in rows}
             for told, written in new:
                 written.id = found[told[self._by]]
             return
@@ -134,19 +139,16 @@ class Changes:
             for number, (_, written) in enumerate(new, self._next_id()):
                 written.id = number
         sql, order = spoken.add(("id", *names))
-        connection.exec_driver_sql(sql, [_ordered(order, ("id",), (written.id,), told) for told, written in new])
+        direct.tell_all(sql, _ordered(order, ("id",), [((written.id,), told) for told, written in new]))
 
     def _next_id(self) -> int:
-        return int(self._connection.exec_driver_sql(self._spoken.next_id).scalar_one())
-
-    def _key_of(self, row: Any) -> Key:
-        return tuple(getattr(row, name) for name in self._key)
+        return int(self._direct.ask(self._spoken.next_id, ())[0][0])
 
 
-def _ordered(order: tuple[str, ...], names: Sequence[str], key: Key, told: dict[str, Any]) -> Key:
-    """The values of a row in the order of a statement, which has two at least."""
-    values: Key = _in_order(order)({**told, **dict(zip(names, key, strict=True))})
-    return values
+def _ordered(order: tuple[str, ...], names: Sequence[str], rows: Sequence[tuple[Key, dict[str, Any]]]) -> list[Key]:
+    """The values of rows in the order of a statement that has a key and more."""
+    in_order = _in_order(order)
+    return [in_order({**told, **dict(zip(names, key, strict=True))}) for key, told in rows]
 
 
 @cache
@@ -178,4 +180,4 @@ def values_of(row: Any) -> dict[str, Any]:
 def _fields(row: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
     """The names of the fields of a class, and what reads all of them at once."""
     names = tuple(field.name for field in attrs.fields(row))
-    return names, attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
+    return names, values_at(names)

@@ -6,19 +6,12 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import Connection, CursorResult, Executable, Select, Table, UpdateBase
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from wch.adapters.sql.direct import Direct, Told, direct
 from wch.adapters.sql.saving import Changes
 from wch.adapters.sql.statements import Statements
 from wch.domain.errors import DuplicateError, ReadOnlyError, StoreMisusedError, WchError
 
 R = TypeVar("R")
-
-CURSOR = "wch_cursor"
-"""The name under which a connection to SQLite knows the driver's own cursor."""
-
-
-def cursor_of(connection: Connection) -> Any:
-    """The driver's own cursor of a connection to SQLite, one for its whole life; what it answers is read at once."""
-    return connection.info[CURSOR]
 
 
 class Session:
@@ -27,6 +20,7 @@ class Session:
     Attributes:
         locks_rows: whether the engine locks rows; where it locks the whole file, nothing need be said.
         failed: an error after which this transaction must not be committed, whoever caught it.
+        direct: takes texts that need nothing of SQLAlchemy's.
         ahead: what was read before it was asked for, by table; whatever writes past the gateway empties it.
     """
 
@@ -46,6 +40,7 @@ class Session:
         self.failed: BaseException | None = None
         self.ahead: dict[str, dict[Any, Any]] = {}
         self._later: dict[str, Changes] = {}
+        self.direct: Direct = direct(connection, is_file=not locks_rows)
 
     def execute(
         self, statement: Executable, values: Mapping[str, Any] | None = None, *, of: Table | None = None
@@ -75,7 +70,7 @@ class Session:
         name = statements.table.name
         known = self._later.get(name)
         if known is None:
-            known = self._later[name] = Changes(statements, self.connection)
+            known = self._later[name] = Changes(statements, self.connection.dialect, self.direct)
         return known
 
     def flush(self, of: Table | None = None) -> None:
@@ -105,19 +100,21 @@ class Session:
         """
         return self.checked(lambda: self.connection.execute(statement, values))
 
-    def ask(self, text: str, values: Sequence[Any]) -> Any:
-        """Run a text that the driver takes as it is, with values that it takes as they are; a cursor, or what acts as one.
-
-        Where the engine is a file, its answer comes sooner than SQLAlchemy's way to it, so that is left out.
+    def ask(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """All rows of a select that the driver takes as it is, with values that it takes as they are.
 
         Raises:
             StoreMisusedError: a value does not fit.
         """
-        if self.locks_rows:
-            return self.checked(lambda: self.connection.exec_driver_sql(text, tuple(values)))
-        cursor = cursor_of(self.connection)
-        self.checked(lambda: _execute(self.connection, cursor, text, values))
-        return cursor
+        return self.checked(lambda: self.direct.ask(text, values))
+
+    def tell(self, text: str, values: Sequence[Any]) -> Told:
+        """Run a text that changes rows, as `ask` runs a select.
+
+        Raises:
+            StoreMisusedError: a value does not fit.
+        """
+        return self.checked(lambda: self.direct.tell(text, values))
 
     def checked(self, ask: Callable[[], R]) -> R:
         """Ask the engine, and remember an error after which nothing may be committed.
@@ -151,15 +148,6 @@ class Session:
         """The same select with a lock, where rows are what is locked."""
         self.must_write()
         return statement.with_for_update(skip_locked=skip) if self.locks_rows else statement
-
-
-def _execute(connection: Connection, cursor: Any, text: str, values: Sequence[Any]) -> None:
-    """What the driver says is wrong, as SQLAlchemy would say it; the statement is left out."""
-    dialect = connection.dialect
-    try:
-        cursor.execute(text, values)
-    except dialect.loaded_dbapi.Error as error:
-        raise DBAPIError.instance(None, None, error, dialect.loaded_dbapi.Error, dialect=dialect) from error
 
 
 def _told(error: StatementError) -> WchError:

@@ -6,9 +6,10 @@ cursor, when it is gone once for each row.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Dialect, Table, and_, bindparam, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.types import MYSQL, Json, MoneyColumn, letter_by_letter
@@ -23,6 +24,14 @@ MOST_ASKED = 512
 """Up to so many values one select may ask for; every engine takes as many."""
 
 
+def values_at(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads these attributes of an object, all at once."""
+    if len(names) == 1:
+        only = attrgetter(names[0])
+        return lambda one: (only(one),)
+    return attrgetter(*names)
+
+
 class Statements:
     """The statements of one table, and the way of its values to and from each driver."""
 
@@ -30,6 +39,7 @@ class Statements:
         self.table = table
         self.key = key
         self.names = tuple(column.name for column in table.c)
+        self.key_of = values_at(key)
         self._spoken: dict[str, Spoken] = {}
         self.fits = {column.name: fit for column in table.c if (fit := getattr(column.type, "fit", None)) is not None}
 
@@ -69,12 +79,18 @@ class Spoken:
         self._writers = {column.name: self._writer(column.name, column.type) for column in self._table.c}
 
     def _reader(self, kind: Any) -> Read | None:
+        own = getattr(kind, "reader", None)
+        if own is not None and (short := own(self._dialect)) is not None:
+            return short  # type: ignore[no-any-return]  # of our own types
         known: Read | None = kind.dialect_impl(self._dialect).result_processor(self._dialect, None)
         return known
 
     def _writer(self, name: str, kind: Any) -> Callable[[Any], Any] | None:
         """What makes the driver's value; a value that does not fit its column is refused by the column's name."""
         fit, bind, dialect = getattr(kind, "fit", None), getattr(kind, "process_bind_param", None), self._dialect
+        own = getattr(kind, "writer", None)
+        if own is not None and (short := own(dialect)) is not None:
+            return short  # type: ignore[no-any-return]  # of our own types
         if bind is None:
             return None
         if fit is None:
@@ -105,7 +121,7 @@ class Spoken:
         writers = self._writers
         return tuple(
             [
-                value if (write := writers.get(name)) is None else write(value)
+                value if value is None or (write := writers.get(name)) is None else write(value)
                 for name, value in zip(columns, values, strict=True)
             ]
         )
@@ -158,15 +174,15 @@ class Spoken:
         )
 
     def among(
-        self, connection: Connection, columns: Sequence[str], by: str, values: Sequence[Any], *, lock: bool = False
-    ) -> Any:
-        """The raw rows, some columns of them or all, that have one of these values in one column, in its order."""
+        self, columns: Sequence[str], by: str, values: Sequence[Any], *, lock: bool = False
+    ) -> tuple[str, Sequence[Any]]:
+        """The select of some columns or all of the rows that have one of these values in one, in its order; and its values."""
         size = 1 << (len(values) - 1).bit_length()
         text, _ = self._text(("among", *columns, by, size, lock), lambda: self._among(columns, by, size, lock=lock))
         write = self._writers[by]
         asked = list(values) if write is None else [write(value) for value in values]
         asked += asked[-1:] * (size - len(asked))
-        return connection.exec_driver_sql(text, tuple(asked))
+        return text, asked
 
     def _among(self, columns: Sequence[str], by: str, size: int, *, lock: bool) -> Any:
         column = self._table.c[by]

@@ -85,6 +85,14 @@ class UtcSeconds(TypeDecorator[datetime]):
         """DATETIME on every engine."""
         return dialect.type_descriptor(DateTime() if dialect.name in MYSQL else _SqliteSeconds())
 
+    def reader(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """The short way of a value that is there, where the engine has texts."""
+        return None if dialect.name in MYSQL else _moment_of_text
+
+    def writer(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """The same into the engine."""
+        return None if dialect.name in MYSQL else _text_of_moment
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """UTC goes in; a finer moment than a second is refused, since engines cut it differently."""
         if value is None:
@@ -123,7 +131,7 @@ def _moment_of_text(text: str) -> datetime | Broken:
     """A moment as SQLite keeps it; most of those that are read together are the same few."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC, microsecond=0)
-    except ValueError:
+    except (TypeError, ValueError):
         return Broken("not a moment")
 
 
@@ -204,6 +212,10 @@ class Word(TypeDecorator[StrEnum]):
         """Compared letter by letter, like a key."""
         return Key(self.width).load_dialect_impl(dialect)
 
+    def reader(self, dialect: Dialect) -> Callable[[Any], Any] | None:  # noqa: ARG002 - as the other types have it
+        """The short way of a value that is there."""
+        return _members(self.words)
+
     def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The word."""
         if value.__class__ is self.words:
@@ -231,6 +243,10 @@ class Side(TypeDecorator[StrEnum]):
             return dialect.type_descriptor(mysql.ENUM(*(word.value for word in self.words)))
         return dialect.type_descriptor(String(max(len(word) for word in self.words)))
 
+    def reader(self, dialect: Dialect) -> Callable[[Any], Any] | None:  # noqa: ARG002 - as the other types have it
+        """The short way of a value that is there."""
+        return _members(self.words)
+
     def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
         """The word."""
         return None if value is None else str(value)
@@ -245,6 +261,17 @@ def _member(words: type[StrEnum], value: str) -> StrEnum | Broken:
         return words(value)
     except ValueError:
         return Broken(f"{words.__name__} has no word {value!r}")
+
+
+def _members(words: type[StrEnum]) -> Callable[[str], StrEnum | Broken]:
+    """Finds the member of a word, without the enumeration's own way to it."""
+    known = {str(word): word for word in words}
+
+    def read(value: str) -> StrEnum | Broken:
+        found = known.get(value)
+        return _member(words, value) if found is None else found
+
+    return read
 
 
 class LongText(TypeDecorator[str]):

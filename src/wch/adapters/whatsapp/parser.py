@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import attrs
@@ -81,6 +80,8 @@ def _of_entry(entry: Any, known: strict_json.Document, *, now: datetime) -> Iter
                 field=lookup.text(change.get("field")) or "",
                 entry_id=lookup.word(entry.get("id")),
                 value=value,
+                metadata=lookup.mapping(value.get("metadata")),
+                contacts=ContactBlocks.of(value.get("contacts")),
                 now=now,
                 is_suspect=known.is_suspect,
                 has_decimals=known.has_decimals,
@@ -100,21 +101,16 @@ class _Change:
     field: str
     entry_id: str | None
     value: JsonObject
+    metadata: JsonObject
+    contacts: ContactBlocks
     now: datetime
     is_suspect: bool
     has_decimals: bool
+    number: str = attrs.field(init=False)
 
-    @cached_property
-    def metadata(self) -> JsonObject:
-        return lookup.mapping(self.value.get("metadata"))
-
-    @cached_property
-    def number(self) -> str:
+    @number.default
+    def _number_told(self) -> str:
         return str(self.clean(lookup.word(self.metadata.get("phone_number_id")) or "")[0])
-
-    @cached_property
-    def contacts(self) -> ContactBlocks:
-        return ContactBlocks.of(self.value.get("contacts"))
 
     def clean(self, value: Any) -> tuple[Any, bool]:
         """The value as it can be stored, and whether something had to be replaced for it."""

@@ -33,6 +33,9 @@ MOST_CONNECTIONS = 1_000
 """Connections and requests at a time; further ones get 503, which every provider tries again."""
 
 KEEP_ALIVE_SECONDS = 75
+NEW_BEFORE_A_LOOK = 10_000
+"""Objects that are made and not yet gone, before it is looked for those that only hold each other."""
+
 LAST_ANSWERS_SECONDS = 3
 """How long answers under way may take once the worker has handed back."""
 
@@ -212,12 +215,14 @@ async def _serve_one(
 def _nothing_thrown_away() -> Iterator[None]:
     """Loading makes many objects that all stay: looking for those that may go costs a fifth of the start.
 
-    Afterwards they are left out of every later look too.
+    Afterwards they are left out of every later look too, and looks are rarer: a group of deliveries makes
+    thousands of objects that all live until its commit, and go by themselves.
     """
     gc.disable()
     try:
         yield
         gc.freeze()
+        gc.set_threshold(NEW_BEFORE_A_LOOK)
     finally:
         gc.enable()
 

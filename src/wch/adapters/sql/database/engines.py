@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from wch.adapters.sql.session import CURSOR
+from wch.adapters.sql.direct import CURSOR
 from wch.domain.errors import SettingsError, StoreMisusedError
 
 LOCK_WAIT_SECONDS = 5

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from wch.adapters.sql.database import engines, faults
-from wch.adapters.sql.session import cursor_of
+from wch.adapters.sql.direct import cursor_of
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
 
 R = TypeVar("R")

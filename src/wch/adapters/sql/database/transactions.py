@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from wch.adapters.sql.database import engines, faults
 from wch.adapters.sql.database.sharing import SharedCommits
 from wch.adapters.sql.database.writer import Writer
-from wch.adapters.sql.session import Session, cursor_of
+from wch.adapters.sql.direct import cursor_of
+from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
 from wch.application.failpoints import FailpointError
