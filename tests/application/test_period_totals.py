@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from wch.adapters.memory import MemoryDatabase
@@ -14,6 +15,7 @@ from wch.application.period_totals import PeriodBook
 from wch.application.ports import UnitOfWork
 from wch.domain.document import JsonObject
 from wch.domain.figures import MOST_DAYS, Period, day_of, start_of
+from wch.domain.message import Direction, Message, MessageStatus
 from wch.domain.moment import unix
 
 FIRST = date(2026, 3, 2)
@@ -118,6 +120,64 @@ async def test_days_that_are_not_kept_are_computed_in_their_place() -> None:
 
     assert [day for day, _, _ in found] == period.days
     assert [is_kept for _, _, is_kept in found] == [False, True, False, True, False, False]
+
+
+async def test_a_day_comes_to_the_same_whichever_are_computed_with_it() -> None:
+    """Words around midnight are one wait, and what was held overnight is of the day on which it left."""
+    database, days = MemoryDatabase(), Days(zone="UTC")
+    tuesday, last = FIRST + timedelta(days=1), FIRST + timedelta(days=4)
+
+    def at(day: int, hour: int, minute: int = 0) -> datetime:
+        return datetime(2026, 3, 2 + day, hour, minute, tzinfo=UTC)
+
+    def write(uow: UnitOfWork) -> None:
+        for said in (
+            _Said(at(0, 22), class_="campaign", sent_at=at(1, 9)),
+            _Said(at(0, 23, 50)),
+            _Said(at(1, 0, 10)),
+            _Said(at(1, 0, 20), class_="reply", sent_at=at(1, 0, 20)),
+            _Said(at(1, 12)),  # and nobody answers,
+            _Said(at(2, 11)),  # which is the same wait,
+            _Said(at(3, 12)),  # and this another
+        ):
+            uow.messages.add(said.row())
+
+    await database.transact(write)
+    now = _noon(last + timedelta(days=2))
+    together = await database.read(lambda uow: days.computed(uow, FIRST, last, now))
+
+    def one_by_one(uow: UnitOfWork) -> dict[date, JsonObject]:
+        return {day: days.computed(uow, day, day, now)[day] for day in together}
+
+    alone = await database.read(one_by_one)
+
+    assert alone == together
+    assert {day: row["outbound"] for day, row in alone.items() if row["outbound"]} == {
+        tuesday: {"campaign": {"text": 1}, "reply": {"text": 1}}
+    }
+    assert [row["spans"]["begun"] for row in alone.values()] == [1, 1, 0, 1, 0]
+    assert [row["spans"]["unanswered"] for row in alone.values()] == [0, 1, 0, 1, 0]
+
+
+@attrs.frozen
+class _Said:
+    """A message of one thread: a customer's, unless it has a class."""
+
+    created_at: datetime
+    class_: str = attrs.field(default="", kw_only=True)
+    sent_at: datetime | None = attrs.field(default=None, kw_only=True)
+
+    def row(self) -> Message:
+        return Message(
+            conversation_id=1,
+            direction=Direction.OUTBOUND if self.class_ else Direction.INBOUND,
+            type="text",
+            content={"class": self.class_} if self.class_ else {},
+            status=MessageStatus.SENT if self.class_ else MessageStatus.PROCESSED,
+            created_at=self.created_at,
+            updated_at=self.created_at,
+            sent_at=self.sent_at,
+        )
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ DAY = "stats.day."
 """How the options of day rows begin."""
 
 UNANSWERED_AFTER = timedelta(hours=24)
+HELD_AT_MOST = timedelta(days=7)
+"""How long a message may wait before it leaves: the most that a row of any kind lives by default, and to spare."""
+
 UNCOUNTED = frozenset({"reaction", "edit", "revoke", "system", "call", "group"})
 """What a customer does without being active by it."""
 
@@ -68,10 +71,16 @@ class Books:
 
 @attrs.define
 class _Span:
-    """A customer's words that wait for an answer."""
+    """A customer's words that wait for an answer, the first and the latest of them; no book if it began on another day."""
 
     since: datetime
-    book: DayBook
+    latest: datetime
+    book: DayBook | None
+
+    def lapsed(self) -> None:
+        """Nobody answered for a day."""
+        if self.book is not None:
+            self.book.unanswered += 1
 
 
 @attrs.frozen(kw_only=True)
@@ -183,33 +192,57 @@ def _people(uow: UnitOfWork, books: Books) -> People:
 
 
 def _messages(uow: UnitOfWork, books: Books, people: People, now: datetime) -> None:
-    """Talk, answers, the heat map, the first stages; a span may end a day after it began."""
+    """Talk, answers, the heat map, the first stages.
+
+    A span may end a day after it began, and a message leave days after it was made: the days around are read too, so
+    that a day comes to the same whichever others are computed with it.
+    """
     spans: dict[int, _Span] = {}
-    for row in messages(uow, books.begins, books.ends + UNANSWERED_AFTER):
+    for row in _around(uow, books):
         thread, content = row["conversation_id"], row["content"] if isinstance(row["content"], Mapping) else {}
-        is_first = row["direction"] == "inbound" and thread in people.begun and row["created_at"] < books.ends
+        is_inbound, at = row["direction"] == "inbound", row["created_at"]
+        is_first = is_inbound and thread in people.begun and books.begins <= at < books.ends
         if is_first:
             people.begun.discard(thread)
         if row["type"] == FOREIGN or thread is None or is_history(content):
             continue
-        if row["direction"] == "inbound":
-            at = row["created_at"]
-            book = books.at(at)
-            if book is None:
-                continue
-            _heard(book, row, content, people, books.zone, is_first=is_first)
-            if thread not in spans and _wants_answer(content):
-                spans[thread] = _Span(at, book)
-                book.begun += 1
-        elif row["sent_at"] is not None:
+        if not is_inbound:
             _left(books, spans, row, content)
+        elif at < books.ends:
+            book = books.at(at)
+            if book is not None:
+                _heard(book, row, content, people, books.zone, is_first=is_first)
+            if _wants_answer(content):
+                _waits(spans, thread, at, book)
     for span in spans.values():
         if now >= span.since + UNANSWERED_AFTER:
-            span.book.unanswered += 1
+            span.lapsed()
+
+
+def _around(uow: UnitOfWork, books: Books) -> Iterator[Mapping[str, Any]]:
+    """The messages of these days and of a day on each side, and before them those that were held until these days."""
+    before = books.begins - UNANSWERED_AFTER
+    yield from messages(uow, books.begins - HELD_AT_MOST, before, sent_since=books.begins)
+    yield from messages(uow, before, books.ends + UNANSWERED_AFTER)
+
+
+def _waits(spans: dict[int, _Span], thread: int, at: datetime, book: DayBook | None) -> None:
+    """Words that want an answer: they begin a span, unless some of the last day wait already."""
+    span = spans.get(thread)
+    if span is not None and at - span.latest < UNANSWERED_AFTER:
+        span.latest = at
+        return
+    if span is not None:
+        span.lapsed()
+    spans[thread] = _Span(at, at, book)
+    if book is not None:
+        book.begun += 1
 
 
 def _left(books: Books, spans: dict[int, _Span], row: Mapping[str, Any], content: JsonObject) -> None:
-    """A message went out; a reply ends the span of its thread."""
+    """If a message went out, it counts; a reply ends the span of its thread."""
+    if row["sent_at"] is None:
+        return
     book = books.at(row["sent_at"])
     if book is not None:
         book.left(row, content)
@@ -217,10 +250,10 @@ def _left(books: Books, spans: dict[int, _Span], row: Mapping[str, Any], content
         return
     span = spans.pop(row["conversation_id"])
     took = row["sent_at"] - span.since
-    if took < UNANSWERED_AFTER:
+    if took >= UNANSWERED_AFTER:
+        span.lapsed()
+    elif span.book is not None:
         span.book.answered(content, took)
-    else:
-        span.book.unanswered += 1
 
 
 def _heard(
@@ -340,9 +373,14 @@ def rows(
         after = page[-1].key
 
 
-def messages(uow: UnitOfWork, begins: datetime, ends: datetime) -> Iterator[Mapping[str, Any]]:
+def messages(
+    uow: UnitOfWork, begins: datetime, ends: datetime, *, sent_since: datetime | None = None
+) -> Iterator[Mapping[str, Any]]:
     """Messages made in this time, by id: ids grow with time, so where to begin is found by halving."""
-    for row in rows(uow, "messages", after=(first_since(uow, begins) - 1,), columns=SAID):
+    narrowed: Narrowed = {"columns": SAID}
+    if sent_since is not None:
+        narrowed["since"] = {"sent_at": sent_since}
+    for row in rows(uow, "messages", after=(first_since(uow, begins) - 1,), **narrowed):
         if row["created_at"] >= ends:
             return
         if row["created_at"] >= begins:

@@ -728,7 +728,7 @@ async def test_a_driver_that_hangs_is_not_waited_for(
 ) -> None:
     """A server that is only silent holds its thread for half a minute; a provider hears of it long before."""
     monkeypatch.setattr("wch.adapters.sql.database.engines.LOCK_WAIT_SECONDS", 0)
-    database = opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT, deadline=timedelta(milliseconds=20))
+    database = opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT, deadline=timedelta(milliseconds=500))
     await schema.upgrade(opened(f"sqlite:///{tmp_path / 'hub.db'}", prefix=KEPT))
     goes_on = threading.Event()
 
