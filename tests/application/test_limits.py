@@ -108,6 +108,19 @@ async def test_slots_of_a_second(hub: Rooms) -> None:
     assert await hub.do(lambda uow: hub.limits.pace_in(uow, pace, "n")) == 0.0
 
 
+async def test_a_second_that_is_nearly_over_holds_nothing_up(hub: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last slot has passed, and nobody used it: then the next second's slots are given away, and no more than it has."""
+    pace = Pace(name="p", per_second=4)
+    limits, now = hub.limits, hub.clock.now()
+    monkeypatch.setattr(type(hub.clock), "fraction", lambda _clock: 0.875)
+
+    waits = [await hub.do(lambda uow: limits.pace_in(uow, pace, "n")) for _ in range(5)]
+    until = await hub.do(lambda uow: limits.paced_until(uow, pace, "n"))
+
+    assert waits == [0.125, 0.375, 0.625, 0.875, None]
+    assert until == now + timedelta(seconds=1)
+
+
 def test_the_pair_rate_is_what_whatsapp_says() -> None:
     """45 in any 276 seconds."""
     assert RateLimit(name="whatsapp_pair", most=45, seconds=276) == PAIR

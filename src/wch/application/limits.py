@@ -60,6 +60,16 @@ def _used_in_second(uow: UnitOfWork, pace: Pace, digest: str, now: datetime) -> 
     return sum(part.request_count for part in uow.limits.since(digest, pace.name, now) if part.window_start == now)
 
 
+@attrs.frozen
+class _FreeSlot:
+    """A slot that may be used up: of which second, how many of that are used, and how long until its moment."""
+
+    second: datetime
+    used: int
+    slot: int
+    wait: float
+
+
 def tier(most: int) -> RateLimit:
     """The portfolio's tier: so many different customers outside a window in any 24 hours."""
     return RateLimit(name="whatsapp_tier", most=most, seconds=86_400)
@@ -126,22 +136,34 @@ class Limits:
         return None if kept is None else of_iso(str(kept["until"]))
 
     def pace_in(self, uow: UnitOfWork, pace: Pace, identifier: str) -> float | None:
-        """Use up one slot of the present second: how long until its moment; None when no slot is left."""
+        """Use up the next slot: how long until its moment; None when this second was used up before it was over."""
         digest = self.digests.of(identifier)
         uow.limits.lock(digest, pace.name)
+        free = self._free_slot(uow, pace, digest)
+        if free is None:
+            return None
+        uow.limits.hit(digest, pace.name, free.second, free.slot + 1 - free.used)
+        return free.wait
+
+    def paced_until(self, uow: UnitOfWork, pace: Pace, identifier: str) -> datetime | None:
+        """The next second when no slot is left, else None; nothing is used up by asking."""
+        if self._free_slot(uow, pace, self.digests.of(identifier)) is not None:
+            return None
+        return self.clock.now() + timedelta(seconds=1)
+
+    def _free_slot(self, uow: UnitOfWork, pace: Pace, digest: str) -> _FreeSlot | None:
+        """The next slot of this second, or where its last one has only passed, the first of the next."""
         now, fraction = self.clock.now(), self.clock.fraction()
         used = _used_in_second(uow, pace, digest, now)
         slot = pace.slot(used, fraction)
-        if slot is None:
+        if slot is not None:
+            return _FreeSlot(now, used, slot, max(0.0, pace.leaves_after(slot) - fraction))
+        if used >= pace.per_second:
             return None
-        uow.limits.hit(digest, pace.name, now, slot + 1 - used)
-        return max(0.0, pace.leaves_after(slot) - fraction)
-
-    def paced_until(self, uow: UnitOfWork, pace: Pace, identifier: str) -> datetime | None:
-        """The next second when this one has no slot left, else None; nothing is used up by asking."""
-        now = self.clock.now()
-        used = _used_in_second(uow, pace, self.digests.of(identifier), now)
-        return None if pace.slot(used, self.clock.fraction()) is not None else now + timedelta(seconds=1)
+        following = now + timedelta(seconds=1)
+        used = _used_in_second(uow, pace, digest, following)
+        slot = pace.slot(used, 0.0)
+        return None if slot is None else _FreeSlot(following, used, slot, pace.leaves_after(slot) + 1 - fraction)
 
     async def block(self, name: str, identifier: str, *, span: timedelta, by: str) -> Block:
         """Refuse this caller for so long, whatever it did; a later block takes the place of an earlier one.
