@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Result, String, Table, Text, and_, delete, func, or_, select, tuple_, type_coerce, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from wch.adapters.sql.documents import read_items
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
 from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words, clean, read_json
@@ -83,7 +84,7 @@ class SqlHoldings:
             return False
         key = {column.name for column in _key(table)}
         values = {name: value for name, value in there.values.items() if name not in key and _is_text(table, name)}
-        cleaned = {name: through(value, text) for name, value in values.items()}
+        cleaned = {name: _cleaned(table, name, value, text) for name, value in values.items()}
         changes = {name: value for name, value in cleaned.items() if value != values[name]}
         return bool(changes) and self.rewrite(held, changes)
 
@@ -140,6 +141,19 @@ def _columns(table: Table, wanted: Collection[str] | None = None) -> list[Any]:
 
 def _is_text(table: Table, name: str) -> bool:
     return isinstance(table.c[name].type, (Json, Key, Words, LongText))
+
+
+def _cleaned(table: Table, name: str, value: Any, text: Callable[[str], str]) -> Any:
+    """The value of a column with its texts put through; what the parts of a cart's line are called is ours, and stays."""
+    kind = table.c[name].type
+    if isinstance(kind, Json) and kind.read is read_items and isinstance(value, list):
+        return [
+            {part: through(one, text) for part, one in line.items()}
+            if isinstance(line, Mapping)
+            else through(line, text)
+            for line in value
+        ]
+    return through(value, text)
 
 
 def _plain(table: Table, rows: Result[Any]) -> Iterator[dict[str, Any]]:

@@ -170,6 +170,8 @@ class SqlMessageRepository:
         return self._rows.get(message_id, lock=lock)
 
     def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:
+        if lock:
+            self._rows.session.must_write()
         if clean(wa_message_id) in self._absent():
             return None
         return self._rows.by("wa_message_id", wa_message_id, lock=lock)

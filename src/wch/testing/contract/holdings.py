@@ -210,14 +210,14 @@ class TestHoldings:
         assert first.content == {"v": 1, "text": "\ufffd\ufffd"}
 
     async def test_a_cart_that_was_put_through_is_still_a_cart(self, database: Database) -> None:
-        """Its lines are values of their own."""
+        """Its lines are values of their own; what the parts of a line are called is no text of anybody's."""
         await database.transact(_one_of_each)
 
-        def work(uow: UnitOfWork) -> bool:
+        def work(uow: UnitOfWork) -> list[bool]:
             (held,) = uow.holdings.page("carts")
-            return uow.holdings.clean(held, _replacing("Mug", "Cup"))
+            return [uow.holdings.clean(held, _replacing(*one)) for one in (("Mug", "Cup"), ("product", "number"))]
 
-        assert await database.transact(work)
+        assert await database.transact(work) == [True, False]
         found = await database.read(lambda uow: uow.carts.of(PHONE))
         assert found is not None
         assert [line.product_name for line in found.items] == ["Cup"]

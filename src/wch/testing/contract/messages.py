@@ -9,7 +9,7 @@ import pytest
 
 from wch.application.ports import Database, UnitOfWork, Written
 from wch.domain.document import document
-from wch.domain.errors import DuplicateError, LeaseLostError, NotLockedError, StoreMisusedError
+from wch.domain.errors import DuplicateError, LeaseLostError, NotLockedError, ReadOnlyError, StoreMisusedError
 from wch.domain.lease import TERM, Work
 from wch.domain.message import Class, Direction, Message, MessageStatus
 from wch.domain.moment import iso
@@ -148,6 +148,16 @@ class TestWrittenTogether:
         found = await database.read(lambda uow: [uow.messages.get(row.id) for row in written])
         assert [row and row.wa_message_id for row in found] == names
         assert len({gone.id, *(row.id for row in written)}) == 5
+
+    async def test_an_id_that_is_known_to_be_free_is_not_locked_in_a_read(self, database: Database) -> None:
+        """What was looked at ahead changes no rule."""
+
+        def ask(uow: UnitOfWork) -> None:
+            assert uow.messages.look_ahead(["w"]) == {}
+            uow.messages.by_wa_id("w", lock=True)
+
+        with pytest.raises(ReadOnlyError):
+            await database.read(ask)
 
     async def test_whoever_asks_meets_what_waits_to_be_written(self, database: Database) -> None:
         """By its key, by its thread, by its id."""
