@@ -717,9 +717,21 @@ async def test_who_reads_to_write_takes_the_lock_first(tmp_path: Path, opened: O
         seen: Any = uow.options.get("count") or {"n": 0}
         uow.options.put("count", document(n=seen["n"] + 1))
 
-    await asyncio.gather(*(database.transact(count) for database in (here, there) * 20))
+    read_here, read_there = threading.Event(), threading.Event()
 
-    assert await file.read(lambda uow: uow.options.get("count")) == document(n=40)
+    def count_slowly(uow: UnitOfWork, mine: threading.Event, other: threading.Event) -> None:
+        seen: Any = uow.options.get("count") or {"n": 0}
+        mine.set()
+        other.wait(0.2)  # it reads beside this one only where it took no lock
+        uow.options.put("count", document(n=seen["n"] + 1))
+
+    await asyncio.gather(*(database.transact(count) for database in (here, there) * 20))
+    await asyncio.gather(
+        here.transact(lambda uow: count_slowly(uow, read_here, read_there)),
+        there.transact(lambda uow: count_slowly(uow, read_there, read_here)),
+    )
+
+    assert await file.read(lambda uow: uow.options.get("count")) == document(n=42)
     assert (here.redone(), there.redone()) == ({}, {})
 
 
