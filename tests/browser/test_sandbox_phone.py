@@ -175,8 +175,10 @@ async def test_a_customer_blocks_hides_and_moves(page: Page, installed: Installe
 
     await about.click()
     await page.get_by_label("The new number").fill("34600999888")
-    await page.get_by_role("button", name="Change the number").click()
+    async with page.expect_event("load"):  # the page begins anew with the new number
+        await page.get_by_role("button", name="Change the number").click()
     await page.wait_for_url("**/sandbox#34600999888")
+    await expect(phone.bubbles).to_have_count(1)
     await phone.says("cart")
 
     await expect(page.locator(".zone")).to_have_text("America/New York")
