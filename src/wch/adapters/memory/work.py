@@ -283,21 +283,11 @@ class MemoryRateLimitRepository:
         there = self._rows.get((identifier_hash, limit_type, part), lock=True)
         if not self._rows.holds((identifier_hash, limit_type, ANCHOR)):
             raise NotLockedError(table="rate_limits")
-        if there is None:
-            self._rows.add(
-                RateLimitWindow(
-                    identifier_hash=identifier_hash, limit_type=limit_type, request_count=hits, window_start=part
-                )
-            )
-        else:
-            self._rows.save(
-                RateLimitWindow(
-                    identifier_hash=there.identifier_hash,
-                    limit_type=there.limit_type,
-                    request_count=there.request_count + hits,
-                    window_start=part,
-                )
-            )
+        before = 0 if there is None else there.request_count
+        window = RateLimitWindow(
+            identifier_hash=identifier_hash, limit_type=limit_type, request_count=before + hits, window_start=part
+        )
+        (self._rows.add if there is None else self._rows.save)(window)
 
     def listed(self, *, limit_type: str | None = None, limit: int = 100) -> Sequence[RateLimitWindow]:
         limit_type = self._rows.fitting("limit_type", limit_type)
