@@ -47,7 +47,7 @@ class Customers:
         """
         found = await self.found(key)
         if len(found) != 1:
-            raise NotFoundError(kind="customer", matches=len(found))
+            raise NotFoundError("No customer, or more than one, answers to this key.", matches=len(found))
         return found[0]
 
     async def tag(self, key: str, *, add: Sequence[str] = (), remove: Sequence[str] = (), by: str) -> CustomerProfile:

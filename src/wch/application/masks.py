@@ -1,5 +1,8 @@
 """Masks: people as those see them who may not know them; the same in pages, answers, files and streams."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import phonenumbers
 
 from wch.domain.phone import is_number
@@ -36,3 +39,12 @@ def masked_email(address: str | None) -> str | None:
 def masked_text(text: str | None) -> str | None:
     """How much was said, not what."""
     return None if text is None else f"[{len(text)} characters]"
+
+
+def masked_document(kept: Any) -> Any:
+    """A document's shape: every text in it told by its length alone."""
+    if isinstance(kept, Mapping):
+        return {key: masked_document(value) for key, value in kept.items()}
+    if isinstance(kept, list | tuple):
+        return [masked_document(value) for value in kept]
+    return masked_text(kept) if isinstance(kept, str) else kept

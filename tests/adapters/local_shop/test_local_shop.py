@@ -13,7 +13,7 @@ from wch.adapters.sql.database import SqlDatabase
 from wch.domain.address import Address
 from wch.domain.catalogue import ShopFacts
 from wch.domain.coupon import CouponReason, CouponSpec
-from wch.domain.errors import StoreUnavailableError
+from wch.domain.errors import StoreMisusedError, StoreUnavailableError
 from wch.domain.money import Money
 from wch.domain.order import OrderDraft, OrderStatus, Tracking
 from wch.domain.quote import Buyer, Line
@@ -55,6 +55,12 @@ async def _ordered(shop: LocalShop, key: str = "k-create_order", *lines: Line, *
         **more,
     )
     return await shop.create_order(key=key, draft=draft)
+
+
+async def test_a_number_beyond_every_column_is_refused(shop: LocalShop) -> None:
+    """Whoever mistypes an order's number must not see the driver's own error."""
+    with pytest.raises(StoreMisusedError):
+        await shop.order(order_id=10**22)
 
 
 # --- samples and tables

@@ -136,6 +136,37 @@ def test_an_unknown_command_is_wrong_usage(bare: Line) -> None:
     assert "No such command" in bare.refused("stast", code=2)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("carts", "list", "--limit", "0"), "'0' is no whole number from 1 to 500; see `wch carts list --help`."),
+        (("serve", "--port", "http"), "'http' is no whole number from 0 to 65535; see `wch serve --help`."),
+        (("shop", "stock", "LAMP", "1.5"), "'1.5' is no whole number of 0 or more; see `wch shop stock --help`."),
+        (("carts", "show"), "Missing argument 'CART_ID'; see `wch carts show --help`."),
+        (("carts", "shwo"), "see `wch carts --help`."),
+        (("--verbose",), "see `wch --help`."),
+        (("operators", "add", "ana"), "viewer, agent, operator, admin; see `wch operators add --help`."),
+        (("breakers", "close", "a\nb"), "There is no breaker a\N{REPLACEMENT CHARACTER}b"),
+    ],
+    ids=lambda one: " ".join(one).replace("\n", " ") if isinstance(one, tuple) else "",
+)
+def test_a_refusal_is_one_line(line: Line, words: tuple[str, ...], told: str) -> None:
+    """What is wrong, what is taken, where to look: a script shows the line as it is."""
+    said = line.refused(*words, code=1 if words[0] == "breakers" else 2)
+
+    assert said.startswith("wch: ")
+    assert told in said
+    assert said.count("\n") == 1
+
+
+def test_a_group_alone_shows_what_is_in_it(bare: Line) -> None:
+    """It is no mistake to ask what there is."""
+    said = bare.refused("carts", code=2)
+
+    assert "remind" in said
+    assert "wch: " not in said
+
+
 def test_an_unknown_database_is_refused(bare: Line) -> None:
     """A mistyped address must not end as an empty store."""
     assert "sqlite+aiosqlite" in bare.refused("stats", "--database-url", "foo://x")

@@ -29,7 +29,7 @@ from wch.domain.catalogue import (
 from wch.domain.country import COUNTRIES
 from wch.domain.coupon import Coupon, CouponRemoval, CouponSpec, CouponVerdict
 from wch.domain.document import JsonObject
-from wch.domain.errors import StoreUnavailableError
+from wch.domain.errors import StoreMisusedError, StoreUnavailableError
 from wch.domain.money import Money
 from wch.domain.order import Order, OrderDraft, Reservation, ShopCustomer, Tracking
 from wch.domain.quote import Buyer, Line, LineCheck, Quote, ShippingMethod
@@ -62,7 +62,12 @@ class LocalShop:
     )
 
     async def work(self, work: Callable[[Till], R], *, write: bool) -> R:
-        """Run a piece of work in one transaction; the shop is unavailable when the store is."""
+        """Run a piece of work in one transaction; the shop is unavailable when the store is.
+
+        Raises:
+            ShopUnavailableError: the store does not answer.
+            StoreMisusedError: a number is larger than any column takes.
+        """
 
         def whole(connection: Connection) -> R:
             return work(
@@ -80,6 +85,9 @@ class LocalShop:
             return await self.database.run(whole, write=write)
         except StoreUnavailableError as error:
             raise ShopUnavailableError from error
+        except OverflowError:
+            message = "A number is larger than any column takes."
+            raise StoreMisusedError(message) from None
 
     async def install(self, *, with_samples: bool = False) -> None:
         """Make the tables that are not there; an empty shop gets the sample products if asked for."""

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from wch.domain.moment import iso
-from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
+from wch.entrypoints.cli.running import BY, USAGE, Run, Whole, command, fail
 
 if TYPE_CHECKING:
     from wch.application.campaigns import Campaign
@@ -106,7 +106,7 @@ def _told(console: Console, report: Mapping[str, Any]) -> None:
 @click.option("--csv", "list_", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A list of numbers.")
 @click.option("--at", help="A local time, such as 2026-03-29T10:00.")
 @click.option("--zone", help="Its time zone; the shop's otherwise.")
-@click.option("--rate", type=click.IntRange(1), help="Messages a minute.")
+@click.option("--rate", type=Whole(1), help="Messages a minute.")
 @command
 async def plan(run: Run, file: Path | None, list_: Path | None, **given: Any) -> int:
     """Keep a plan as a draft, from a TOML FILE or from options, and say what it would come to. Nothing is sent.

@@ -23,9 +23,10 @@ from wch.entrypoints.cli import (
     wording,
 )
 from wch.entrypoints.cli.demo import demo
+from wch.entrypoints.cli.running import Tree
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Tree, context_settings={"help_option_names": ["-h", "--help"]})
 def wch() -> None:
     """The back office that lets a business sell on WhatsApp.
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from wch.domain.api_key import ApiKey, KeyScope
 from wch.domain.moment import of_iso
-from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
+from wch.entrypoints.cli.running import BY, USAGE, Run, Whole, command, fail
 
 if TYPE_CHECKING:
     from wch.application.hub import Hub
@@ -78,7 +78,7 @@ def _row(key: ApiKey) -> dict[str, object]:
 
 
 @keys.command(name="list")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=100, show_default=True, type=Whole(1, 500))
 @command
 async def keys_list(run: Run, limit: int) -> None:
     """Keys by prefix, revoked ones too; never the keys themselves.

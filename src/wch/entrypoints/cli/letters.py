@@ -9,7 +9,7 @@ from rich.console import Console
 
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus
 from wch.domain.errors import ConflictError
-from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, command, fail
+from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, Whole, command, fail
 
 
 @click.group(name="dead-letters")
@@ -33,7 +33,7 @@ _LETTER_COLUMNS = {
 @click.option("--reason")
 @click.option("--hook")
 @click.option("--all", "every", is_flag=True, help="Decided ones too.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def letters_list(run: Run, status: str, reason: str | None, hook: str | None, limit: int, *, every: bool) -> None:
     """Letters by id, pending ones unless told otherwise.
@@ -203,7 +203,7 @@ async def dismiss(
 
 
 @dead_letters.command()
-@click.option("--days", default=30, show_default=True, type=click.IntRange(0), help="Decided longer ago than this.")
+@click.option("--days", default=30, show_default=True, type=Whole(0), help="Decided longer ago than this.")
 @click.option("--yes", is_flag=True, help="Do it; without it nothing is done.")
 @command
 async def purge(run: Run, days: int, *, yes: bool) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError, WchError
 from wch.domain.saga import Saga, SagaState
-from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, command, fail, load, sentence_of
+from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, Whole, command, fail, load, sentence_of
 
 if TYPE_CHECKING:
     from wch.application.worker import Worker
@@ -25,10 +25,10 @@ MOST_PORT = 65_535
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=8080, show_default=True, type=Whole(0, 65535))
 @click.option("--sandbox", is_flag=True, help="Stand in for WhatsApp and its customers; never in profile prod.")
 @click.option("--no-worker", is_flag=True, help="Take deliveries only; `wch worker` does the work.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes for HTTP.")
+@click.option("--workers", default=1, show_default=True, type=Whole(1, 64), help="Processes for HTTP.")
 @click.option("--database-url", metavar="URL", help="Where the tables are; WCH_DATABASE_URL otherwise.")
 def serve(host: str, port: int, database_url: str | None, *, sandbox: bool, no_worker: bool, workers: int) -> None:
     """Take deliveries over HTTP and, unless told not to, do the work.
@@ -189,7 +189,7 @@ def sagas() -> None:
 @click.option("--state", type=click.Choice([word.value for word in SagaState]))
 @click.option("--type", "saga_type")
 @click.option("--needs-operator", is_flag=True, help="Only those that can't go on by themselves.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def sagas_list(run: Run, state: str | None, saga_type: str | None, limit: int, *, needs_operator: bool) -> None:
     """Sagas by id.

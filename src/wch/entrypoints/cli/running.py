@@ -36,6 +36,45 @@ R = TypeVar("R")
 Command = Callable[..., Awaitable[int | None]]
 
 
+class Tree(click.Group):
+    """The commands of the program: a line that cannot be read is answered in a sentence, like any other refusal."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read what stands before the command."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _misread(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the command and run it."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _misread(error) from None
+
+
+def _misread(error: click.UsageError) -> Exception:
+    if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error
+    sentence = " ".join(error.format_message().split()).removesuffix(".")
+    return failure(f"{sentence}; see `{error.ctx.command_path} --help`.", USAGE)
+
+
+class Whole(click.IntRange):
+    """A whole number; whoever writes another word reads which are taken."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            bounds = f"of {self.min} or more" if self.max is None else f"from {self.min} to {self.max}"
+            self.fail(f"{str(value)!r} is no whole number {bounds}", param, ctx)
+
+
 @attrs.frozen(kw_only=True)
 class Run:
     """One call of a command: its settings and where its answer goes."""
@@ -87,13 +126,16 @@ def _cell(value: Any) -> str:
     shown = plain(value)
     if shown is None:
         return "-"
-    text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+    return _printable(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False))
+
+
+def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def failure(sentence: str, code: int = FAILED) -> SystemExit:
-    """One sentence on standard error, with what to do next; raise what comes back."""
-    click.echo(f"wch: {sentence}", err=True)
+    """One sentence on one line of standard error, with what to do next; raise what comes back."""
+    click.echo(f"wch: {_printable(sentence)}", err=True)
     return SystemExit(code)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.catalogue import ProductCard
 from wch.domain.phone import masked
-from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
+from wch.entrypoints.cli.running import BY, USAGE, Run, Whole, command, fail
 
 if TYPE_CHECKING:
     from wch.adapters.local_shop import LocalShop
@@ -84,7 +84,7 @@ async def export(run: Run, file: Path) -> None:
 
 @shop.command()
 @click.option("--search", help="Words of the name.")
-@click.option("--limit", default=30, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=30, show_default=True, type=Whole(1, 500))
 @command
 async def products(run: Run, search: str | None, limit: int) -> None:
     """List what is sold.
@@ -117,7 +117,7 @@ async def products(run: Run, search: str | None, limit: int) -> None:
 
 @shop.command()
 @click.argument("sku")
-@click.argument("count", type=click.IntRange(0))
+@click.argument("count", type=Whole(0))
 @command
 async def stock(run: Run, sku: str, count: int) -> None:
     """Set how many pieces of SKU there are.
@@ -147,7 +147,7 @@ _CART_COLUMNS = {
 
 @carts.command(name="list")
 @click.option("--status", type=click.Choice([word.value for word in CartStatus]))
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def carts_list(run: Run, status: str | None, limit: int) -> None:
     """Carts by id.
@@ -216,7 +216,7 @@ def orders() -> None:
 
 
 @orders.command(name="list")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def orders_list(run: Run, limit: int) -> None:
     """Placements: every order that a customer confirmed, and what became of it.
@@ -315,7 +315,7 @@ def notifications() -> None:
 
 @notifications.command(name="list")
 @click.option("--status")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def notifications_list(run: Run, status: str | None, limit: int) -> None:
     """Notices by id.

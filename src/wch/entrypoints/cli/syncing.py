@@ -12,7 +12,7 @@ from wch.domain.catalogue_item import CatalogueError
 from wch.domain.document import JsonObject
 from wch.domain.shop_error import ShopUnavailableError
 from wch.domain.sync import EntityType, SyncAction
-from wch.entrypoints.cli.running import BY, Run, command, fail
+from wch.entrypoints.cli.running import BY, Run, Whole, command, fail
 
 if TYPE_CHECKING:
     from wch.application.hub import Hub
@@ -31,7 +31,7 @@ def sync() -> None:
 
 @sync.command(name="list")
 @click.option("--status")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def sync_list(run: Run, status: str | None, limit: int) -> None:
     """Rows of the queue by id.
@@ -55,7 +55,7 @@ async def sync_list(run: Run, status: str | None, limit: int) -> None:
 
 @sync.command()
 @click.argument("entity", type=click.Choice([word.value for word in EntityType]))
-@click.argument("entity_id", type=click.IntRange(1))
+@click.argument("entity_id", type=Whole(1))
 @click.option("--action", type=click.Choice([word.value for word in SyncAction]), default="update", show_default=True)
 @command
 async def enqueue(run: Run, entity: str, entity_id: int, action: str) -> None:
@@ -70,9 +70,7 @@ async def enqueue(run: Run, entity: str, entity_id: int, action: str) -> None:
 
 @sync.command(name="run")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent; send and change nothing.")
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="Changes listed by --dry-run."
-)
+@click.option("--limit", default=100, show_default=True, type=Whole(1, 1000), help="Changes listed by --dry-run.")
 @click.option("--resume", is_flag=True, help="Work off the run that is under way instead of beginning one.")
 @click.option("--no-wait", is_flag=True, help="Begin it and leave the work to the worker.")
 @command

@@ -11,7 +11,7 @@ from wch.application.texts import fit
 from wch.domain.conversation import ConversationStatus
 from wch.domain.errors import NotFoundError
 from wch.domain.phone import masked
-from wch.entrypoints.cli.running import BY, USAGE, Run, command, fail
+from wch.entrypoints.cli.running import BY, USAGE, Run, Whole, command, fail
 
 
 @click.group()
@@ -36,7 +36,7 @@ _COLUMNS: Mapping[str, Callable[[Any], Any]] = {
 @click.option("--agent", type=int, help="Only those of this person; 0: of nobody.")
 @click.option("--unread", is_flag=True, help="Only those in which something is unread.")
 @click.option("--queue", is_flag=True, help="Only those that wait for a person, the one that waits longest first.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def conversations_list(
     run: Run, status: str | None, agent: int | None, limit: int, *, unread: bool, queue: bool
@@ -60,7 +60,7 @@ async def conversations_list(
 @conversations.command(name="search")
 @click.argument("text")
 @click.option("--before", type=int, help="Only messages with an id below this one.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def conversations_search(run: Run, text: str, before: int | None, limit: int) -> None:
     """Threads of a number or a name, and messages that say these words, newest first.
@@ -84,7 +84,7 @@ async def conversations_search(run: Run, text: str, before: int | None, limit: i
 
 @conversations.command(name="show")
 @click.argument("conversation_id", type=int)
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def conversations_show(run: Run, conversation_id: int, limit: int) -> None:
     """One thread with its latest messages, oldest first.
@@ -253,7 +253,7 @@ def customers() -> None:
 
 @customers.command(name="list")
 @click.option("--after", default=0, help="Only ids above this one.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def customers_list(run: Run, after: int, limit: int) -> None:
     """Customers by id.
@@ -336,7 +336,7 @@ async def same_owner(run: Run, key: str) -> None:
 
 @customers.command()
 @click.argument("key")
-@click.argument("shop_customer", type=click.IntRange(min=1), required=False)
+@click.argument("shop_customer", type=Whole(1), required=False)
 @command
 async def link(run: Run, key: str, shop_customer: int | None) -> None:
     """Say which customer of the shop this is; without a number, list those whom the shop knows under this one.

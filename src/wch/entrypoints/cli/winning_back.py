@@ -9,12 +9,12 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from wch.domain.occasion import KINDS
 from wch.domain.phone import masked
-from wch.entrypoints.cli.running import BY, Run, command
+from wch.entrypoints.cli.running import BY, Run, Whole, command
 
 if TYPE_CHECKING:
     from wch.application.reengagement_figures import RunReport
 
-_DAYS = click.IntRange(1, 3650)
+_DAYS = Whole(1, 3650)
 
 
 @click.group()
@@ -26,8 +26,8 @@ def products() -> None:
 @click.option("--days", default=30, show_default=True, type=_DAYS, help="So far back.")
 @click.option("--customer", metavar="KEY", help="What this one customer looked at.")
 @click.option("--each", is_flag=True, help="Every look, the latest first, instead of figures.")
-@click.option("--product", type=click.IntRange(1), help="With --each: looks at this product alone.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 500))
+@click.option("--product", type=Whole(1), help="With --each: looks at this product alone.")
+@click.option("--limit", default=50, show_default=True, type=Whole(1, 500))
 @command
 async def views(run: Run, days: int, customer: str | None, product: int | None, limit: int, *, each: bool) -> None:
     """Which products customers looked at; looks within an hour by one customer are one view.

@@ -7,6 +7,7 @@ from tests.entrypoints.http.api.conftest import Desk
 from tests.sale.script import ANNA
 from wch.application.ports import UnitOfWork
 from wch.domain.audit import AuditEntry
+from wch.domain.document import document
 from wch.domain.moment import of_iso
 
 V1 = "/api/v1"
@@ -111,3 +112,26 @@ async def test_the_audit_log_is_filtered_and_taken_away(desk: Desk, caller: http
     assert "2026-03-02" in wrong.text
     (line,) = await desk.row(lambda uow: uow.audit.listed(action="audit.export"))
     assert line.actor.startswith("key:")
+
+
+async def test_who_may_not_know_people_reads_no_words_of_the_audit_log(desk: Desk) -> None:
+    """A reason is written by a person about a person; what was done, to what and when is told to every reader."""
+    line = AuditEntry(
+        at=of_iso("2026-01-01T10:00:00Z"),
+        actor="maria",
+        action="saga.resume",
+        object="saga:a",
+        reason=f"{ANNA} rang",
+        detail=document(order=1042, note=f"call {ANNA}"),
+    )
+    await desk.hub.database.transact(lambda uow: uow.audit.add(line))
+    asked = {"object": "saga:a"}
+
+    async with desk.client(await desk.key("read")) as reader, desk.client(await desk.key("read", "pii")) as knower:
+        (masked,) = (await reader.get(f"{V1}/audit", params=asked)).json()["data"]
+        (whole,) = (await knower.get(f"{V1}/audit", params=asked)).json()["data"]
+
+    assert (masked["action"], masked["object"], masked["detail"]["order"]) == ("saga.resume", "saga:a", 1042)
+    assert ANNA not in str(masked)
+    assert whole["reason"] == line.reason
+    assert whole["detail"]["note"] == f"call {ANNA}"

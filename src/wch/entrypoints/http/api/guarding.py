@@ -206,6 +206,7 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
 
     @get("/audit", opt=needs(KeyScope.READ), summary="What people and keys did, by id")
     async def audit(
+        request: Asked,
         *,
         actor: Text = None,
         action: Text = None,
@@ -217,7 +218,7 @@ def guarding_routes(hub: Hub) -> list[Any]:  # noqa: C901 - a list of routes
     ) -> Page[AuditView]:
         which = AuditFilter(actor=actor, action=action, object=touched, first=first, last=last)
         found = await hub.audit.listed(which, after=after_id(after), limit=limit + 1)
-        return page(found, limit, AuditView.of, lambda one: (one.id,))
+        return page(found, limit, lambda one: AuditView.of(one, sees=sees(request)), lambda one: (one.id,))
 
     @get(
         "/audit/export",

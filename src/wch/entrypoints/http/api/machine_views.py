@@ -8,7 +8,7 @@ import attrs
 from wch.application.claims import ClaimsOf
 from wch.application.dead_letters import GroupRehearsed
 from wch.application.limits import Block
-from wch.application.masks import masked_number
+from wch.application.masks import masked_document, masked_number, masked_text
 from wch.domain.audit import AuditEntry
 from wch.domain.broadcast import BroadcastRecipient
 from wch.domain.circuit_breaker import CircuitBreaker
@@ -291,7 +291,7 @@ class SyncTaskView:
 
 @attrs.frozen(kw_only=True)
 class AuditView:
-    """One line of the audit log."""
+    """One line of the audit log; what somebody wrote is told by its length alone for a key without `pii`."""
 
     id: int
     at: datetime
@@ -303,7 +303,7 @@ class AuditView:
     detail: dict[str, Any]
 
     @classmethod
-    def of(cls, one: AuditEntry) -> "AuditView":
+    def of(cls, one: AuditEntry, *, sees: bool) -> "AuditView":
         """This line."""
         return cls(
             id=one.id,
@@ -312,8 +312,8 @@ class AuditView:
             role=one.role,
             action=one.action,
             object=one.object,
-            reason=one.reason,
-            detail=dict(one.detail),
+            reason=one.reason if sees else masked_text(one.reason),
+            detail=dict(one.detail if sees else masked_document(one.detail)),
         )
 
 

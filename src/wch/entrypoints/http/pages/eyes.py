@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from wch.application.masks import masked_email, masked_name, masked_number, masked_text
+from wch.application.masks import masked_document, masked_email, masked_name, masked_number, masked_text
 from wch.domain.conversation import Conversation
 from wch.domain.customer import CustomerProfile
 from wch.domain.errors import NotFoundError
@@ -86,16 +86,8 @@ class Eyes:
 
     def document(self, kept: Any) -> str:
         """A document of a row, readable; whoever does not see everybody sees its shape alone."""
-        shown = kept if self.sees_everybody else _shape(kept)
+        shown = kept if self.sees_everybody else masked_document(kept)
         return clean(json.dumps(shown, ensure_ascii=False, indent=2, default=str))
-
-
-def _shape(kept: Any) -> Any:
-    if isinstance(kept, Mapping):
-        return {key: _shape(value) for key, value in kept.items()}
-    if isinstance(kept, list | tuple):
-        return [_shape(value) for value in kept]
-    return masked_text(kept) if isinstance(kept, str) else kept
 
 
 def offers_of(message: Message) -> list[str]:
