@@ -56,7 +56,7 @@ class Tree(click.Group):
             raise _misread(error) from None
 
 
-def _misread(error: click.UsageError) -> Exception:
+def _misread(error: click.UsageError) -> BaseException:
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     sentence = " ".join(error.format_message().split()).removesuffix(".")
