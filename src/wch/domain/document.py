@@ -11,13 +11,18 @@ VERSION = 1
 
 def document(**fields: Any) -> JsonObject:
     """A JSON object of the present version, with the fields that have a value."""
-    return {"v": VERSION, **{name: value for name, value in fields.items() if value is not None}}
+    return _filled(fields)
 
 
 def amended(before: JsonObject, **fields: Any) -> JsonObject:
     """The same object with these fields set; None takes a field away, the rest stays."""
-    after = {**before, **fields}
-    return {"v": VERSION, **{name: value for name, value in after.items() if value is not None}}
+    return _filled({**before, **fields})
+
+
+def _filled(fields: JsonObject) -> JsonObject:
+    if None in fields.values():
+        fields = {name: value for name, value in fields.items() if value is not None}
+    return {"v": VERSION, **fields}
 
 
 def through(value: Any, text: Callable[[str], str]) -> Any:

@@ -198,6 +198,10 @@ class Delivery:
 
 def person_of(event: InboundEvent) -> str | None:
     """The key of the customer whom an event names, before anybody is looked up."""
-    if isinstance(event, InboundMessage | PreferenceChange):
+    if isinstance(event, _FROM_SOMEBODY):
         return event.sender
-    return event.recipient if isinstance(event, StatusUpdate | Echo) else None
+    return event.recipient if isinstance(event, _TO_SOMEBODY) else None
+
+
+_FROM_SOMEBODY = InboundMessage | PreferenceChange
+_TO_SOMEBODY = StatusUpdate | Echo

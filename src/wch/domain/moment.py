@@ -13,7 +13,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def whole(moment: datetime) -> datetime:
     """The same moment in UTC, cut to the second it lies in."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.replace(microsecond=0) if in_utc.microsecond else in_utc
 
 
 def is_zone(name: str) -> bool:
@@ -25,6 +26,7 @@ def is_zone(name: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)  # what comes together is of the same few seconds
 def of_unix(seconds: int) -> datetime:
     """The moment so many seconds after 1970-01-01T00:00:00Z."""
     return EPOCH + timedelta(seconds=seconds)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from wch.domain.document import JsonObject
 from wch.domain.moment import of_unix, unix
@@ -44,21 +44,20 @@ def word(value: Any) -> str | None:
 
 def digits(value: Any) -> str | None:
     """The digits of a phone number, kept as they are; a `+`, blanks and hyphens are no part of it."""
-    if _is_number(value):
-        return str(value)
+    if value is None or is_number(value):
+        return value
     bare = (word(value) or "").translate(_DROPPED)
     return bare if _NUMBER.match(bare) else None
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[str]:
     """Whether it is a text of digits only, as numbers and times nearly always come."""
-    return value.__class__ is str and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return value.__class__ is str and value.isdigit() and value.isascii() and len(value) <= _MOST_DIGITS
 
 
 def user_id(value: Any) -> str | None:
     """The id by which a business knows a user; its form is not checked, only its length."""
-    found = text(value)
-    return found if found and len(found) <= _USER_ID_LENGTH else None
+    return value if isinstance(value, str) and 0 < len(value) <= _USER_ID_LENGTH else None
 
 
 def decimal(value: Any) -> Decimal | None:
@@ -89,7 +88,7 @@ def moment(value: Any, now: datetime) -> tuple[datetime, bool]:
 
     An old one stays as it is: a backlog comes with the times at which things were said.
     """
-    seconds = int(value) if _is_number(value) else decimal(value)
+    seconds = int(value) if is_number(value) else decimal(value)
     if seconds is None or not _EARLIEST <= seconds <= unix(now) + _AHEAD_SECONDS:
         return now, True
     return of_unix(int(seconds)), False

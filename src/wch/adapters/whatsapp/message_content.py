@@ -38,7 +38,9 @@ def content_of(event: JsonObject) -> tuple[str, Content]:
     said = read(event) if read is not None else None
     if said is None:
         return "unsupported", _unsupported(event, word)
-    return _COLUMN.get(word, word), {name: value for name, value in said.items() if value is not None}
+    if None in said.values():
+        said = {name: value for name, value in said.items() if value is not None}
+    return _COLUMN.get(word, word), said
 
 
 def shared_content(event: JsonObject) -> Content:

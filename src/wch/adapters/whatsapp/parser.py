@@ -6,11 +6,11 @@ from typing import Any
 
 import attrs
 
-from wch.adapters.whatsapp import lookup, strict_json
+from wch.adapters.whatsapp import lookup, plain_text, strict_json
 from wch.adapters.whatsapp.graph_error import graph_error
 from wch.adapters.whatsapp.message_content import content_of, previous_user_id, shared_content
 from wch.adapters.whatsapp.sender import ContactBlocks, Sender, sender
-from wch.domain.document import JsonObject, document
+from wch.domain.document import VERSION, JsonObject, document
 from wch.domain.inbound import (
     AccountEvent,
     Delivery,
@@ -24,10 +24,8 @@ from wch.domain.inbound import (
 )
 from wch.domain.moment import whole
 
-OBJECT = "whatsapp_business_account"
 ENTRIES = 1_000
 EVENTS = 5_000
-ID_LENGTH = 255
 HISTORY = "history"
 
 _ENVELOPE = frozenset({"messaging_product", "metadata", "contacts"})
@@ -43,12 +41,19 @@ def read(body: bytes, *, now: datetime) -> Delivery:
         UnreadableDeliveryError: the body is not JSON within the limits, or not a delivery of
             WhatsApp's. Nothing else is ever raised, whatever the bytes.
     """
+    moment = whole(now)
+    seen = strict_json.glance(body)
+    message = plain_text.message(seen, body, now=moment)
+    return Delivery(events=(message,)) if message is not None else _read_any(seen, body, now=moment)
+
+
+def _read_any(seen: Any, body: bytes, *, now: datetime) -> Delivery:
     try:
-        known = strict_json.read(body)
+        known = strict_json.read_after(seen, body)
     except strict_json.StrictJsonError as error:
         raise UnreadableDeliveryError(detail=error.reason) from error
     envelope = known.value
-    if not isinstance(envelope, dict) or envelope.get("object") != OBJECT:
+    if not isinstance(envelope, dict) or envelope.get("object") != plain_text.OBJECT:
         raise UnreadableDeliveryError(detail="foreign_object")
     entries = envelope.get("entry")
     if not isinstance(entries, list):
@@ -56,9 +61,8 @@ def read(body: bytes, *, now: datetime) -> Delivery:
     if len(entries) > ENTRIES:
         raise UnreadableDeliveryError(detail="too_many_entries")
     events: list[InboundEvent] = []
-    moment = whole(now)
     for entry in entries:
-        for event in _of_entry(entry, known, now=moment):
+        for event in _of_entry(entry, known, now=now):
             if len(events) == EVENTS:
                 raise UnreadableDeliveryError(detail="too_many_events")
             events.append(event)
@@ -75,18 +79,7 @@ def _of_entry(entry: Any, known: strict_json.Document, *, now: datetime) -> Iter
         if not isinstance(value, dict):
             yield _unusable("change_without_value", change, is_suspect=known.is_suspect)
             continue
-        yield from _of_change(
-            _Change(
-                field=lookup.text(change.get("field")) or "",
-                entry_id=lookup.word(entry.get("id")),
-                value=value,
-                metadata=lookup.mapping(value.get("metadata")),
-                contacts=ContactBlocks.of(value.get("contacts")),
-                now=now,
-                is_suspect=known.is_suspect,
-                has_decimals=known.has_decimals,
-            ),
-        )
+        yield from _of_change(_change(change, value, entry.get("id"), known, now=now))
 
 
 def _unusable(detail: str, value: Any, *, is_suspect: bool) -> Unusable:
@@ -96,21 +89,22 @@ def _unusable(detail: str, value: Any, *, is_suspect: bool) -> Unusable:
 
 @attrs.frozen(kw_only=True)
 class _Change:
-    """One change of an entry: what its events share."""
+    """One change of an entry: what its events share.
+
+    Attributes:
+        around: what the rows of all its events keep of the delivery.
+    """
 
     field: str
     entry_id: str | None
+    number: str
     value: JsonObject
     metadata: JsonObject
+    around: JsonObject
     contacts: ContactBlocks
     now: datetime
     is_suspect: bool
     has_decimals: bool
-    number: str = attrs.field(init=False)
-
-    @number.default
-    def _number_told(self) -> str:
-        return str(self.clean(lookup.word(self.metadata.get("phone_number_id")) or "")[0])
 
     def clean(self, value: Any) -> tuple[Any, bool]:
         """The value as it can be stored, and whether something had to be replaced for it."""
@@ -122,16 +116,37 @@ class _Change:
 
     def raw(self, event: Any, contact: JsonObject = lookup.NOTHING) -> JsonObject:
         """What a row keeps of the delivery: this event and what is around it, not the batch."""
-        return document(
-            field=self.clean(self.field)[0],
-            entry_id=self.clean(self.entry_id)[0],
-            metadata=self.storable(self.clean(self.metadata)[0]) or None,
-            contact=self.storable(contact) or None,
-            event=self.storable(event),
-        )
+        raw = {**self.around}
+        if contact:
+            raw["contact"] = self.storable(contact)
+        if event is not None:
+            raw["event"] = self.storable(event)
+        return raw
 
     def unusable(self, detail: str, event: Any) -> Unusable:
         return Unusable(detail=detail, number=self.number or None, raw=self.raw(self.clean(event)[0]))
+
+
+def _change(
+    told: JsonObject, value: JsonObject, entry_id: Any, known: strict_json.Document, *, now: datetime
+) -> _Change:
+    field, entry_id = lookup.text(told.get("field")) or "", lookup.word(entry_id)
+    metadata = lookup.mapping(value.get("metadata"))
+    if known.is_suspect:
+        (field, entry_id, metadata), _ = strict_json.repaired([field, entry_id, metadata])
+    kept = strict_json.storable(metadata) if known.has_decimals else metadata
+    return _Change(
+        field=field,
+        entry_id=entry_id,
+        number=lookup.word(metadata.get("phone_number_id")) or "",
+        value=value,
+        metadata=metadata,
+        around=document(field=field, entry_id=entry_id, metadata=kept or None),
+        contacts=ContactBlocks.of(value.get("contacts")),
+        now=now,
+        is_suspect=known.is_suspect,
+        has_decimals=known.has_decimals,
+    )
 
 
 def _of_change(change: _Change) -> Iterable[InboundEvent]:
@@ -139,20 +154,24 @@ def _of_change(change: _Change) -> Iterable[InboundEvent]:
         for chunk in change.value[HISTORY]:
             yield from _history(change, lookup.mapping(chunk))
         return
-    arrays = [name for name in _ARRAYS if change.value.get(name) is not None]
-    if not arrays or (arrays == ["errors"] and not change.value.keys() <= _ENVELOPE | {"errors"}):
+    value = change.value
+    arrays = [name for name in _ARRAYS if value.get(name) is not None]
+    if not arrays or (arrays == ["errors"] and not value.keys() <= _ENVELOPE | {"errors"}):
         # A flow's report has `errors` of its own kind: figures, which mean nothing without the rest.
-        yield _account_event(change, change.field, change.value)
+        yield _account_event(change, change.field, value)
         return
     for name in arrays:
-        elements = change.value[name]
+        elements = value[name]
         if not isinstance(elements, list):
             yield change.unusable(f"{name}_not_a_list", elements)
             continue
-        alone = len(elements) == 1 or len({repr(_speaker(name, one)) for one in elements}) <= 1
+        alone = len(elements) == 1 or (
+            change.contacts.is_one and len({repr(_speaker(name, one)) for one in elements}) <= 1
+        )
+        read_one = _ARRAYS[name]
         for element in elements:
-            if isinstance(element, Mapping):
-                yield _ARRAYS[name](change, element, alone=alone)
+            if isinstance(element, dict):
+                yield read_one(change, element, alone=alone)
             else:
                 yield change.unusable(f"{name}_element_not_an_object", element)
 
@@ -191,7 +210,7 @@ def _speaker(array: str, element: Any) -> Any:
 
 def _message_id(event: JsonObject) -> str | None:
     told = lookup.text(event.get("id"))
-    return told if told and len(told) <= ID_LENGTH else None
+    return told if told and len(told) <= plain_text.ID_LENGTH else None
 
 
 def _contact(change: _Change, number: Any, user_id: Any, *, alone: bool) -> tuple[JsonObject, bool]:
@@ -199,12 +218,13 @@ def _contact(change: _Change, number: Any, user_id: Any, *, alone: bool) -> tupl
 
 
 def _content(change: _Change, event: JsonObject, said: dict[str, Any], *, repaired: bool, late: bool) -> JsonObject:
-    shared: dict[str, Any] = {**said, **shared_content(event)}
+    content = {"v": VERSION, "number": change.number, **said} if change.number else {"v": VERSION, **said}
+    content.update(shared_content(event))
     if repaired:
-        shared["repaired"] = True
+        content["repaired"] = True
     if late:
-        shared["time_repaired"] = True
-    return document(number=change.number or None, **shared)
+        content["time_repaired"] = True
+    return content
 
 
 def _message(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
@@ -225,7 +245,7 @@ def _message(change: _Change, element: JsonObject, *, alone: bool) -> InboundEve
         change,
         who,
         wa_message_id=wa_message_id,
-        type=word,
+        word=word,
         content=_content(change, event, said, repaired=event_repaired or contact_repaired, late=moved),
         sent_at=sent_at,
         raw=change.raw(event, contact),
@@ -247,17 +267,32 @@ def _writer(event: JsonObject, contact: JsonObject) -> Sender | None:
     return sender(body.get("customer"), previous_user_id(event) or body.get("user_id"), contact)
 
 
-def _inbound(change: _Change, who: Sender, **told: Any) -> InboundMessage:
+def _inbound(
+    change: _Change,
+    who: Sender,
+    *,
+    wa_message_id: str,
+    word: str,
+    content: JsonObject,
+    sent_at: datetime,
+    raw: JsonObject,
+    group: bool,
+) -> InboundMessage:
     return InboundMessage(
         number=change.number,
+        wa_message_id=wa_message_id,
         sender=who.key,
         sender_user_id=who.user_id,
         parent_user_id=who.parent_user_id,
         wa_id=who.wa_id,
         name=who.name,
         username=who.username,
+        type=word,
+        content=content,
+        sent_at=sent_at,
+        raw=raw,
         live=change.field in _LIVE_FIELDS,
-        **told,
+        group=group,
     )
 
 
@@ -275,18 +310,19 @@ def _call(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
     who = sender(number, user_id, contact)
     if who is None:
         return change.unusable("call_without_sender", element)
-    said = {
+    told = {
         "call_id": call_id,
         "event": lookup.text(event.get("event")),
         "direction": lookup.text(event.get("direction")),
         "seconds": lookup.integer(event.get("duration")),
     }
     sent_at, moved = lookup.moment(event.get("timestamp"), change.now)
+    said = {name: value for name, value in told.items() if value is not None}
     return _inbound(
         change,
         who,
         wa_message_id=call_id,
-        type="call",
+        word="call",
         content=_content(change, event, said, repaired=event_repaired or contact_repaired, late=moved),
         sent_at=sent_at,
         raw=change.raw(event, contact),
@@ -337,10 +373,10 @@ def _status(change: _Change, element: JsonObject, *, alone: bool) -> InboundEven
         recipient_user_id=whom.user_id if whom else None,
         group=group,
         callback_data=lookup.text(event.get("biz_opaque_callback_data")),
-        errors=tuple(graph_error(error) for error in lookup.sequence(event.get("errors"))),
-        pricing=strict_json.storable(lookup.mapping(event.get("pricing"))) or None,
+        errors=tuple([graph_error(error) for error in lookup.sequence(event.get("errors"))]),
+        pricing=change.storable(lookup.mapping(event.get("pricing"))) or None,
         conversation_id=_message_id(lookup.mapping(event.get("conversation"))),
-        payment=strict_json.storable(lookup.mapping(event.get("payment"))) or None,
+        payment=change.storable(lookup.mapping(event.get("payment"))) or None,
         raw=change.raw(event, contact),
     )
 
@@ -371,10 +407,10 @@ def _error(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent
 def _account_event(change: _Change, field: str, value: JsonObject) -> AccountEvent:
     clean, _ = change.clean(value)
     return AccountEvent(
-        field=change.clean(field)[0],
-        entry_id=change.clean(change.entry_id)[0],
+        field=field,
+        entry_id=change.entry_id,
         number=change.number or None,
-        value=strict_json.storable(clean),
+        value=change.storable(clean),
     )
 
 

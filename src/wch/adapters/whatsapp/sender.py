@@ -1,6 +1,7 @@
 """Who an event is from: the number, the id that stands for one, and the contact block beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -42,12 +43,13 @@ def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id
     if key is None:
         return None
     profile = lookup.mapping(contact.get("profile"))
+    name = lookup.text(profile.get("name"))
     return Sender(
         key=key,
         user_id=known,
         parent_user_id=lookup.user_id(parent_user_id) or lookup.user_id(contact.get("parent_user_id")),
         wa_id=wa_id,
-        name=(lookup.text(profile.get("name")) or "")[:NAME_LENGTH] or None,
+        name=name[:NAME_LENGTH] if name else None,
         username=lookup.text(profile.get("username")),
     )
 
@@ -56,30 +58,42 @@ def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id
 class ContactBlocks:
     """The contact blocks of one value, found by number or id without looking through them again."""
 
-    _by_number: Mapping[str, JsonObject]
-    _by_user_id: Mapping[str, JsonObject]
-    _only: JsonObject
+    _blocks: Sequence[JsonObject]
 
     @classmethod
     def of(cls, value: Any) -> "ContactBlocks":
-        """The blocks in this list; what is no object is left aside, of two alike the first counts."""
-        blocks = [block for block in lookup.sequence(value) if isinstance(block, Mapping)]
-        by_number: dict[str, JsonObject] = {}
-        by_user_id: dict[str, JsonObject] = {}
-        for block in blocks:
-            if number := lookup.digits(block.get("wa_id")):
-                by_number.setdefault(number, block)
-            if told := lookup.user_id(block.get("user_id")):
-                by_user_id.setdefault(told, block)
-        return cls(by_number, by_user_id, blocks[0] if len(blocks) == 1 else lookup.NOTHING)
+        """The blocks in this list; what is no object is left aside."""
+        return cls([block for block in lookup.sequence(value) if isinstance(block, dict)])
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is one block: only then it matters who else speaks."""
+        return len(self._blocks) == 1
 
     def matching(self, number: Any, own_user_id: Any, *, alone: bool) -> JsonObject:
-        """The block of this person; an empty object when there is none.
+        """The block of this person, of two alike the first; an empty object when there is none.
 
         The only block counts as theirs although its number differs, for that is how WhatsApp
         tells an alias; but not when several people (not `alone`) speak in one value.
         """
-        found = self._by_number.get(lookup.digits(number) or "") or self._by_user_id.get(
-            lookup.user_id(own_user_id) or "",
+        if not self._blocks:
+            return lookup.NOTHING
+        if alone and self.is_one:
+            return self._blocks[0]
+        by_number, by_user_id = self._found
+        return (
+            by_number.get(lookup.digits(number) or "")
+            or by_user_id.get(lookup.user_id(own_user_id) or "")
+            or lookup.NOTHING
         )
-        return found or (self._only if alone else lookup.NOTHING)
+
+    @cached_property
+    def _found(self) -> tuple[Mapping[str, JsonObject], Mapping[str, JsonObject]]:
+        by_number: dict[str, JsonObject] = {}
+        by_user_id: dict[str, JsonObject] = {}
+        for block in self._blocks:
+            if number := lookup.digits(block.get("wa_id")):
+                by_number.setdefault(number, block)
+            if told := lookup.user_id(block.get("user_id")):
+                by_user_id.setdefault(told, block)
+        return by_number, by_user_id

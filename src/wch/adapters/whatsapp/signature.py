@@ -1,14 +1,13 @@
 """WhatsApp's signature: HMAC-SHA256 with the app secret over the bytes as they came."""
 
 import hmac
-import re
 from collections.abc import Iterable, Sequence
 
 import attrs
 
 HEADER = "X-Hub-Signature-256"
 
-_FORM = re.compile(rb"sha256=[0-9a-f]{64}\Z")
+_FORM = b"sha256=%b"
 
 
 def sign(body: bytes, secret: str) -> str:
@@ -31,15 +30,22 @@ class SignatureCheck:
     """Tells whether a body was signed with one of the secrets; several are known while one replaces another."""
 
     secrets: tuple[str, ...] = attrs.field(converter=_listed, validator=_filled, repr=False)
+    _keyed: tuple[hmac.HMAC, ...] = attrs.field(init=False, repr=False, eq=False)
+
+    @_keyed.default
+    def _keyed_once(self) -> tuple[hmac.HMAC, ...]:
+        return tuple(hmac.new(secret.encode(), digestmod="sha256") for secret in self.secrets)
 
     def holds(self, body: bytes, header_values: Sequence[bytes]) -> bool:
-        """Whether exactly one signature came, well formed, and one of the secrets made it.
+        """Whether exactly one signature came, and one of the secrets made it, to the letter.
 
         Compared as bytes in constant time, all secrets tried whichever fits; no header raises.
         """
-        if len(header_values) != 1 or _FORM.match(header_values[0]) is None:
+        if len(header_values) != 1:
             return False
         fits = False
-        for secret in self.secrets:
-            fits |= hmac.compare_digest(sign(body, secret).encode(), header_values[0])
+        for keyed in self._keyed:
+            code = keyed.copy()
+            code.update(body)
+            fits |= hmac.compare_digest(_FORM % code.hexdigest().encode(), header_values[0])
         return fits

@@ -26,7 +26,7 @@ _INTEGER_LENGTH = len(str(_SMALLEST))
 _STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-_KEY_ENDS = re.compile(rb'"[ \t\n\r]*:')
+_BLANKS = b" \t\n\r"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 REPLACEMENT = "\ufffd"
@@ -62,8 +62,40 @@ def read(body: bytes) -> Document:
     Raises:
         StrictJsonError: anything else; never another error.
     """
-    found = _read_plain(body)
+    return read_after(glance(body), body)
+
+
+def glance(body: bytes) -> Any:
+    """What a fast reader makes of the bytes; None where it makes nothing of them.
+
+    It keeps the last of two keys that are alike, and makes floats of decimals and of long
+    integers: nothing to be believed before it is looked at closely.
+    """
+    if len(body) > STRING_BYTES:
+        return None
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return None
+
+
+def read_after(seen: Any, body: bytes) -> Document:
+    """What `read` reads, where `glance` has seen this in it."""
+    found = _read_plain(seen, body)
     return _read_strictly(body) if found is None else found
+
+
+def has_keys(body: bytes, count: int) -> bool:
+    """Whether the text has so many keys, if it has no fewer: each ends with a quote and a colon.
+
+    Colons are nearly always the ends of keys only, so they are counted first.
+    """
+    return count == body.count(b":") or count == body.translate(None, _BLANKS).count(b'":')
+
+
+def is_suspect(body: bytes) -> bool:
+    """Whether some string may hold a lone surrogate or NUL."""
+    return b"\\u" in body and _SUSPECT.search(body.decode()) is not None
 
 
 def _read_strictly(body: bytes) -> Document:
@@ -81,42 +113,39 @@ def _read_strictly(body: bytes) -> Document:
     return Document(value, is_suspect=_SUSPECT.search(text) is not None)
 
 
-def _read_plain(body: bytes) -> Document | None:
-    """The document by the fast reader, where it cannot differ; None where only the slow one can tell.
+def _read_plain(seen: Any, body: bytes) -> Document | None:
+    """The document as the fast reader saw it, where it cannot differ; None where only the slow one can tell.
 
-    The fast reader keeps the last of two keys that are alike, and makes floats of decimals and
-    of long integers. So keys are counted: each ends with a quote and a colon, and a text that
-    has more of these than the value has keys is left to the slow one, as is any number that
-    is not a short integer.
+    A text that has more keys than the value is left to the slow one, as is what is too deep or
+    has a number that is not a short integer.
     """
-    if len(body) > STRING_BYTES or body.count(b"{") + body.count(b"[") > DEPTH:
+    keys = None if seen is None else _plain_keys(seen)
+    if keys is None or not has_keys(body, keys):
         return None
-    try:
-        value = orjson.loads(body)
-    except ValueError:
-        return None
-    keys = _plain_keys(value)
-    if keys is None or keys != len(_KEY_ENDS.findall(body)):
-        return None
-    suspect = b"\\u" in body and _SUSPECT.search(body.decode()) is not None
-    return Document(value, is_suspect=suspect, has_decimals=False)
+    return Document(seen, is_suspect=is_suspect(body), has_decimals=False)
 
 
 def _plain_keys(value: Any) -> int | None:
-    """How many keys there are in a value; None when it holds a number that is none of 64 bits."""
+    """How many keys there are in a value; None when it is too deep or holds a number that is none of 64 bits."""
     found = 0
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        kind = one.__class__
-        if kind is dict:
-            found += len(one)
-            waiting.extend(one.values())
-        elif kind is list:
-            waiting.extend(one)
-        elif kind is float or (kind is int and not _SMALLEST <= one <= _LARGEST):
-            return None
-    return found
+    level: list[list[Any] | dict[str, Any]] = [[value]]
+    for _ in range(DEPTH + 1):
+        below: list[list[Any] | dict[str, Any]] = []
+        for one in level:
+            if isinstance(one, dict):
+                found += len(one)
+            for inner in one.values() if isinstance(one, dict) else one:
+                kind = inner.__class__
+                if kind is str:
+                    continue
+                if kind is dict or kind is list:
+                    below.append(inner)
+                elif kind is float or (kind is int and not _SMALLEST <= inner <= _LARGEST):
+                    return None
+        if not below:
+            return found
+        level = below
+    return None
 
 
 def repaired(value: Any) -> tuple[Any, bool]:
@@ -143,6 +172,8 @@ def storable(value: Any) -> Any:
     A decimal becomes a number where a double holds it exactly as written, else its text, so
     that nothing is rounded on the way.
     """
+    if value.__class__ is str:
+        return value
     if isinstance(value, Decimal):
         double = float(value)
         return double if Decimal(repr(double)) == value else format(value, "f")
