@@ -71,6 +71,68 @@ async def test_a_store_that_does_not_answer_is_told_in_time(monkeypatch: pytest.
     assert [type(answer) for answer in answers] == [StoreUnavailableError] * 2
 
 
+async def test_each_waits_for_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who came later and has less patience hears first; who was answered is in nobody's way."""
+    store = Silent()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    heard: list[str] = []
+
+    async def ask(name: str, within: float) -> None:
+        monkeypatch.setattr(gathering, "ANSWERED_WITHIN", within)
+        with pytest.raises(StoreUnavailableError):
+            await gatherer.run(Asked(noting(name)))
+        heard.append(name)
+
+    store.speaks.set()
+    await gatherer.run(Asked(noting("answered")))
+    store.speaks.clear()
+    await asyncio.gather(ask("third", 0.06), ask("second", 0.04), ask("first", 0.02))
+
+    assert heard == ["first", "second", "third"]
+
+
+async def test_no_timer_is_left_when_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop whose time is moved by hand would go on to it."""
+    store = Silent()
+    store.speaks.set()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    timers: list[asyncio.TimerHandle] = []
+    loop = asyncio.get_running_loop()
+    call_at = loop.call_at
+
+    def noted(*what: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(call_at(*what, **more))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    await asyncio.gather(*(gatherer.run(Asked(noting(name))) for name in ("first", "second")))
+    await asyncio.sleep(0)
+
+    assert [one.cancelled() for one in timers] == [True]
+
+
+async def test_more_than_a_group_takes_are_further_groups_where_their_own_first_callers_stand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each group is of at most so many, in the order in which they came."""
+    monkeypatch.setattr(gathering, "MOST_TOGETHER", 2)
+    store = Silent()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    stood: list[tuple[str, str]] = []
+
+    async def ask(name: str) -> None:
+        CALLER.set(name)
+        await gatherer.run(Asked(lambda _uow: stood.append((name, CALLER.get()))))
+
+    asked = [asyncio.create_task(ask(name)) for name in "abcde"]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    store.speaks.set()
+    await asyncio.gather(*asked)
+
+    assert stood == [("a", "a"), ("b", "a"), ("c", "c"), ("d", "c"), ("e", "e")]
+
+
 async def test_who_was_told_so_is_not_waited_for_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """They send it again: an hour's worth of works that nobody waits for would keep everybody else out."""
     store = Silent()

@@ -63,6 +63,13 @@ async def test_a_first_message_makes_everything_at_once(hub: Rooms) -> None:
     assert hub.facts == [MessageReceived(message_id=row.id, conversation_id=thread.id, type="text")]
 
 
+async def test_a_delivery_of_nothing_is_accepted(hub: Rooms) -> None:
+    """WhatsApp sends it again otherwise."""
+    receipt = await hub.post({})
+
+    assert (receipt.status, receipt.events, receipt.new) == ("accepted", 0, 0)
+
+
 async def test_a_hundred_at_once_are_one(hub: Rooms) -> None:
     """The unique id decides, however many deliveries race, and nobody gets an error."""
     body = delivery({"messages": [said("hi", wa_id="wamid.same")]})

@@ -16,6 +16,7 @@ from wch.application.untraced import Untraced
 
 _TRACEPARENT = TraceContextTextMapPropagator()
 _UNHEARD = Untraced()
+_NOTED = (LineAnswered, SendEnded, StepEnded)
 
 
 def _named(about: Mapping[str, str | int]) -> dict[str, str | int]:
@@ -106,7 +107,7 @@ class OpenTelemetryTracer:
 
     def __call__(self, fact: object) -> None:
         """Note how it ended on the span that lasts now, which is the one of the line, the send or the step."""
-        if not isinstance(fact, LineAnswered | SendEnded | StepEnded):
+        if not isinstance(fact, _NOTED):
             return
         span = OpenTelemetrySpan(trace.get_current_span())
         if isinstance(fact, LineAnswered):

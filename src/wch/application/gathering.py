@@ -1,7 +1,9 @@
 """Group commit: deliveries that wait at the same moment share one transaction."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+import math
+from collections import deque
+from collections.abc import Collection, Mapping
 from contextvars import Context, copy_context
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -30,10 +32,10 @@ class Work(Protocol[R_co]):
     """
 
     @property
-    def people(self) -> frozenset[str]: ...  # noqa: D102 - see the class
+    def people(self) -> Collection[str]: ...  # noqa: D102 - see the class
 
     @property
-    def wa_message_ids(self) -> frozenset[str]: ...  # noqa: D102 - see the class
+    def wa_message_ids(self) -> Collection[str]: ...  # noqa: D102 - see the class
 
     def settled(self, known: Mapping[str, Said]) -> R_co | None:
         """Its answer, if what is known of messages says that nothing is to be done; else None."""
@@ -54,15 +56,28 @@ class Work(Protocol[R_co]):
 
 @attrs.define(eq=False)
 class _Waiting:
+    """A work and who waits for it.
+
+    Attributes:
+        deadline: on the loop's clock; from then on the caller has heard that the store is away.
+    """
+
     work: Work[Any]
     answer: "asyncio.Future[Any]"
-    context: Context
+    deadline: float
     was_told: bool = False
 
-    def give_up(self) -> None:
-        """Tell who waits that the store is away."""
-        self.was_told = True
-        _fail(self, StoreUnavailableError())
+
+@attrs.define(eq=False)
+class _Group:
+    """What one transaction takes.
+
+    Attributes:
+        context: where its first caller stood.
+    """
+
+    context: Context
+    waiting: list[_Waiting]
 
 
 class Gatherer:
@@ -76,8 +91,11 @@ class Gatherer:
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._waiting: list[_Waiting] = []
+        self._groups: deque[_Group] = deque()
+        self._running: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
+        self._look_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, work: Work[R]) -> R:
         """Run one work, alone or in company; its own error is raised here and nowhere else.
@@ -86,24 +104,60 @@ class Gatherer:
             StoreUnavailableError: the store did not take it in time; whether it still will is open.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(work, loop.create_future(), copy_context())
-        self._waiting.append(waiting)
+        answer: asyncio.Future[R] = loop.create_future()
+        deadline = loop.time() + ANSWERED_WITHIN
+        groups = self._groups
+        if groups and len(groups[-1].waiting) < MOST_TOGETHER:
+            groups[-1].waiting.append(_Waiting(work, answer, deadline))
+        else:
+            groups.append(_Group(copy_context(), [_Waiting(work, answer, deadline)]))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._drain())
-        patience = loop.call_later(ANSWERED_WITHIN, waiting.give_up)
-        try:
-            answer: R = await waiting.answer
-        finally:
-            patience.cancel()
-        return answer
+            self._begin()
+        if deadline < self._look_at:
+            self._watch(deadline)
+        return await answer
+
+    def _watch(self, deadline: float) -> None:
+        """Look at the latest then: one timer for all, since hardly anybody ever waits so long."""
+        self._look_at = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
+
+    def _look(self) -> None:
+        """Tell those whose time is over that the store is away."""
+        now = asyncio.get_running_loop().time()
+        left = math.inf
+        for one in chain(self._running, *(group.waiting for group in self._groups)):
+            if one.deadline > now:
+                left = min(left, one.deadline)
+            elif not one.was_told:
+                one.was_told = True
+                _fail(one, StoreUnavailableError())
+        self._rest()
+        if left < math.inf:
+            self._watch(left)
+
+    def _rest(self) -> None:
+        """Nobody waits who is to be looked at."""
+        self._look_at = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _drain(self) -> None:
         """One group; the next one is a task of its own, since it belongs to the trace of its own first caller."""
-        group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
         # Who was told that the store is away sends it again: it would only be in the way of others.
-        await self._together([one for one in group if not one.was_told])
-        if self._waiting:
-            self._task = asyncio.create_task(self._drain(), context=self._waiting[0].context)
+        self._running = [one for one in self._groups.popleft().waiting if not one.was_told]
+        await self._together(self._running)
+        self._running = []
+        if self._groups:
+            self._begin()
+        else:
+            self._rest()
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._drain(), context=self._groups[0].context)
 
     async def _together(self, group: list[_Waiting]) -> None:
         if not group:
@@ -125,27 +179,27 @@ class Gatherer:
                     one.answer.set_result(answer)
 
     def _apply(self, uow: UnitOfWork, group: list[_Waiting]) -> list[Any]:
-        """Who brings only what is known is answered at once; of the others all customers are locked first, in the order that everybody locks them."""
+        """Who brings only what is known is answered at once; the others are run, and each answer stands in its place."""
         works = [one.work for one in group]
-        known = uow.messages.look_ahead(_all(one.wa_message_ids for one in works))
-        settled = [one.settled(known) if known else None for one in works]
-        left = [one for one, answer in zip(works, settled, strict=True) if answer is None]
-        if left:
-            self._prepare(uow, left)
-        return [one.apply(uow) if answer is None else answer for one, answer in zip(works, settled, strict=True)]
+        known = uow.messages.look_ahead(frozenset([one for work in works for one in work.wa_message_ids]))
+        if not known:
+            return self._run(uow, works)
+        settled = [one.settled(known) for one in works]
+        ran = iter(self._run(uow, [one for one, answer in zip(works, settled, strict=True) if answer is None]))
+        return [next(ran) if answer is None else answer for answer in settled]
 
-    def _prepare(self, uow: UnitOfWork, works: list[Work[Any]]) -> None:
-        uow.customers.look_ahead(_all(one.people for one in works))
-        options = _all(one.options(uow) for one in works)
+    def _run(self, uow: UnitOfWork, works: list[Work[Any]]) -> list[Any]:
+        """All customers are locked first, in the order that everybody locks them."""
+        if not works:
+            return []
+        uow.customers.look_ahead(frozenset([one for work in works for one in work.people]))
+        options = frozenset([one for work in works for one in work.options(uow)])
         uow.options.look_ahead(options)
-        phones = _all(one.phones(uow) for one in works)
+        phones = frozenset([one for work in works for one in work.phones(uow)])
         uow.customers.lock_all(phones, now=self._clock.now())
         uow.options.look_ahead(options)  # again: only from now on nobody else changes them
         uow.read_ahead(phones=phones)
-
-
-def _all(of_each: Iterable[Iterable[str]]) -> frozenset[str]:
-    return frozenset(chain.from_iterable(of_each))
+        return [one.apply(uow) for one in works]
 
 
 def _fail(one: _Waiting, error: Exception) -> None:

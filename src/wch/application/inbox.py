@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 import attrs
@@ -22,6 +24,7 @@ from wch.domain.inbound import (
     PreferenceChange,
     StatusUpdate,
     UnreadableDeliveryError,
+    Unusable,
     person_of,
 )
 
@@ -90,17 +93,18 @@ class Inbox:
             StoreUnavailableError: the store cannot take it now; sending it again is safe.
         """
         if not self.codec.is_signed(body, headers):
-            return Receipt(status="unsigned")
+            return _UNSIGNED
         return await self.accept(body)
 
     async def accept(self, body: bytes) -> Receipt:
         """Take a delivery whose signature has been checked."""
         source = Source(body=body)
+        events: Sequence[InboundEvent | None]
         try:
             delivery = self.codec.read(body, now=self.clock.now())
         except UnreadableDeliveryError as error:
             why = error.detail
-            events: tuple[InboundEvent | None, ...] = (None,)
+            events = (None,)
             applied = [await self.database.transact(lambda uow: self.intake.unreadable(uow, source, why))]
         else:
             self.failpoints("ingress.parsed")
@@ -111,15 +115,12 @@ class Inbox:
         if Verdict.NEW in verdicts:
             self.wake()
         for event, one in zip(events, applied, strict=True):
-            self.tell(EventTaken(type=_KINDS.get(type(event), "unusable"), result=one.verdict.value))
-            if one.fact is not None:
-                self.tell(one.fact)
-        return Receipt(
-            status="accepted",
-            events=len(verdicts),
-            new=verdicts.count(Verdict.NEW),
-            duplicates=verdicts.count(Verdict.KNOWN),
-            dead=verdicts.count(Verdict.DEAD),
+            self.tell(_TAKEN[type(event), one.verdict])
+            fact = one.fact
+            if fact is not None:
+                self.tell(fact)
+        return _accepted(
+            len(verdicts), verdicts.count(Verdict.NEW), verdicts.count(Verdict.KNOWN), verdicts.count(Verdict.DEAD)
         )
 
     def redelivery(self, letter: DeadLetter, source: Source) -> "Redelivery":
@@ -135,23 +136,16 @@ class Inbox:
 
     async def _store(self, events: Sequence[InboundEvent], source: Source) -> list[Applied]:
         """Up to 200 events a transaction; when one fails they are run one by one."""
-        applied: list[Applied] = []
-        for start in range(0, len(events), MOST_EVENTS):
-            part = events[start : start + MOST_EVENTS]
-            try:
-                applied += await self._together(part, source)
-            except StoreUnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - each event is tried by itself now
-                log.warning("events of a delivery are stored one by one: %s", fault(error))
-                for event in part:
-                    applied.append(await self._single(event, source))
-        return applied
-
-    async def _together(self, events: Sequence[InboundEvent], source: Source) -> list[Applied]:
-        return await self.gatherer.run(
-            _Events(intake=self.intake, failpoints=self.failpoints, events=events, source=source)
-        )
+        if not 0 < len(events) <= MOST_EVENTS:
+            parts = [events[start : start + MOST_EVENTS] for start in range(0, len(events), MOST_EVENTS)]
+            return [one for part in parts for one in await self._store(part, source)]
+        try:
+            return await self.gatherer.run(_Events(self.intake, self.failpoints, events, source))
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each event is tried by itself now
+            log.warning("events of a delivery are stored one by one: %s", fault(error))
+            return [await self._single(event, source) for event in events]
 
     async def _single(self, event: InboundEvent, source: Source) -> Applied:
         """One event by itself; what still fails is kept as a dead letter with its exact bytes."""
@@ -172,10 +166,24 @@ _KINDS: Mapping[type, str] = {
     PreferenceChange: "preference",
     Echo: "echo",
     AccountEvent: "account",
+    Unusable: "unusable",
+    NoneType: "unusable",
+}
+_TAKEN = {
+    (kind, verdict): EventTaken(type=word, result=verdict.value) for kind, word in _KINDS.items() for verdict in Verdict
 }
 
 
-@attrs.frozen(kw_only=True)
+@lru_cache(maxsize=1_000)
+def _accepted(events: int, new: int, duplicates: int, dead: int) -> Receipt:
+    """Nearly all deliveries come to one of a few receipts."""
+    return Receipt(status="accepted", events=events, new=new, duplicates=duplicates, dead=dead)
+
+
+_UNSIGNED = Receipt(status="unsigned")
+
+
+@attrs.define(eq=False)
 class _Events:
     """Events of one delivery, as the gatherer runs them."""
 
@@ -185,12 +193,12 @@ class _Events:
     source: Source
 
     @property
-    def people(self) -> frozenset[str]:
-        return frozenset([person for event in self.events if (person := person_of(event)) is not None])
+    def people(self) -> Collection[str]:
+        return [person for event in self.events if (person := person_of(event)) is not None]
 
     @property
-    def wa_message_ids(self) -> frozenset[str]:
-        return frozenset([event.wa_message_id for event in self.events if isinstance(event, InboundMessage)])
+    def wa_message_ids(self) -> Collection[str]:
+        return [event.wa_message_id for event in self.events if isinstance(event, InboundMessage)]
 
     def settled(self, known: Mapping[str, Said]) -> list[Applied] | None:
         return self.intake.settled(self.events, known)
@@ -199,7 +207,7 @@ class _Events:
         return self.intake.option_names(uow, self.events)
 
     def phones(self, uow: UnitOfWork) -> Collection[str]:
-        return frozenset(self.intake.phones(uow, self.events))
+        return tuple(self.intake.phones(uow, self.events))
 
     def apply(self, uow: UnitOfWork) -> list[Applied]:
         applied = [self.intake.apply(uow, event, self.source) for event in self.events]

@@ -17,7 +17,8 @@ class _NoSpan:
         """Told nobody."""
 
 
-_NOTHING = nullcontext(_NoSpan())
+NO_SPAN = nullcontext(_NoSpan())
+"""What stands around a block of which nobody hears."""
 
 
 @attrs.frozen
@@ -34,4 +35,4 @@ class Untraced:
         **about: str | int,  # noqa: ARG002 - as above
     ) -> AbstractContextManager[_NoSpan]:
         """No span, and no cost."""
-        return _NOTHING
+        return NO_SPAN

@@ -2,6 +2,9 @@
 
 import asyncio
 import string
+from collections.abc import MutableMapping
+from operator import length_hint
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.entrypoints.http.doubles import BODY, DOORS, ScriptedHub, application, part, signed, spoken, web
 from wch.domain.errors import StoreUnavailableError
+from wch.entrypoints.http.answers import whole_body
 
 DOOR = "/webhooks/whatsapp"
 HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": "a-word-of-ours", "hub.challenge": "1158201444"}
@@ -18,6 +22,10 @@ HANDSHAKE = {"hub.mode": "subscribe", "hub.verify_token": "a-word-of-ours", "hub
 ALPHABET = {*string.ascii_letters, *string.digits, "-", "_"}
 APP = application(ScriptedHub())
 """For what leaves nothing behind."""
+
+
+async def refuse(_message: object) -> None:
+    """Who is refused hears it; nobody listens here."""
 
 
 async def shaken(query: str) -> tuple[int, str]:
@@ -194,6 +202,43 @@ async def test_a_body_that_takes_too_long_is_408() -> None:
     assert answered is not None
     assert (answered.status, answered.headers[b"connection"]) == (408, b"close")
     assert not hub.inbox.headers
+
+
+@given(st.lists(st.tuples(st.binary(max_size=8), st.integers(0, 3)), min_size=1, max_size=6))
+async def test_a_body_is_what_came_whatever_it_had_to_be_waited_for(slices: list[tuple[bytes, int]]) -> None:
+    """What is there at once is read without a clock, and the rest beside one: both are the same body."""
+    coming = iter(slices)
+    whole = b"".join(slice_of_it for slice_of_it, _ in slices)
+
+    async def receive() -> MutableMapping[str, Any]:
+        slice_of_it, turns = next(coming)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return part(slice_of_it, more=length_hint(coming) > 0)
+
+    read = await whole_body(receive, refuse, most=32, drained=64, seconds=60)
+
+    assert read == (whole if len(whole) <= 32 else None)
+
+
+async def test_who_is_cancelled_while_a_body_is_waited_for_leaves_nothing_open() -> None:
+    """The server's own reading ends with the one who asked for it."""
+    ends: list[str] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ends.append("reading")
+        raise AssertionError
+
+    task = asyncio.create_task(whole_body(receive, refuse, most=32, drained=64, seconds=60))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert ends == ["reading"]
 
 
 async def test_a_client_that_went_away_is_not_answered() -> None:

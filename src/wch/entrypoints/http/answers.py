@@ -2,8 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, MutableMapping
+from types import coroutine
+from typing import Any, TypeVar
+
+R = TypeVar("R")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,8 +39,9 @@ async def answer(
     send: Send, status: int, body: bytes = b"", *headers: Header, content_type: bytes = b"text/plain; charset=utf-8"
 ) -> None:
     """Send a whole answer."""
-    own = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": [*own, *SECURITY_HEADERS, *headers]})
+    length = b"%d" % len(body)
+    all_headers = [(b"content-type", content_type), (b"content-length", length), *SECURITY_HEADERS, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -108,8 +112,7 @@ async def whole_body(
 ) -> bytes | None:
     """The body, within size and time; None when the refusal was answered, or nobody is there to hear it."""
     try:
-        async with asyncio.timeout(seconds):
-            return await read_body(receive, most=most, drained=drained)
+        return await _within(seconds, read_body(receive, most=most, drained=drained))
     except GoneError:
         return None
     except BodyTooLargeError:
@@ -119,6 +122,31 @@ async def whole_body(
     return None
 
 
+async def _within(seconds: float | None, reading: Coroutine[Any, Any, R]) -> R:
+    """What is read, in time; no timer is set for what is there already, as nearly every body is."""
+    try:
+        waits_for = reading.send(None)
+    except StopIteration as there:
+        return there.value  # type: ignore[no-any-return] # what it returned
+    async with asyncio.timeout(seconds):
+        return await _rest(reading, waits_for)
+
+
+@coroutine
+def _rest(begun: Coroutine[Any, Any, R], waits_for: Any) -> Generator[Any, Any, R]:
+    """Go on with what has begun already, and waits for this."""
+    try:
+        while True:
+            try:
+                came = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - whatever comes from outside is the reading's
+                waits_for = begun.throw(error)
+            else:
+                waits_for = begun.send(came)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return] # as above
+
+
 def values_of(scope: Scope, name: bytes) -> list[bytes]:
     """Every value of a header, as bytes."""
     return [value for key, value in scope["headers"] if key == name]
@@ -126,6 +154,9 @@ def values_of(scope: Scope, name: bytes) -> list[bytes]:
 
 def inner_path(scope: Scope) -> str:
     """The path below where the application is mounted, whichever way the host tells it."""
-    path, root = str(scope["path"]), str(scope.get("root_path") or "").rstrip("/")
+    path, root = str(scope["path"]), scope.get("root_path")
+    if not root:
+        return path or "/"
+    root = str(root).rstrip("/")
     inside = path[len(root) :] if root and (path == root or path.startswith(f"{root}/")) else path
     return inside or "/"

@@ -1,7 +1,7 @@
 """The ASGI application: the webhook by hand, everything else through Litestar; it mounts in any host."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from time import monotonic
 from typing import Annotated, Any, Literal, Protocol
 
@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 from wch.application.doors import Doors
 from wch.application.hub import Hub
 from wch.application.ports import Tracer
-from wch.application.untraced import Untraced
+from wch.application.untraced import NO_SPAN, Untraced
 from wch.domain.errors import WchError
 from wch.domain.moment import unix
 from wch.entrypoints.http import documentation, problems, returned
@@ -26,7 +26,6 @@ from wch.entrypoints.http.answers import (
     answer,
     answer_problem,
     inner_path,
-    values_of,
     with_security_headers,
 )
 from wch.entrypoints.http.api.door import AppPort, Door, is_keyed
@@ -59,8 +58,11 @@ PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
 SERVERS_FAULT = 500
 """From this status on the fault is ours."""
 
+_OF_TRACES = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
 _ROOT = "wch.root"
-_ROUTE = "wch.route"
+_TOLD = "wch.told"
+OTHER = "other"
+"""The route of what has none."""
 
 
 class HealthPort(Protocol):
@@ -185,55 +187,51 @@ class Application:
             return
         method = str(scope["method"])
         known: dict[str, Any] = {"http.request.method": method}
-        with self._tracer.span(method, caller=_trace_of(scope), **known) as span:
-            route, status = await self._counted(scope, receive, send)
-            span.call(f"{method} {route}")
-            known |= {"http.route": route, "http.response.status_code": status}
+        around = self._tracer.span(method, caller=_trace_of(scope), **known)
+        if around is NO_SPAN:
+            await self._counted(scope, receive, send)
+            return
+        with around as span:
+            told = await self._counted(scope, receive, send)
+            span.call(f"{method} {told.route}")
+            known |= {"http.route": told.route, "http.response.status_code": told.status}
             span.note(**known)
-            if status >= SERVERS_FAULT:
-                span.fail(str(status))
+            if told.status >= SERVERS_FAULT:
+                span.fail(str(told.status))
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
-        """Answer, and count it; the route and the status, 0 when nobody was there any more to hear it."""
-        status = 0
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> "_Told":
+        """Answer, and count it."""
+        told = _Told(send)
         began = monotonic()
-
-        async def noticed(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        route: dict[str, str] = {}
         try:
-            await self._answer({**scope, _ROUTE: route}, receive, noticed)
+            await self._answer(scope, receive, told)
         except Exception as error:
             problems.log_fault(error)
-            if status:
+            if told.status:
                 raise
-            await answer_problem(noticed, problems.FAULT)
+            await answer_problem(told.send, problems.FAULT)
         finally:
-            self._count(scope, route.get("path", "other"), status, monotonic() - began)
-        return route.get("path", "other"), status
+            if told.status:
+                self._count(scope["method"], told, monotonic() - began)
+        return told
 
-    def _count(self, scope: Scope, route: str, status: int, seconds: float) -> None:
-        """Count the answer; who went away before it got none."""
-        if not status:
-            return
-        self.meters.answered(route, scope["method"], status)
-        if route == WEBHOOK and scope["method"] == "POST" and self._clock is not None:
-            self.meters.delivered("whatsapp", status, seconds=seconds, at=unix(self._clock.now()))
+    def _count(self, method: str, told: "_Told", seconds: float) -> None:
+        self.meters.answered(told.route, method, told.status)
+        if told.route == WEBHOOK and method == "POST" and self._clock is not None:
+            self.meters.delivered("whatsapp", told.status, seconds=seconds, at=unix(self._clock.now()))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = inner_path(scope)
+    async def _answer(self, scope: Scope, receive: Receive, told: "_Told") -> None:
+        path, send = inner_path(scope), told.send
         if path.rstrip("/") == WEBHOOK:
-            scope[_ROUTE]["path"] = WEBHOOK
+            told.route = WEBHOOK
             await self._webhook(scope, receive, send)
-        elif path.startswith(PAYMENT_WEBHOOKS):
-            scope[_ROUTE]["path"] = f"{PAYMENT_WEBHOOKS}{{gateway}}"
+            return
+        scope = {**scope, _TOLD: told}
+        if path.startswith(PAYMENT_WEBHOOKS):
+            told.route = f"{PAYMENT_WEBHOOKS}{{gateway}}"
             await self._payments(scope, receive, send, path.removeprefix(PAYMENT_WEBHOOKS).rstrip("/"))
         elif path.rstrip("/") == SHOP_WEBHOOK:
-            scope[_ROUTE]["path"] = SHOP_WEBHOOK
+            told.route = SHOP_WEBHOOK
             await self._shop(scope, receive, send)
         elif path == "/livez" and scope["method"] in {"GET", "HEAD"}:
             await answer(send, 200, b"" if scope["method"] == "HEAD" else b"alive")
@@ -255,11 +253,33 @@ class Application:
         policy = {b"content-security-policy": documentation.PAGE_POLICY.encode()} if path == "/docs" else {}
         inner = {**scope, "path": path, "root_path": "", "state": {}, _ROOT: root}
         await self.framework(inner, receive, with_security_headers(send, instead=policy))  # type: ignore[arg-type] # plain mappings
-        scope[_ROUTE]["path"] = str(inner.get("path_template") or "other")
+        scope[_TOLD].route = str(inner.get("path_template") or OTHER)
 
     def openapi(self, *, root: str = "") -> dict[str, Any]:
         """The OpenAPI document of all routes."""
         return documentation.document_of(self.framework, root=root)
+
+
+class _Told:
+    """What was told of one request; everything inside sends through this.
+
+    Attributes:
+        route: the pattern of its path.
+        status: of the answer; 0 as long as there is none, and for ever when nobody is there any more to hear it.
+    """
+
+    __slots__ = ("_send", "route", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.route = OTHER
+        self.status = 0
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send this, and remember the status."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
 
 
 def _door(hub: Hub, inside: AppPort) -> Door:
@@ -338,8 +358,11 @@ def _framework(hub: HubPort, application: Application, sandbox: SandboxPort | No
 
 def _trace_of(scope: Scope) -> dict[str, str]:
     """What the request says of the trace that it is part of."""
-    names = ((b"traceparent", "traceparent"), (b"tracestate", "tracestate"))
-    return {called: found[0].decode("latin-1") for name, called in names if (found := values_of(scope, name))}
+    said: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if name in _OF_TRACES:
+            said.setdefault(_OF_TRACES[name], value.decode("latin-1"))
+    return said
 
 
 def _root(scope: Mapping[str, Any]) -> str:

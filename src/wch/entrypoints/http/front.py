@@ -54,22 +54,11 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self._application is None and scope["type"] == "http":
-            path = inner_path(scope)
-            if path == "/livez":
-                await answer(send, 200, b"alive")
-                return
-            if path == "/readyz":
-                await answer(send, 503, STARTING, content_type=b"application/json")
-                return
-            await self._decided.wait()
         application = self._application
-        if application is not None:
-            await self._through(application, scope, receive, send)
-        else:
-            await answer(send, 503, b"not available now", (b"retry-after", b"30"))
-
-    async def _through(self, application: ApplicationPort, scope: Scope, receive: Receive, send: Send) -> None:
+        if application is None:
+            application = await self._opened(scope, send)
+            if application is None:
+                return
         self._inside[id(application)] += 1
         try:
             await application(scope, receive, send)
@@ -78,3 +67,18 @@ class Front:
             if application is not self._application:
                 async with self._left:
                     self._left.notify_all()
+
+    async def _opened(self, scope: Scope, send: Send) -> ApplicationPort | None:
+        """The application once it is there; None when the request was answered without it."""
+        if scope["type"] == "http":
+            path = inner_path(scope)
+            if path == "/livez":
+                await answer(send, 200, b"alive")
+                return None
+            if path == "/readyz":
+                await answer(send, 503, STARTING, content_type=b"application/json")
+                return None
+            await self._decided.wait()
+        if self._application is None:
+            await answer(send, 503, b"not available now", (b"retry-after", b"30"))
+        return self._application

@@ -32,6 +32,10 @@ MOST_LATELY = 30_000
 MOST_PARKED = 500
 """So many parked sagas are counted by their reason."""
 
+ACCEPTED = 200
+_RESULTS = {ACCEPTED: "accepted", 401: "bad_signature", 413: "too_large", 503: "unavailable"}
+"""What became of a delivery, by the status of its answer; any other was `refused`."""
+
 _STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
@@ -46,7 +50,8 @@ class Meters:
         self._webhooks = Counting("wch_webhooks", "Deliveries.", ("kind", "result"), registry=self._counted)
         self._seconds = Histogram("wch_webhook_seconds", "From call to answer.", registry=self._counted)
         self._bad = Counting("wch_bad_signatures", "Deliveries that were not signed rightly.", registry=self._counted)
-        self._answers: dict[tuple[str, str, str], Counting] = {}
+        self._answers: dict[tuple[str, str, int], Counting] = {}
+        self._deliveries: dict[tuple[str, int], Counting] = {}
         self._latest: int | None = None
         self._lately: deque[int] = deque(maxlen=MOST_LATELY)
         self._shown: tuple[float, bytes] | None = None
@@ -54,7 +59,7 @@ class Meters:
 
     def answered(self, route: str, method: str, status: int) -> None:
         """Count one answer; the route is its pattern, so that no id becomes a label."""
-        told = route, method if method in _METHODS else "other", str(status)
+        told = route, method if method in _METHODS else "other", status
         counted = self._answers.get(told)
         if counted is None:
             counted = self._answers[told] = self._requests.labels(*told)
@@ -62,12 +67,15 @@ class Meters:
 
     def delivered(self, kind: str, status: int, *, seconds: float, at: int) -> None:
         """Count one delivery."""
-        result = {200: "accepted", 401: "bad_signature", 413: "too_large", 503: "unavailable"}.get(status, "refused")
-        self._webhooks.labels(kind, result).inc()
+        counted = self._deliveries.get((kind, status))
+        if counted is None:
+            result = _RESULTS.get(status, "refused")
+            counted = self._deliveries[kind, status] = self._webhooks.labels(kind, result)
+        counted.inc()
         self._seconds.observe(seconds)
         if status in {401, 429}:
             self._bad.inc()
-        if result == "accepted":
+        if status == ACCEPTED:
             self._latest = at
             self._lately.append(at)
 

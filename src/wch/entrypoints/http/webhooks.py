@@ -3,7 +3,7 @@
 import hmac
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -65,14 +65,13 @@ class WhatsAppWebhook:
     most_bytes: int
     read_seconds: float
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""
         if scope["method"] == "POST":
-            await self._delivery(scope, receive, send)
-        elif scope["method"] == "GET":
-            await self._handshake(scope, send)
-        else:
-            await answer(send, 405, b"method not allowed", (b"allow", b"GET, POST"))
+            return self._delivery(scope, receive, send)
+        if scope["method"] == "GET":
+            return self._handshake(scope, send)
+        return answer(send, 405, b"method not allowed", (b"allow", b"GET, POST"))
 
     async def _handshake(self, scope: Scope, send: Send) -> None:
         """Meta's question whether this is the right place: the bare challenge comes back."""
@@ -106,9 +105,9 @@ class WhatsAppWebhook:
             await answer(send, 200, b"ok")
 
 
-async def read_delivery(receive: Receive, send: Send, *, most: int, seconds: float) -> bytes | None:
+def read_delivery(receive: Receive, send: Send, *, most: int, seconds: float) -> Awaitable[bytes | None]:
     """The body, within size and time; None when the refusal was answered, or nobody is there to hear it."""
-    return await whole_body(receive, send, most=most, drained=DRAINED * most, seconds=seconds)
+    return whole_body(receive, send, most=most, drained=DRAINED * most, seconds=seconds)
 
 
 async def refuse_unsigned(limits: LimitsPort, scope: Scope, send: Send) -> None:
