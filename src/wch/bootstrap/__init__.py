@@ -7,7 +7,7 @@ from wch.bootstrap.installing import Installation, open_source
 from wch.bootstrap.opening import LivingHub, open_hub, open_living
 from wch.bootstrap.parts import Parts
 from wch.bootstrap.rules import missing_for_serving
-from wch.bootstrap.sandbox import open_sandbox
+from wch.bootstrap.sandbox import at_home, open_sandbox
 from wch.bootstrap.wiring import wired
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "LivingHub",
     "Parts",
     "advance_clock",
+    "at_home",
     "examine",
     "missing_for_serving",
     "open_hub",

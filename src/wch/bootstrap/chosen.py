@@ -1,16 +1,12 @@
 """What the console set, laid over the settings that a hub was opened with."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import attrs
-from sqlalchemy.engine import make_url
 
 from wch.application.ports import UnitOfWork
 from wch.application.settings_desk import SettingLine, revision_of, texts_of
-from wch.bootstrap.installing import Installation
-from wch.bootstrap.resources import MEMORY
-from wch.domain.errors import SchemaError, StoreMisusedError, StoreUnavailableError
+from wch.bootstrap.installing import looked_up
 from wch.settings import Settings
 from wch.settings.kinds import Flag, OneOf
 from wch.settings.options import faults_of, locked, same, with_options
@@ -80,21 +76,5 @@ async def settled(settings: Settings) -> Settings:
     Raises:
         SettingsError: they do not go together.
     """
-    if not _is_there(settings.database.url):
-        return settings
-    async with Installation.open(settings) as installation:
-        try:
-            if await installation.version() is None:
-                return settings
-            chosen = await installation.database.read(Chosen.read)
-        except (SchemaError, StoreMisusedError, StoreUnavailableError):
-            return settings
-    return with_options(settings, chosen.texts)
-
-
-def _is_there(url: str) -> bool:
-    """Whether there is a database to look into; looking into a missing file would make it."""
-    if url.startswith(MEMORY):
-        return False
-    parts = make_url(url)
-    return parts.get_backend_name() != "sqlite" or Path(parts.database or "").is_file()
+    chosen = await looked_up(settings, Chosen.read)
+    return settings if chosen is None else with_options(settings, chosen.texts)

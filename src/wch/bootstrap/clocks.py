@@ -1,4 +1,4 @@
-"""Clocks: the database's, which all hosts share, and the sandbox's, which people move."""
+"""Clocks: the database's, which all hosts share, and the sandbox's, which people move; and where that sandbox is."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from wch.domain.document import document
 from wch.domain.errors import StoreUnavailableError
 
 SANDBOX_CLOCK = "sandbox.clock"
+SANDBOX_ADDRESS = "sandbox.address"
 CLOCK_SECONDS = 60.0
 SANDBOX_CLOCK_SECONDS = 1.0
 
@@ -55,6 +56,21 @@ async def advance_clock(hub: Hub, span: timedelta) -> None:
     if isinstance(hub.clock, ShiftedClock):
         hub.clock.move_to(timedelta(seconds=seconds))
     hub.worker.bell.ring()
+
+
+async def note_address(database: Database, address: str | None) -> None:
+    """Say where the sandbox of this database is; None: it is none's, or no longer."""
+    if address is None and await database.read(lambda uow: uow.options.get(SANDBOX_ADDRESS)) is None:
+        return
+
+    def work(uow: UnitOfWork) -> None:
+        uow.options.get(SANDBOX_ADDRESS, lock=True)
+        if address is None:
+            uow.options.remove(SANDBOX_ADDRESS)
+        else:
+            uow.options.put(SANDBOX_ADDRESS, document(address=address))
+
+    await database.transact(work)
 
 
 async def stopped(task: "asyncio.Task[None]") -> None:

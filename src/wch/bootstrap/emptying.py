@@ -8,7 +8,7 @@ from wch.application.operators import NUMBERS
 from wch.application.operators import PREFIX as OPERATORS
 from wch.application.ports import UnitOfWork
 from wch.application.worker import HEARTBEAT
-from wch.bootstrap.clocks import SANDBOX_CLOCK
+from wch.bootstrap.clocks import SANDBOX_ADDRESS, SANDBOX_CLOCK
 from wch.domain.audit import AuditEntry
 
 PAGE = 500
@@ -16,6 +16,7 @@ PAGE = 500
 KEPT = (
     "wch_db_version",
     "hub.",
+    SANDBOX_ADDRESS,
     SANDBOX_CLOCK,
     LIMITS,
     KEYS,
@@ -26,7 +27,7 @@ KEPT = (
     "shop",
     "text.",
 )
-"""Beginnings of options that stay: the schema, the clock, people and keys, settings, texts, what is known of the shop."""
+"""Beginnings of options that stay: the schema, the clock, the address, people and keys, settings, texts, what is known of the shop."""
 
 
 async def begin_anew(hub: Hub) -> int:

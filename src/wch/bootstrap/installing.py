@@ -1,9 +1,12 @@
 """The tables of one database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import attrs
+from sqlalchemy.engine import make_url
 
 from wch.adapters.clock import SystemClock
 from wch.adapters.ids import SystemIds
@@ -11,12 +14,12 @@ from wch.adapters.local_shop import create, drop, shop_metadata
 from wch.adapters.sql import SqlDatabase, schema
 from wch.adapters.sql.legacy import SqlLegacySource
 from wch.application.failpoints import Failpoints
-from wch.application.ports import (
-    Clock,
-)
+from wch.application.ports import Clock, UnitOfWork
 from wch.bootstrap.resources import MEMORY, open_local_shop, open_store
-from wch.domain.errors import SettingsError
+from wch.domain.errors import SchemaError, SettingsError, StoreMisusedError, StoreUnavailableError
 from wch.settings import Settings
+
+R = TypeVar("R")
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +63,25 @@ class Installation:
     async def version(self) -> str | None:
         """The version that the tables have."""
         return await schema.version(self.database)
+
+
+async def looked_up(settings: Settings, look: Callable[[UnitOfWork], R]) -> R | None:
+    """What a read finds in the database of these settings; None where there is no such database yet."""
+    if not _is_there(settings.database.url):
+        return None
+    async with Installation.open(settings) as installation:
+        try:
+            return None if await installation.version() is None else await installation.database.read(look)
+        except (SchemaError, StoreMisusedError, StoreUnavailableError):
+            return None
+
+
+def _is_there(url: str) -> bool:
+    """Whether there is a database to look into; looking into a missing file would make it."""
+    if url.startswith(MEMORY):
+        return False
+    parts = make_url(url)
+    return parts.get_backend_name() != "sqlite" or Path(parts.database or "").is_file()
 
 
 def open_source(url: str, *, prefix: str) -> SqlLegacySource:

@@ -37,8 +37,9 @@ from wch.application.ports import (
 from wch.application.settings_desk import TAG, revision_of
 from wch.application.tallies import Tallies
 from wch.bootstrap.chosen import Chosen
-from wch.bootstrap.clocks import follow_shift, keep_time, read_shift, stopped
+from wch.bootstrap.clocks import follow_shift, keep_time, note_address, read_shift, stopped
 from wch.bootstrap.installing import install_tables
+from wch.bootstrap.outreach import SANDBOX_GRAPH
 from wch.bootstrap.parts import Parts
 from wch.bootstrap.resources import (
     MEMORY,
@@ -180,6 +181,8 @@ async def open_living(settings: Settings, **handed: Unpack[Handed]) -> AsyncIter
         if shifted is not None:
             await read_shift(store, shifted)
             stack.push_async_callback(stopped, asyncio.create_task(follow_shift(store, shifted)))
+        elif handed.get("install") and not settings.whatsapp.graph_url.endswith(SANDBOX_GRAPH):
+            await note_address(store, None)
         media = handed.get("media")
         ground = Ground(
             settings=settings,

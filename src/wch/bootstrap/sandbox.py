@@ -9,12 +9,15 @@ from wch.application.hub import Hub
 from wch.application.ports import (
     UnitOfWork,
 )
+from wch.bootstrap.clocks import SANDBOX_ADDRESS, note_address
 from wch.bootstrap.emptying import begin_anew
-from wch.bootstrap.outreach import SANDBOX_ACCOUNT
+from wch.bootstrap.installing import looked_up
+from wch.bootstrap.outreach import SANDBOX_ACCOUNT, SANDBOX_GRAPH
 from wch.bootstrap.time_passing import TimePassing
 from wch.bootstrap.woocommerce import simulated_shop
 from wch.domain.document import document
 from wch.settings import Settings
+from wch.settings.choices import Profile
 
 
 async def _lift_tier(hub: Hub) -> None:
@@ -25,6 +28,24 @@ async def _lift_tier(hub: Hub) -> None:
             uow.options.put(LIMITS, document(tier=UNLIMITED))
 
     await hub.database.transact(work)
+
+
+async def at_home(settings: Settings) -> tuple[Settings, bool]:
+    """The settings for another process on this database, and whether it is in the sandbox, whose clock it then follows.
+
+    It is when its Graph API is a sandbox's, or when it has no access token and the database is the one of
+    `wch serve --sandbox`: then what is not set gets the values that the server has.
+    """
+    if settings.whatsapp.graph_url.endswith(SANDBOX_GRAPH):
+        return settings, True
+    is_prod = "general.profile" in settings.origins and settings.general.profile is Profile.PROD
+    if settings.whatsapp.access_token or is_prod:
+        return settings, False
+    told = await looked_up(settings, lambda uow: uow.options.get(SANDBOX_ADDRESS))
+    if told is None:
+        return settings, False
+    address = str(told["address"])
+    return settings.for_sandbox(graph_url=f"{address}{SANDBOX_GRAPH}", gateways_url=f"{address}/sandbox"), True
 
 
 @asynccontextmanager
@@ -47,9 +68,10 @@ async def open_sandbox(
 
     time = TimePassing(hub)
     numbers = settings.whatsapp.phone_number_id
-    await _lift_tier(hub)
     http = httpx2.AsyncClient(timeout=30.0, trust_env=False) if http is None else http
     root = webhook_url.removesuffix("/webhooks/whatsapp")
+    await _lift_tier(hub)
+    await note_address(hub.database, root if settings.whatsapp.graph_url == f"{root}{SANDBOX_GRAPH}" else None)
     faults = Faults()
     world = Sandbox(
         webhook_url=webhook_url,

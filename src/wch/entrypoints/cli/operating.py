@@ -79,20 +79,21 @@ async def worker(run: Run, only: str | None, metrics: tuple[str, int] | None, *,
     """
     if metrics is not None and (once or drain):
         fail("--metrics is for a worker that stays: leave it out, or --once and --drain.", USAGE)
-    from wch.bootstrap import open_living  # noqa: PLC0415 - slow to load, and help does without
+    from wch.bootstrap import at_home, open_living  # noqa: PLC0415 - slow to load, and help does without
     from wch.entrypoints.following import keep_working  # noqa: PLC0415 - see above
     from wch.entrypoints.logs import begin_logs  # noqa: PLC0415 - see above
 
-    run.settings.require_for_sending()
+    settings, sandbox = await at_home(run.settings)
+    settings.require_for_sending()
     if not (once or drain):
-        begin_logs(run.settings)
+        begin_logs(settings)
     kinds = frozenset(only.split(",")) if only else None
     if metrics is not None:
         from wch.entrypoints.http.serving import work  # noqa: PLC0415 - needs the extra `http`
 
         host, port = metrics
-        return await work(run.settings, host=host, port=port, kinds=kinds)
-    async with open_living(run.settings, install=True) as living:
+        return await work(settings, host=host, port=port, kinds=kinds)
+    async with open_living(settings, install=True, sandbox=sandbox) as living:
 
         def busy() -> "Worker":
             return living.hub.worker.only(kinds) if kinds is not None else living.hub.worker

@@ -90,10 +90,11 @@ class Run:
 
     @asynccontextmanager
     async def hub(self) -> AsyncIterator["Hub"]:
-        """The hub on the database that the settings name."""
-        from wch.bootstrap import open_hub  # noqa: PLC0415 - slow to load, and help does without
+        """The hub on the database that the settings name, in the sandbox's time where that is a sandbox's."""
+        from wch.bootstrap import at_home, open_hub  # noqa: PLC0415 - slow to load, and help does without
 
-        async with open_hub(self.settings) as hub:
+        settings, sandbox = await at_home(self.settings)
+        async with open_hub(settings, sandbox=sandbox) as hub:
             yield hub
 
     def show(self, document: Any, text: Callable[[Console], None]) -> None:
