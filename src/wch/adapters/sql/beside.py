@@ -4,7 +4,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 import attrs
 from sqlalchemy import func
@@ -32,26 +31,22 @@ class SqlOptionRepository:
         self._session = session
         self._rows = Rows(session, tables.options, _Option, key=("name",))
         self._c = tables.options.c
+        self._ahead = session.ahead(tables.options)
 
     def look_ahead(self, names: Collection[str]) -> None:
-        ahead = self._ahead()
-        wanted = names if self._session.locks_rows else [name for name in names if name not in ahead]
+        wanted = names if self._session.locks_rows else [name for name in names if name not in self._ahead]
         if wanted:
-            ahead.update(self._rows.look("name", wanted))
-
-    def _ahead(self) -> dict[Any, Any]:
-        return self._session.ahead.setdefault(self._rows.table.name, {})
+            self._ahead.update(self._rows.look("name", wanted))
 
     def get(self, name: str, *, lock: bool = False) -> JsonObject | None:
-        ahead = self._ahead()
-        row = ahead[name] if name in ahead and not lock else self._rows.get(name, lock=lock)
+        row = self._ahead[name] if name in self._ahead and not lock else self._rows.get(name, lock=lock)
         return None if row is None else row.value
 
     def put(self, name: str, value: JsonObject) -> None:
         self._rows.put(_Option(name=name, value=value))
 
     def remove(self, name: str) -> bool:
-        if self._ahead().get(name, self) is None:
+        if self._ahead.get(name, self) is None:
             return False
         return self._rows.forget(self._c.name == name) > 0
 

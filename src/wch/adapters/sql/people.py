@@ -4,7 +4,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, or_
 
@@ -85,10 +84,6 @@ class SqlCartRepository:
         return self._rows.many(*where, limit=limit)
 
 
-_SEEN = object()
-"""Among what was read ahead and is locked: what was only read."""
-
-
 class SqlCustomerRepository:
     """See `wch.application.ports.CustomerRepository`."""
 
@@ -96,25 +91,28 @@ class SqlCustomerRepository:
         self._session = session
         self._rows = Rows(session, tables.customers, CustomerProfile, saves_later=True)
         self._c = tables.customers.c
+        self._locked = session.ahead(tables.customers)
+        # Those whom nobody has locked here, or made; None for a key that there is none of.
+        self._seen = session.ahead(tables.customers)
 
     def get(self, customer_id: int) -> CustomerProfile | None:
         return self._rows.get(customer_id)
 
     def of(self, phone: str) -> CustomerProfile | None:
-        for ahead in (self._locked(), self._seen()):
+        for ahead in (self._locked, self._seen):
             if phone in ahead:
                 known: CustomerProfile | None = ahead[phone]
                 return known
         return self._rows.by("phone", phone)
 
     def look_ahead(self, phones: Collection[str]) -> None:
-        self._seen().update(self._rows.look("phone", phones))
+        self._seen.update(self._rows.look("phone", phones))
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
-        known: CustomerProfile | None = self._locked().get(phone)
+        known: CustomerProfile | None = self._locked.get(phone)
         if known is not None:
             return known
-        self._seen().pop(phone, None)
+        self._seen.pop(phone, None)
         return self._rows.lock_or_add(CustomerProfile.met(phone, now=now), "phone", unique="phone")
 
     def lock_all(self, phones: Collection[str], *, now: datetime) -> None:
@@ -124,38 +122,30 @@ class SqlCustomerRepository:
         there = self._already_held(wanted)
         if len(there) < len(wanted):
             there = self._rows.among("phone", wanted, lock=True)
-        known = {profile.phone for profile in there}
         for phone in wanted:
-            self._seen().pop(phone, None)
-        new = [phone for phone in dict.fromkeys(map(clean, wanted)) if phone not in known]
-        made = self._rows.add_all([CustomerProfile.met(phone, now=now) for phone in new], unique="phone")
-        self._locked().update((profile.phone, profile) for profile in (*there, *made))
+            self._seen.pop(phone, None)
+        self._locked.update([(profile.phone, profile) for profile in there])
+        if len(there) < len(wanted):
+            new = [phone for phone in dict.fromkeys(map(clean, wanted)) if phone not in self._locked]
+            made = self._rows.add_all([CustomerProfile.met(phone, now=now) for phone in new], unique="phone")
+            self._locked.update((profile.phone, profile) for profile in made)
 
     def _already_held(self, phones: Sequence[str]) -> list[CustomerProfile]:
         """Those of these who were looked at under the lock of the whole file, where that is the engine's."""
         if self._session.locks_rows:
             return []
-        seen = self._seen()
-        there = [profile for phone in phones if (profile := seen.get(phone)) is not None]
+        there = [profile for phone in phones if (profile := self._seen.get(phone)) is not None]
         self._rows.hold(there)
         return there
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
-        self._seen().pop(phone, None)
+        self._seen.pop(phone, None)
         return self._rows.by("phone", phone, lock=True, skip=True)
 
     def save(self, profile: CustomerProfile) -> None:
-        self._locked().pop(profile.phone, None)
-        self._seen().pop(profile.phone, None)
+        self._locked.pop(profile.phone, None)
+        self._seen.pop(profile.phone, None)
         self._rows.save_later(profile)
-
-    def _locked(self) -> dict[Any, Any]:
-        return self._session.ahead.setdefault(self._rows.table.name, {})
-
-    def _seen(self) -> dict[Any, Any]:
-        """Those that nobody has locked here, or made; None for a key that there is none of."""
-        seen: dict[Any, Any] = self._locked().setdefault(_SEEN, {})
-        return seen
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         return self._rows.many(self._c.id > after, limit=limit)

@@ -1,15 +1,16 @@
 """Reading rows of a table: whole, by keys, page by page, locked or not."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Integer, Row, Select, Table, bindparam, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from wch.adapters.sql.decoding import NEVER_ABSENT
 from wch.adapters.sql.session import Session
-from wch.adapters.sql.statements import MOST_ASKED, Spoken, Statements
+from wch.adapters.sql.statements import MOST_ASKED, Statements
 from wch.adapters.sql.types import Broken, clean
 from wch.domain.errors import UndecodableError
 from wch.domain.lease import Work
@@ -42,7 +43,11 @@ class Reading(Generic[T]):
         self._row = row
         self._counted = key == ("id",)
         self._statements = Statements.of(table, key)
+        self._key_of = self._statements.key_of
+        self._spoken = self._statements.spoken(session.connection.dialect)
+        self._decoded: Callable[[Sequence[Any]], T] = self._spoken.decoder(row).read
         self._saves_later = saves_later
+        self._locked = session.locked[table.name]
 
     def get(self, *key: Any, lock: bool = False) -> T | None:
         """The row of this key; locked, it may be saved.
@@ -71,7 +76,7 @@ class Reading(Generic[T]):
         """The rows with one of these values in one column, in its order, as the driver gives them: some columns or all."""
         session = self.session
         session.flush(self.table)
-        spoken = self._spoken()
+        spoken = self._spoken
         for start in range(0, len(values), MOST_ASKED):
             part = values[start : start + MOST_ASKED]
             yield from session.ask(*spoken.among(columns, by, part, lock=lock and session.locks_rows))
@@ -83,11 +88,11 @@ class Reading(Generic[T]):
         """
         wanted = {clean(value): value for value in values}
         found: dict[Any, T | None] = dict.fromkeys(wanted.values())
-        place = list(self.table.c.keys()).index(column)
+        place = self._statements.names.index(column)
         for raw in self.raw_among((), column, sorted(wanted)):
             value = wanted[raw[place]]
             try:
-                found[value] = self._read_texts(raw)
+                found[value] = self._decoded(raw)
             except UndecodableError:
                 del found[value]
         return found
@@ -98,17 +103,19 @@ class Reading(Generic[T]):
         self.hold(found)
         return found
 
-    def hold(self, rows: Iterable[T]) -> None:
+    def hold(self, rows: Sequence[T]) -> None:
         """Count rows as locked that were read in this transaction, where it holds the whole file."""
         self.session.must_write()
-        for row in rows:
-            self._note_locked(row)
+        keys = [self._key_of(row) for row in rows]
+        self._locked.update(keys)
+        if self._saves_later:
+            self.session.later(self._statements).stand(zip(keys, rows, strict=True))
 
     def find(
         self, columns: tuple[str, ...], values: Sequence[Any], *, lock: bool = False, skip: bool = False
     ) -> T | None:
         """The one row with these values in columns that tell rows apart."""
-        session, spoken = self.session, self._spoken()
+        session, spoken = self.session, self._spoken
         if lock:
             session.must_write()
         asked = spoken.asked(columns, values)
@@ -117,9 +124,9 @@ class Reading(Generic[T]):
         found = session.ask(text, asked)
         if not found:
             return None
-        row = self._read_texts(found[0])
+        row = self._decoded(found[0])
         if lock:
-            self._note_locked(row)
+            self.hold([row])
         return row
 
     def many(
@@ -156,7 +163,7 @@ class Reading(Generic[T]):
             values: by the columns that they are compared with, as the select's own parameters are named.
         """
         self.session.flush(self.table)
-        spoken = self._spoken()
+        spoken = self._spoken
         text, order = spoken.select(name, build)
         found: list[T] = []
         past = 0
@@ -211,44 +218,20 @@ class Reading(Generic[T]):
 
     def holds(self, *key: Any) -> bool:
         """Whether this transaction has locked the row of this key."""
-        return (self.table.name, key) in self.session.locked
+        return key in self._locked
 
     def note_locked(self, *key: Any) -> None:
         """Remember a lock that was taken by a statement of its own."""
-        self.session.locked.add((self.table.name, key))
+        self._locked.add(key)
 
     # --- parts
-
-    def _spoken(self) -> Spoken:
-        return self._statements.spoken(self.session.connection.dialect)
 
     def _readable_texts(self, rows: Iterable[Sequence[Any]]) -> Iterator[T]:
         for raw in rows:
             try:
-                yield self._read_texts(raw)
+                yield self._decoded(raw)
             except UndecodableError:
                 continue
-
-    def _read_texts(self, raw: Sequence[Any]) -> T:
-        """A whole row of the driver's as the aggregate it is."""
-        values: dict[str, Any] = {}
-        for (name, read), value in zip(self._spoken().readers, raw, strict=True):
-            if value is None:
-                values[name] = _NEVER_ABSENT[name]() if name in _NEVER_ABSENT else None
-                continue
-            known = value if read is None else read(value)
-            if known.__class__ is Broken:
-                raise UndecodableError(table=self.table.name, column=name, row=raw[0])
-            values[name] = known
-        try:
-            return self._row(**values)
-        except (TypeError, ValueError) as error:
-            raise UndecodableError(table=self.table.name, row=raw[0]) from error
-
-    def _note_locked(self, row: T) -> None:
-        self.session.locked.add(self._name_of(row))
-        if self._saves_later:
-            self.session.later(self._statements).stands(row)
 
     def _readable(self, rows: Iterable[Row[Any]]) -> Iterator[T]:
         for row in rows:
@@ -263,29 +246,12 @@ class Reading(Generic[T]):
         for name, value in values.items():
             if isinstance(value, Broken):
                 raise UndecodableError(table=self.table.name, column=name, row=values[self.key[0]])
-            if value is None and name in _NEVER_ABSENT:
-                values[name] = _NEVER_ABSENT[name]()
+            if value is None and name in NEVER_ABSENT:
+                values[name] = NEVER_ABSENT[name]()
         try:
             return self._row(**values)
         except (TypeError, ValueError) as error:
             raise UndecodableError(table=self.table.name, row=values[self.key[0]]) from error
-
-    def _key_of(self, row: T) -> tuple[Any, ...]:
-        """The row's key as the engine gives it back."""
-        fits = self._statements.fits
-        return tuple(
-            [fits[name](getattr(row, name), name) if name in fits else getattr(row, name) for name in self.key]
-        )
-
-    def _name_of(self, row: T) -> tuple[str, Any]:
-        return self.table.name, self._statements.key_of(row)
-
-
-# NULL in a column where the aggregate always has a value, as imported rows have it.
-_NEVER_ABSENT: Mapping[str, Callable[[], Any]] = {
-    **dict.fromkeys(("content", "context", "preferences", "args", "metadata", "detail", "value"), lambda: {"v": 1}),
-    **dict.fromkeys(("items", "saved_addresses", "tags", "log"), tuple),
-}
 
 
 def work_of(row: Any, attempts: str, stamp: str) -> Work:

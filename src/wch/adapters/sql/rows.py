@@ -8,7 +8,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.reading import Condition, Reading, work_of
-from wch.adapters.sql.saving import PREFIX, differing, values_of
 from wch.adapters.sql.session import raise_duplicate
 from wch.adapters.sql.statements import Text
 from wch.adapters.sql.types import insert_or_replace
@@ -29,31 +28,29 @@ class Rows(Reading[T]):
             DuplicateError: a unique key is taken.
             StoreMisusedError: a value does not fit into its column.
         """
-        session, spoken = self.session, self._spoken()
+        session, spoken = self.session, self._spoken
         session.must_write()
-        values = spoken.written(self._new(row))
+        values = spoken.whole(row)
         if self._saves_later and not session.locks_rows:
             # Nobody else writes to the file, so its id is known, and it is written together with others.
-            number = session.checked(lambda: session.later(self._statements).number(values))
-            return self._stored({**values, "id": number})
-        text, order = spoken.add(tuple(values))
+            session.checked(lambda: session.later(self._statements).number(values))
+            return self._stored(values)
         try:
-            made = session.tell(text, _in_order(order, values))
+            made = session.tell(spoken.add_all(self._statements.given), self._given(values))
         except IntegrityError as error:
             raise_duplicate(session, self.table, error)
-        return self._stored({**values, "id": made.lastrowid} if self._counted else values)
-
-    def _new(self, row: T) -> dict[str, Any]:
-        """A new row's values by column; the engine numbers it, where rows have numbers."""
-        values = values_of(row)
         if self._counted:
-            del values["id"]
-        return values
+            values[0] = made.lastrowid
+        return self._stored(values)
 
-    def _stored(self, values: Mapping[str, Any]) -> T:
+    def _given(self, values: list[Any]) -> list[Any]:
+        """A new row's values without its number, where rows have numbers."""
+        return values[1:] if self._counted else values
+
+    def _stored(self, values: Sequence[Any]) -> T:
         """The row of these values of the driver's, locked."""
-        stored = self._read_texts([values[name] for name in self._statements.names])
-        self._note_locked(stored)
+        stored = self._decoded(values)
+        self.hold([stored])
         return stored
 
     def add_later(self, row: T, *, by: str) -> Written:
@@ -107,23 +104,22 @@ class Rows(Reading[T]):
 
     def add_or_leave(self, rows: Sequence[T], *, unique: str) -> None:
         """New rows whose ids nobody asks for, as `add_all` writes them."""
-        spoken, session = self._spoken(), self.session
+        spoken, session = self._spoken, self.session
         session.must_write()
-        written = [spoken.written(self._new(row)) for row in rows]
+        written = [spoken.whole(row) for row in rows]
         if not session.locks_rows:
             for told in written:
                 session.later(self._statements).number(told)
             return
-        sql = spoken.add_all(tuple(written[0]), len(rows), leave=unique)
-        values = tuple(value for told in written for value in told.values())
-        session.tell(sql, values)
+        sql = spoken.add_all(self._statements.given, len(rows), leave=unique)
+        session.tell(sql, [value for told in written for value in self._given(told)])
 
     def put(self, row: T) -> None:
         """Write a row whether it was there or not; it counts as locked."""
         self.session.must_write()
         name = self.session.connection.dialect.name
         self.session.execute(insert_or_replace(name, self.table, self._fitting(row), self.key[0]))
-        self._note_locked(row)
+        self.hold([row])
 
     def save(self, row: T) -> None:
         """Write a locked row whole.
@@ -133,11 +129,11 @@ class Rows(Reading[T]):
             DuplicateError: a unique key is taken.
             StoreMisusedError: a value does not fit into its column.
         """
-        session, spoken = self.session, self._spoken()
-        session.must_write()
-        values = spoken.written(values_of(row))
-        key = {name: values.pop(name) for name in self.key}
-        if not self.holds(*self._key_of(row)) or self._write(spoken.change(tuple(values)), values, key) != 1:
+        self.session.must_write()
+        statements, spoken = self._statements, self._spoken
+        values = statements.by_key(spoken.whole(row))
+        is_held = self._stored_key(row) in self._locked
+        if not is_held or self._write(spoken.change(statements.others), values) != 1:
             raise NotLockedError(table=self.table.name)
 
     def replace(self, before: T, after: T) -> bool:
@@ -149,12 +145,13 @@ class Rows(Reading[T]):
             StoreMisusedError: a value does not fit into its column.
         """
         self.session.must_write()
-        spoken = self._spoken()
-        stood = spoken.written(values_of(before))
-        changed = spoken.written(differing(before, after, self.key) or differing(None, after, self.key))
-        if self._write(spoken.fenced(tuple(changed), tuple(stood), first=False), changed, stood) != 1:
+        spoken, names = self._spoken, self._statements.names
+        stood = dict(zip(names, spoken.whole(before), strict=True))
+        changed = spoken.changed(before, after) or spoken.changed(None, after)
+        text = spoken.fenced(tuple(changed), names, first=False)
+        if self._write(text[0], _in_order(text, changed, stood)) != 1:
             return False
-        self._note_locked(after)
+        self.hold([after])
         return True
 
     def count(self, row: T, column: str) -> None:
@@ -163,11 +160,11 @@ class Rows(Reading[T]):
         Raises:
             StoreMisusedError: a value does not fit into its column.
         """
-        session, spoken = self.session, self._spoken()
+        session, spoken = self.session, self._spoken
         session.must_write()
-        values = spoken.written(values_of(row))
+        values = spoken.whole(row)
         session.flush(self.table)
-        session.tell(spoken.counting(column), list(values.values()))
+        session.tell(spoken.counting(column), values)
 
     def save_later(self, row: T) -> None:
         """As `save`, but written together with others: only for a table whose rows do not take each other's keys.
@@ -179,10 +176,11 @@ class Rows(Reading[T]):
             StoreMisusedError: a value does not fit into its column.
         """
         self.session.must_write()
-        if self._name_of(row) not in self.session.locked:
-            self._fitting(row)  # of two things wrong at once, the one that `save` tells
+        key = self._key_of(row)
+        if key not in self._locked:
+            self._spoken.whole(row)  # of two things wrong at once, the one that `save` tells
             raise NotLockedError(table=self.table.name)
-        self.session.later(self._statements).save(row)
+        self.session.later(self._statements).save(key, row)
 
     def move(
         self,
@@ -199,7 +197,7 @@ class Rows(Reading[T]):
             LeaseLostError: it does not.
         """
         self.session.must_write()
-        values = self._spoken().written({"status": after.status, attempts: after.attempts, stamp: after.stamp})
+        values = self._spoken.written({"status": after.status, attempts: after.attempts, stamp: after.stamp})
         if self._fenced(before, values, attempts, stamp, also) != 1:
             raise LeaseLostError(row=before.id)
         self.session.moved(self.table.name)
@@ -219,7 +217,7 @@ class Rows(Reading[T]):
                 raise LeaseLostError(row=lease.id)
             self.save_later(row)
             return
-        values = self._spoken().written(values_of(row))
+        values = dict(zip(self._statements.names, self._spoken.whole(row), strict=True))
         del values["id"]
         if self._fenced(lease, values, attempts, stamp) != 1:
             raise LeaseLostError(row=lease.id)
@@ -234,7 +232,7 @@ class Rows(Reading[T]):
         if not self.holds(*key):
             raise NotLockedError(table=self.table.name)
         self.forget(*(self.table.c[name] == value for name, value in zip(self.key, key, strict=True)))
-        self.session.locked.discard((self.table.name, key))
+        self._locked.discard(key)
 
     def forget(self, *where: Condition) -> int:
         """Delete the rows that fit, locked or not; how many."""
@@ -245,10 +243,17 @@ class Rows(Reading[T]):
 
     def _fitting(self, row: T) -> dict[str, Any]:
         """The row's values as their columns take them, refused before a statement is made of them."""
-        values = values_of(row)
+        values = {name: getattr(row, name) for name in self._statements.names}
         for name, fit in self._statements.fits.items():
             values[name] = fit(values[name], name)
         return values
+
+    def _stored_key(self, row: T) -> tuple[Any, ...]:
+        """The row's key as the engine gives it back."""
+        fits = self._statements.fits
+        return tuple(
+            [fits[name](getattr(row, name), name) if name in fits else getattr(row, name) for name in self.key]
+        )
 
     def _fenced(
         self,
@@ -259,24 +264,26 @@ class Rows(Reading[T]):
         also: Mapping[str, ColumnElement[Any]] | None = None,
     ) -> int:
         """How many rows still stood so, and were changed."""
-        fence = self._spoken().written({"id": work.id, "status": work.status, attempts: work.attempts})
+        fence = self._spoken.written({"id": work.id, "status": work.status, attempts: work.attempts})
         first = work.stamp is None
         if not first:
-            fence |= self._spoken().written({stamp: work.stamp})
-        text = self._spoken().fenced(tuple(values), ("id", "status", attempts, stamp), first=first, also=also)
-        return self._write(text, values, fence)
+            fence |= self._spoken.written({stamp: work.stamp})
+        text = self._spoken.fenced(tuple(values), ("id", "status", attempts, stamp), first=first, also=also)
+        return self._write(text[0], _in_order(text, values, fence))
 
-    def _write(self, text: Text, values: Mapping[str, Any], found_by: Mapping[str, Any]) -> int:
+    def _write(self, text: str, values: Sequence[Any]) -> int:
         """How many rows were changed, after everything that waits to be saved."""
         self.session.flush()
         try:
-            changed: int = self.session.tell(text[0], _in_order(text[1], values, found_by)).rowcount
+            changed: int = self.session.tell(text, values).rowcount
         except IntegrityError as error:
             raise_duplicate(self.session, self.table, error)
         return changed
 
 
-def _in_order(order: Sequence[str], values: Mapping[str, Any], found_by: Mapping[str, Any] | None = None) -> list[Any]:
+def _in_order(text: Text, values: Mapping[str, Any], found_by: Mapping[str, Any]) -> list[Any]:
     """What a row becomes, and what it is found by, as a text asks for them."""
-    known = found_by or {}
-    return [known[name[PREFIX:]] if name.startswith("key_") else values[name[PREFIX:]] for name in order]
+    return [
+        found_by[name.removeprefix("key_")] if name.startswith("key_") else values[name.removeprefix("new_")]
+        for name in text[1]
+    ]

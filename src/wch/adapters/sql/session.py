@@ -1,5 +1,6 @@
 """One transaction on its connection: what it may do, what it has locked, what waits to be written."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -21,7 +22,6 @@ class Session:
         locks_rows: whether the engine locks rows; where it locks the whole file, nothing need be said.
         failed: an error after which this transaction must not be committed, whoever caught it.
         direct: takes texts that need nothing of SQLAlchemy's.
-        ahead: what was read before it was asked for, by table; whatever writes past the gateway empties it.
     """
 
     def __init__(
@@ -36,9 +36,9 @@ class Session:
         self.read_only = read_only
         self.locks_rows = locks_rows
         self.duplicate_of = duplicate_of
-        self.locked: set[tuple[str, Any]] = set()
+        self.locked: defaultdict[str, set[tuple[Any, ...]]] = defaultdict(set)
         self.failed: BaseException | None = None
-        self.ahead: dict[str, dict[Any, Any]] = {}
+        self._ahead: defaultdict[str, list[dict[Any, Any]]] = defaultdict(list)
         self._later: dict[str, Changes] = {}
         self.direct: Direct = direct(connection, is_file=not locks_rows)
 
@@ -62,8 +62,15 @@ class Session:
 
     def moved(self, name: str) -> None:
         """Rows of this table were changed past their gateway: what is known of them is not so any more."""
-        self.ahead.pop(name, None)
+        for known in self._ahead[name]:
+            known.clear()
         self._later.pop(name, None)
+
+    def ahead(self, table: Table) -> dict[Any, Any]:
+        """For what is read of a table before it is asked for; whatever writes past the gateway empties it."""
+        known: dict[Any, Any] = {}
+        self._ahead[table.name].append(known)
+        return known
 
     def later(self, statements: Statements) -> Changes:
         """What waits to be written to this table: before anybody asks it, at the latest on commit."""

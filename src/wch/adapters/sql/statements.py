@@ -6,15 +6,18 @@ cursor, when it is gone once for each row.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from datetime import datetime
+from decimal import Decimal
+from itertools import compress
+from operator import attrgetter, is_not, itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Dialect, Table, and_, bindparam, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from wch.adapters.sql.types import MYSQL, Json, MoneyColumn, letter_by_letter
+from wch.adapters.sql.decoding import Decoder
+from wch.adapters.sql.types import MYSQL, Own, letter_by_letter
 
-Read = Callable[[Any], Any]
 Text = tuple[str, tuple[str, ...]]
 """SQL in the driver's style, and the names of its values in order."""
 
@@ -22,6 +25,10 @@ _NAMED = re.compile(r"%\((\w+)\)s")
 
 MOST_ASKED = 512
 """Up to so many values one select may ask for; every engine takes as many."""
+
+_UNKNOWN = object()
+_COMPARED = frozenset({str, int, bool, datetime, Decimal})
+"""What is compared before it is written again; of two objects of JSON nobody knows whether they are written alike."""
 
 
 def values_at(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -33,12 +40,23 @@ def values_at(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 class Statements:
-    """The statements of one table, and the way of its values to and from each driver."""
+    """The statements of one table, and the way of its values to and from each driver.
+
+    Attributes:
+        names: its columns.
+        given: those that a new row brings: all but the number that the engine gives it.
+        others: those beside the key.
+        by_key: of a row's values in order the others, then the key, as an update asks for them.
+        fits: what each value must fit into.
+    """
 
     def __init__(self, table: Table, key: tuple[str, ...]) -> None:
         self.table = table
         self.key = key
         self.names = tuple(column.name for column in table.c)
+        self.given = self.names[1:] if key == ("id",) else self.names
+        self.others = tuple(name for name in self.names if name not in key)
+        self.by_key = itemgetter(*(self.names.index(name) for name in (*self.others, *key)))
         self.key_of = values_at(key)
         self._spoken: dict[str, Spoken] = {}
         self.fits = {column.name: fit for column in table.c if (fit := getattr(column.type, "fit", None)) is not None}
@@ -65,7 +83,6 @@ class Spoken:
     Attributes:
         asks_a_server: whether each statement goes over a network, so that one for all rows is worth its making.
         tells_what_it_adds: whether an insert can answer with columns of its rows.
-        readers: of each column in order its name and what makes a value of the driver's; None: nothing has to.
     """
 
     def __init__(self, statements: Statements, dialect: Dialect) -> None:
@@ -74,31 +91,52 @@ class Spoken:
         self._dialect = dialect
         self.asks_a_server = dialect.name in MYSQL
         self.tells_what_it_adds = self.asks_a_server and dialect.insert_returning
+        self._mark = "%s" if self.asks_a_server else "?"
         self._texts: dict[Any, Text] = {}
-        self.readers = tuple((column.name, self._reader(column.type)) for column in self._table.c)
-        self._writers = {column.name: self._writer(column.name, column.type) for column in self._table.c}
+        self._decoders: dict[Any, Decoder[Any]] = {}
+        self._writers = {
+            column.name: column.type.writer(dialect, column.name) if isinstance(column.type, Own) else None
+            for column in self._table.c
+        }
+        self._in_order = tuple(self._writers.values())
+        self._values = values_at(statements.names)
+        self._others = [(name, self._writers[name]) for name in statements.others]
+        self._values_of_others = values_at(statements.others)
 
-    def _reader(self, kind: Any) -> Read | None:
-        own = getattr(kind, "reader", None)
-        if own is not None and (short := own(self._dialect)) is not None:
-            return short  # type: ignore[no-any-return]  # of our own types
-        known: Read | None = kind.dialect_impl(self._dialect).result_processor(self._dialect, None)
+    def decoder(self, row: Callable[..., Any]) -> Decoder[Any]:
+        """What makes aggregates of this class of the table's rows."""
+        known = self._decoders.get(row)
+        if known is None:
+            known = self._decoders[row] = Decoder(self._table, row, self._dialect)
         return known
 
-    def _writer(self, name: str, kind: Any) -> Callable[[Any], Any] | None:
-        """What makes the driver's value; a value that does not fit its column is refused by the column's name."""
-        fit, bind, dialect = getattr(kind, "fit", None), getattr(kind, "process_bind_param", None), self._dialect
-        own = getattr(kind, "writer", None)
-        if own is not None and (short := own(dialect)) is not None:
-            return short  # type: ignore[no-any-return]  # of our own types
-        if bind is None:
-            return None
-        if fit is None:
-            return lambda value: bind(value, dialect)
-        if isinstance(kind, MoneyColumn):
-            return lambda value: bind(fit(value, name), dialect)
-        known = kind.text_of if isinstance(kind, Json) else fit
-        return lambda value: known(value, name)
+    def whole(self, row: Any) -> list[Any]:
+        """All values of a row in the order of the columns, as the driver takes them.
+
+        Raises:
+            StoreMisusedError: one does not fit into its column.
+        """
+        return [
+            value if value is None or write is None else write(value)
+            for write, value in zip(self._in_order, self._values(row), strict=True)
+        ]
+
+    def changed(self, before: Any, after: Any) -> dict[str, Any]:
+        """The values beside the key that are not as they were, as the driver takes them; all where nobody knows how they were.
+
+        Raises:
+            StoreMisusedError: one does not fit into its column.
+        """
+        others, values = self._others, self._values_of_others(after)
+        stood = (_UNKNOWN,) * len(values) if before is None else self._values_of_others(before)
+        found = {}
+        for place in compress(range(len(values)), map(is_not, stood, values)):
+            value, was = values[place], stood[place]
+            if was.__class__ is value.__class__ and value.__class__ in _COMPARED and was == value:
+                continue
+            name, write = others[place]
+            found[name] = value if value is None or write is None else write(value)
+        return found
 
     def written(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """These values as the driver takes them.
@@ -191,25 +229,16 @@ class Spoken:
         statement = statement.where(wanted).order_by(column)
         return statement.with_for_update() if lock else statement
 
-    def change(self, names: tuple[str, ...]) -> Text:
-        """The update of these columns of the row of a key."""
+    def change(self, names: Sequence[str]) -> str:
+        """The update of these columns of the row of a key, which comes last."""
 
-        def build() -> Any:
-            changed: dict[str, ColumnElement[Any]] = {
-                name: bindparam(f"new_{name}", type_=self._table.c[name].type) for name in names
-            }
-            return update(self._table).where(self._fits(self._statements.key)).values(changed)
+        def build() -> str:
+            quote = self._dialect.identifier_preparer
+            changed = ", ".join(f"{quote.quote(name)} = {self._mark}" for name in names)
+            fits = " AND ".join(f"{quote.quote(name)} = {self._mark}" for name in self._statements.key)
+            return f"UPDATE {quote.format_table(self._table)} SET {changed} WHERE {fits}"  # noqa: S608 - names of columns and marks
 
-        return self._text(("change", *names), build)
-
-    def add(self, names: tuple[str, ...]) -> Text:
-        """The insert of a row with these columns."""
-        return self._text(
-            ("add", *names),
-            lambda: insert(self._table).values(
-                {name: bindparam(f"new_{name}", type_=self._table.c[name].type) for name in names}
-            ),
-        )
+        return self._written_out(("change", *names), build)
 
     def counting(self, column: str) -> str:
         """The insert of a whole row that adds its value in this column to the row of the same key, if there is one."""
@@ -217,8 +246,7 @@ class Spoken:
         def build() -> str:
             quote = self._dialect.identifier_preparer
             own, counted = quote.format_table(self._table), quote.quote(column)
-            mark = "%s" if self.asks_a_server else "?"
-            values = ", ".join([mark] * len(self._statements.names))
+            values = ", ".join([self._mark] * len(self._statements.names))
             keys = ", ".join(map(quote.quote, self._statements.key))
             taken, new = f"ON CONFLICT ({keys}) DO UPDATE SET", f"excluded.{counted}"
             if self.asks_a_server:
@@ -248,8 +276,8 @@ class Spoken:
 
         return self._written_out(("change all", *names, count), build)
 
-    def add_all(self, names: tuple[str, ...], count: int, *, leave: str = "", tells: Sequence[str] = ()) -> str:
-        """The insert of so many rows at once.
+    def add_all(self, names: Sequence[str], count: int = 1, *, leave: str = "", tells: Sequence[str] = ()) -> str:
+        """The insert of a row or of so many at once.
 
         Args:
             names: their columns.
@@ -261,7 +289,7 @@ class Spoken:
         def build() -> str:
             quote = self._dialect.identifier_preparer
             columns = ", ".join(quote.quote(name) for name in names)
-            rows = ", ".join([f"({', '.join(['%s'] * len(names))})"] * count)
+            rows = ", ".join([f"({', '.join([self._mark] * len(names))})"] * count)
             told = ", ".join(quote.quote(name) for name in tells) if self.tells_what_it_adds else ""
             left = f" ON DUPLICATE KEY UPDATE {quote.quote(leave)} = {quote.quote(leave)}" if leave else ""
             return f"INSERT INTO {quote.format_table(self._table)} ({columns}) VALUES {rows}{left}{f' RETURNING {told}' if told else ''}"  # noqa: S608 - as above

@@ -19,6 +19,8 @@ from wch.domain.document import JsonObject, document
 from wch.domain.lease import TERM, Work
 from wch.domain.message import FOREIGN, Class, Direction, Message, MessageStatus
 
+_RESOLVED = ConversationStatus.RESOLVED.value
+
 SHUT = ("reaction", "edit", "revoke", "system", "group")
 """Inbound types that open no 24-hour window."""
 
@@ -30,9 +32,10 @@ class SqlConversationRepository:
         self._session = session
         self._rows = Rows(session, tables.conversations, Conversation, saves_later=True)
         self._c = tables.conversations.c
+        self._newest = session.ahead(tables.conversations)
 
     def add(self, conversation: Conversation) -> Conversation:
-        self._newest().pop(conversation.customer_phone, None)
+        self._newest.pop(conversation.customer_phone, None)
         return self._rows.add(conversation)
 
     def read_ahead(self, phones: Sequence[str]) -> None:
@@ -43,28 +46,24 @@ class SqlConversationRepository:
         best: dict[str, tuple[bool, int, Sequence[Any]]] = {}
         number, status, phone = (self._c.keys().index(name) for name in ("id", "status", "customer_phone"))
         for raw in self._rows.raw_among((), "customer_phone", phones, lock=True):
-            told = (raw[status] != ConversationStatus.RESOLVED, raw[number], raw)
+            told = (raw[status] != _RESOLVED, raw[number], raw)
             best[raw[phone]] = max(best.get(raw[phone], told), told)
-        self._newest().update((phone, None) for phone in phones if phone not in best)
+        self._newest.update((phone, None) for phone in phones if phone not in best)
         found = self._rows.read_held(raw for _, _, raw in best.values())
-        self._newest().update((one.customer_phone, one) for one in found)
-
-    def _newest(self) -> dict[Any, Any]:
-        return self._session.ahead.setdefault(self._rows.table.name, {})
+        self._newest.update((one.customer_phone, one) for one in found)
 
     def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
         return self._rows.get(conversation_id, lock=lock)
 
     def save(self, conversation: Conversation) -> None:
-        self._newest().pop(conversation.customer_phone, None)
+        self._newest.pop(conversation.customer_phone, None)
         self._rows.save_later(conversation)
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
         if lock:
             self._session.must_write()
-        ahead = self._newest()
-        if customer_phone in ahead:
-            known: Conversation | None = ahead[customer_phone]
+        if customer_phone in self._newest:
+            known: Conversation | None = self._newest[customer_phone]
             return known
         ids = self._session.execute(
             select(self._c.id, self._c.status).where(self._c.customer_phone == customer_phone)
@@ -129,7 +128,10 @@ class SqlMessageRepository:
         self._session = session
         self._rows = Rows(session, tables.messages, Message)
         self._c = tables.messages.c
+        self._absent = session.ahead(tables.messages)
         self._threads = tables.conversations.c
+        content: Any = tables.messages.c.content.type
+        self._content = content.reader(session.connection.dialect)
         self._light = (self._c.id, self._c.conversation_id, self._c.status, self._c.retry_count, self._c.updated_at)
 
     def add(self, message: Message) -> Message:
@@ -149,22 +151,23 @@ class SqlMessageRepository:
             content = self._read_content(raw)
             if content is not None:
                 said[name] = Said(word, content)
-        self._absent().update(free)
+        self._absent.update(free)
         return {one: said[name] for one, name in wanted.items() if name in said}
 
     def _read_content(self, raw: Any) -> JsonObject | None:
         """The content of this text as it is in a row; None where it cannot be read."""
-        kind: Any = self._c.content.type
-        content: Any = document() if raw is None else kind.process_result_value(raw, None)
-        return None if content.__class__ is Broken else content
+        if raw is None:
+            return document()
+        try:
+            content: JsonObject = self._content(raw)
+        except Exception:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
+            return None
+        return content
 
     def _is_there(self, message: Message) -> None:
         """This id is somebody's now."""
         if message.wa_message_id is not None:
-            self._absent().pop(clean(message.wa_message_id), None)
-
-    def _absent(self) -> dict[Any, Any]:
-        return self._session.ahead.setdefault(self._rows.table.name, {})
+            self._absent.pop(clean(message.wa_message_id), None)
 
     def get(self, message_id: int, *, lock: bool = False) -> Message | None:
         return self._rows.get(message_id, lock=lock)
@@ -172,7 +175,7 @@ class SqlMessageRepository:
     def by_wa_id(self, wa_message_id: str, *, lock: bool = False) -> Message | None:
         if lock:
             self._rows.session.must_write()
-        if clean(wa_message_id) in self._absent():
+        if clean(wa_message_id) in self._absent:
             return None
         return self._rows.by("wa_message_id", wa_message_id, lock=lock)
 

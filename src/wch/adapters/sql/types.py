@@ -1,16 +1,19 @@
 """Column types that carry Python's: whole UTC seconds, words, JSON, money, keys letter by letter.
 
+Each tells its short ways past SQLAlchemy, for values that are there: `reader` makes one of what the driver gives, and
+raises whatever it likes where it cannot; `writer` makes what the driver takes, or refuses by the column's name.
 This module and `database` are the only ones that name a dialect.
 """
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import orjson
@@ -19,6 +22,11 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from wch.domain.errors import StoreMisusedError
+
+Read = Callable[[Any], Any]
+Write = Callable[[Any], Any]
+Fit = Callable[[Any, str | None], Any]
+V = TypeVar("V")
 
 MYSQL = frozenset({"mysql", "mariadb"})
 
@@ -43,6 +51,17 @@ def clean(text: str) -> str:
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def _text_writer(width: int, fit: Fit, column: str | None) -> Write:
+    """Writes a text as it is where nothing can be wrong with it, else as it fits."""
+
+    def write(value: Any) -> Any:
+        if value.__class__ is str and len(value) <= width and value.isascii() and "\0" not in value:
+            return value
+        return fit(value, column)
+
+    return write
+
+
 def _fitting(text: str, width: int, column: str | None) -> str:
     """The text, cleaned; refused when longer than its column, since SQLite would keep it silently."""
     cleaned = clean(text)
@@ -65,6 +84,47 @@ class Encoded:
     text: str
 
 
+class Own(TypeDecorator[V]):
+    """A type that says itself how a value that is there goes in and comes out, by SQLAlchemy or past it."""
+
+    def reader(self, dialect: Dialect) -> Read | None:  # noqa: ARG002 - others ask
+        """What makes the value of what the driver gives, and raises where it cannot; None: it is the value."""
+        return None
+
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
+        """What makes what the driver takes of a value, or refuses it by the column's name."""
+        raise NotImplementedError
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """As `writer` says."""
+        return None if value is None else self.writer(dialect)(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """As `reader` says, or `Broken`."""
+        read = self.reader(dialect)
+        return value if read is None else self._read(value, read)
+
+    def bind_processor(self, dialect: Dialect) -> Write:
+        """The same, made once."""
+        write = self.writer(dialect)
+        return lambda value: None if value is None else write(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - as SQLAlchemy asks
+        """The same, made once."""
+        read = self.reader(dialect)
+        return None if read is None else lambda value: self._read(value, read)
+
+    def _read(self, value: Any, read: Read) -> Any:
+        try:
+            return None if value is None else read(value)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
+            return Broken(self._why(value, error))
+
+    def _why(self, _value: Any, error: Exception) -> str:
+        """What is wrong with a value, without showing it."""
+        return type(error).__name__
+
+
 class _SqliteSeconds(UserDefinedType[Any]):
     """DATETIME as a text of 19 characters."""
 
@@ -75,7 +135,7 @@ class _SqliteSeconds(UserDefinedType[Any]):
         return "DATETIME"
 
 
-class UtcSeconds(TypeDecorator[datetime]):
+class UtcSeconds(Own[datetime]):
     """An aware moment in UTC, in whole seconds; 19 characters on SQLite, so that texts compare as times."""
 
     impl = DateTime
@@ -85,32 +145,13 @@ class UtcSeconds(TypeDecorator[datetime]):
         """DATETIME on every engine."""
         return dialect.type_descriptor(DateTime() if dialect.name in MYSQL else _SqliteSeconds())
 
-    def reader(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        """The short way of a value that is there, where the engine has texts."""
-        return None if dialect.name in MYSQL else _moment_of_text
+    def reader(self, dialect: Dialect) -> Read:
+        """Aware UTC comes out."""
+        return _aware if dialect.name in MYSQL else _moment_of_text
 
-    def writer(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        """The same into the engine."""
-        return None if dialect.name in MYSQL else _text_of_moment
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - it is in no message
         """UTC goes in; a finer moment than a second is refused, since engines cut it differently."""
-        if value is None:
-            return None
-        if dialect.name not in MYSQL:
-            return _text_of_moment(value)
-        return _in_utc(value).replace(tzinfo=None)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """Aware UTC comes out, or `Broken`."""
-        if value is None:
-            return None
-        if value.__class__ is str:
-            return _moment_of_text(value)
-        try:
-            return value.replace(tzinfo=UTC, microsecond=0)
-        except AttributeError:
-            return Broken("not a moment")
+        return _naive if dialect.name in MYSQL else _text_of_moment
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -126,16 +167,22 @@ def _text_of_moment(value: datetime) -> str:
     return _in_utc(value).isoformat(" ")[:_SECONDS_WIDTH]
 
 
+def _naive(value: datetime) -> datetime:
+    return _in_utc(value).replace(tzinfo=None)
+
+
 @lru_cache(maxsize=4096)
-def _moment_of_text(text: str) -> datetime | Broken:
+def _moment_of_text(text: str) -> datetime:
     """A moment as SQLite keeps it; most of those that are read together are the same few."""
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC, microsecond=0)
-    except (TypeError, ValueError):
-        return Broken("not a moment")
+    return datetime.fromisoformat(text).replace(tzinfo=UTC, microsecond=0)
 
 
-class Key(TypeDecorator[str]):
+def _aware(value: datetime) -> datetime:
+    """A moment as servers give it."""
+    return value.replace(tzinfo=UTC, microsecond=0)
+
+
+class Key(Own[str]):
     """A text that is compared letter by letter, trailing blanks included.
 
     Args:
@@ -162,9 +209,9 @@ class Key(TypeDecorator[str]):
         """Cleaned, and refused when too long."""
         return None if value is None else _fitting(str(value), self.width, column)
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
         """As it fits."""
-        return self.fit(value)
+        return _text_writer(self.width, self.fit, column)
 
 
 def _collation(dialect: Dialect) -> str:
@@ -172,7 +219,7 @@ def _collation(dialect: Dialect) -> str:
     return "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
 
 
-class Words(TypeDecorator[str]):
+class Words(Own[str]):
     """A text for people, in any script; it is never looked up by."""
 
     impl = String
@@ -192,13 +239,13 @@ class Words(TypeDecorator[str]):
         """Cleaned, and refused when too long."""
         return None if value is None else _fitting(value, self.width, column)
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
         """As it fits."""
-        return self.fit(value)
+        return _text_writer(self.width, self.fit, column)
 
 
-class Word(TypeDecorator[StrEnum]):
-    """A state: the words of an enumeration, nothing else."""
+class _OneOf(Own[StrEnum]):
+    """One of the words of an enumeration."""
 
     impl = String
     cache_ok = True
@@ -206,36 +253,43 @@ class Word(TypeDecorator[StrEnum]):
     def __init__(self, words: type[StrEnum], width: int) -> None:
         super().__init__(width)
         self.words = words
+        self._longest = width
+
+    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
+        """The member of this word."""
+        return {str(word): word for word in self.words}.__getitem__
+
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+        """The word; one that is no member's as it fits."""
+        known, width = {word: str(word) for word in self.words}, self._longest
+        return lambda value: known.get(value) or _fitting(str(value), width, None)
+
+    def _why(self, value: Any, _error: Exception) -> str:
+        """The word itself: it is nobody's."""
+        return f"{self.words.__name__} has no word {value!r}"
+
+
+class Word(_OneOf):
+    """A state: the words of an enumeration, nothing else."""
+
+    cache_ok = True
+
+    def __init__(self, words: type[StrEnum], width: int) -> None:
+        super().__init__(words, width)
         self.width = width
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Compared letter by letter, like a key."""
         return Key(self.width).load_dialect_impl(dialect)
 
-    def reader(self, dialect: Dialect) -> Callable[[Any], Any] | None:  # noqa: ARG002 - as the other types have it
-        """The short way of a value that is there."""
-        return _members(self.words)
 
-    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """The word."""
-        if value.__class__ is self.words:
-            return str(value)
-        return None if value is None else _fitting(str(value), self.width, None)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """The member of this word, or `Broken`."""
-        return None if value is None else _member(self.words, value)
-
-
-class Side(TypeDecorator[StrEnum]):
+class Side(_OneOf):
     """One of a few words that the engine itself checks, where it can."""
 
-    impl = String
     cache_ok = True
 
     def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__(max(len(word) for word in words))
-        self.words = words
+        super().__init__(words, max(len(word) for word in words))
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """ENUM where there is one."""
@@ -243,38 +297,8 @@ class Side(TypeDecorator[StrEnum]):
             return dialect.type_descriptor(mysql.ENUM(*(word.value for word in self.words)))
         return dialect.type_descriptor(String(max(len(word) for word in self.words)))
 
-    def reader(self, dialect: Dialect) -> Callable[[Any], Any] | None:  # noqa: ARG002 - as the other types have it
-        """The short way of a value that is there."""
-        return _members(self.words)
 
-    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """The word."""
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """The member, or `Broken`."""
-        return None if value is None else _member(self.words, value)
-
-
-def _member(words: type[StrEnum], value: str) -> StrEnum | Broken:
-    try:
-        return words(value)
-    except ValueError:
-        return Broken(f"{words.__name__} has no word {value!r}")
-
-
-def _members(words: type[StrEnum]) -> Callable[[str], StrEnum | Broken]:
-    """Finds the member of a word, without the enumeration's own way to it."""
-    known = {str(word): word for word in words}
-
-    def read(value: str) -> StrEnum | Broken:
-        found = known.get(value)
-        return _member(words, value) if found is None else found
-
-    return read
-
-
-class LongText(TypeDecorator[str]):
+class LongText(Own[str]):
     """A text without a width that matters.
 
     Args:
@@ -301,12 +325,12 @@ class LongText(TypeDecorator[str]):
             return None
         return clean(value) if self.long else clean(value)[:TEXT_KEEPS]
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
         """As it fits."""
-        return self.fit(value)
+        return _text_writer(sys.maxsize if self.long else TEXT_KEEPS, self.fit, column)
 
 
-class Json(TypeDecorator[Any]):
+class Json(Own[Any]):
     """A JSON value in a text; `read` makes of it what the aggregate holds."""
 
     impl = Text
@@ -320,6 +344,24 @@ class Json(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """LONGTEXT."""
         return LongText().load_dialect_impl(dialect)
+
+    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
+        """What was written."""
+        made = self.read or object_of
+        return lambda text: made(read_json(text))
+
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+        """Its text."""
+        prepared = self.write
+
+        def write(value: Any) -> str:
+            try:
+                text = _fast_json(value if prepared is None else prepared(value))
+            except (TypeError, ValueError, RecursionError):
+                return value.text if value.__class__ is Encoded else self.text_of(value, column)
+            return self.text_of(value, column) if "\\u0000" in text else text
+
+        return write
 
     def fit(self, value: Any, column: str | None = None) -> Encoded | None:
         """One text for one value."""
@@ -337,21 +379,6 @@ class Json(TypeDecorator[Any]):
             raise StoreMisusedError(message, column=column) from error
         return text
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """Its text."""
-        fitting = value if isinstance(value, Encoded) else self.fit(value)
-        return None if fitting is None else fitting.text
-
-    def process_result_value(self, value: str | None, dialect: Dialect | None) -> Any:  # noqa: ARG002 - the form that SQLAlchemy calls
-        """What was written, or `Broken`."""
-        if value is None:
-            return None
-        try:
-            read = read_json(value)
-            return self.read(read) if self.read is not None else object_of(read)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
-            return Broken(type(error).__name__)
-
 
 def letter_by_letter(column: Column[Any], dialect: Dialect) -> ColumnElement[Any]:
     """The column as one to compare with: servers fold and pad the texts of JSON, which are no keys."""
@@ -363,18 +390,22 @@ def letter_by_letter(column: Column[Any], dialect: Dialect) -> ColumnElement[Any
 def _json(value: Any) -> str:
     """The clean text of a value; what the fast writer refuses, very large numbers and lone surrogates, the other writes."""
     try:
-        return orjson.dumps(value, default=_plain, option=_AS_JSON_DOES).decode()
+        return _fast_json(value)
     except TypeError:
         return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain))
 
 
+def _fast_json(value: Any) -> str:
+    return orjson.dumps(value, default=_plain, option=_AS_JSON_DOES).decode()
+
+
 def read_json(text: str) -> Any:
     """The value of a text; the fast reader would make floats of very large numbers, and knows no NaN."""
-    if _LARGE not in text.encode("utf-8", "surrogatepass").translate(_NOUGHTS):
-        try:
+    try:
+        if len(text) < len(_LARGE) or _LARGE not in text.encode().translate(_NOUGHTS):
             return orjson.loads(text)
-        except ValueError:
-            pass
+    except ValueError:
+        pass
     return json.loads(text)
 
 
@@ -407,7 +438,7 @@ def object_of(value: Any) -> Any:
     return value
 
 
-class MoneyColumn(TypeDecorator[Decimal]):
+class MoneyColumn(Own[Decimal]):
     """decimal(10,2).
 
     SQLite keeps a number of at most ten digits, which a double gives back exactly and compares
@@ -430,14 +461,21 @@ class MoneyColumn(TypeDecorator[Decimal]):
             raise StoreMisusedError(column=column, places="decimal(10,2)")
         return rounded
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """As it fits."""
-        rounded = self.fit(value)
-        return str(rounded) if rounded is not None and dialect.name not in MYSQL else rounded
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - the form that SQLAlchemy calls
+    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
         """Exact, in two places."""
-        return None if value is None else Decimal(str(value)).quantize(_CENT)
+        return _amount
+
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
+        """As it fits."""
+        if dialect.name in MYSQL:
+            return lambda value: self.fit(value, column)
+        return lambda value: str(self.fit(value, column))
+
+
+@lru_cache(maxsize=4096)
+def _amount(value: Any) -> Decimal:
+    """An amount as drivers give it; most of those that are read together are nothing."""
+    return Decimal(str(value)).quantize(_CENT)
 
 
 class _SqliteDecimal(UserDefinedType[Any]):
@@ -450,7 +488,7 @@ class _SqliteDecimal(UserDefinedType[Any]):
         return "DECIMAL(10, 2)"
 
 
-class Flag(TypeDecorator[bool]):
+class Flag(Own[bool]):
     """tinyint(1)."""
 
     impl = Integer
@@ -462,13 +500,13 @@ class Flag(TypeDecorator[bool]):
             return dialect.type_descriptor(mysql.TINYINT(display_width=1))
         return dialect.type_descriptor(Integer())
 
-    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:  # noqa: ARG002, FBT001 - the form that SQLAlchemy calls
-        """0 or 1."""
-        return None if value is None else int(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:  # noqa: ARG002 - the form that SQLAlchemy calls
+    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
         """True or false."""
-        return None if value is None else bool(value)
+        return bool
+
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+        """0 or 1."""
+        return int
 
 
 def insert_or_replace(dialect_name: str, table: Table, values: Mapping[str, Any], key: str) -> Any:
