@@ -69,7 +69,8 @@ class Decoder(Generic[T]):
             except Exception:  # noqa: BLE001, S110 - the other way tells what is wrong
                 pass
             else:
-                return made  # type: ignore[no-any-return]
+                filled: T = made
+                return filled
         return self.read_by_name(raw)
 
     def read_by_name(self, raw: Sequence[Any]) -> T:

@@ -5,6 +5,8 @@ raises whatever it likes where it cannot; `writer` makes what the driver takes, 
 This module and `database` are the only ones that name a dialect.
 """
 
+# ruff: noqa: ARG002 - all types are asked alike, whatever they make of it
+
 import json
 import re
 import sys
@@ -87,7 +89,7 @@ class Encoded:
 class Own(TypeDecorator[V]):
     """A type that says itself how a value that is there goes in and comes out, by SQLAlchemy or past it."""
 
-    def reader(self, dialect: Dialect) -> Read | None:  # noqa: ARG002 - others ask
+    def reader(self, dialect: Dialect) -> Read | None:
         """What makes the value of what the driver gives, and raises where it cannot; None: it is the value."""
         return None
 
@@ -109,7 +111,7 @@ class Own(TypeDecorator[V]):
         write = self.writer(dialect)
         return lambda value: None if value is None else write(value)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:  # noqa: ARG002 - as SQLAlchemy asks
+    def result_processor(self, dialect: Dialect, coltype: object) -> Read | None:
         """The same, made once."""
         read = self.reader(dialect)
         return None if read is None else lambda value: self._read(value, read)
@@ -149,7 +151,7 @@ class UtcSeconds(Own[datetime]):
         """Aware UTC comes out."""
         return _aware if dialect.name in MYSQL else _moment_of_text
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - it is in no message
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """UTC goes in; a finer moment than a second is refused, since engines cut it differently."""
         return _naive if dialect.name in MYSQL else _text_of_moment
 
@@ -209,7 +211,7 @@ class Key(Own[str]):
         """Cleaned, and refused when too long."""
         return None if value is None else _fitting(str(value), self.width, column)
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """As it fits."""
         return _text_writer(self.width, self.fit, column)
 
@@ -239,7 +241,7 @@ class Words(Own[str]):
         """Cleaned, and refused when too long."""
         return None if value is None else _fitting(value, self.width, column)
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """As it fits."""
         return _text_writer(self.width, self.fit, column)
 
@@ -255,11 +257,11 @@ class _OneOf(Own[StrEnum]):
         self.words = words
         self._longest = width
 
-    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
+    def reader(self, dialect: Dialect) -> Read:
         """The member of this word."""
         return {str(word): word for word in self.words}.__getitem__
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """The word; one that is no member's as it fits."""
         known, width = {word: str(word) for word in self.words}, self._longest
         return lambda value: known.get(value) or _fitting(str(value), width, None)
@@ -319,13 +321,13 @@ class LongText(Own[str]):
             return dialect.type_descriptor(kind(charset="utf8mb4"))
         return dialect.type_descriptor(Text())
 
-    def fit(self, value: str | None, column: str | None = None) -> str | None:  # noqa: ARG002 - the form that SQLAlchemy calls
+    def fit(self, value: str | None, column: str | None = None) -> str | None:
         """Cleaned; the end of a TEXT is cut, since it takes 65,535 bytes."""
         if value is None:
             return None
         return clean(value) if self.long else clean(value)[:TEXT_KEEPS]
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """As it fits."""
         return _text_writer(sys.maxsize if self.long else TEXT_KEEPS, self.fit, column)
 
@@ -345,12 +347,12 @@ class Json(Own[Any]):
         """LONGTEXT."""
         return LongText().load_dialect_impl(dialect)
 
-    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
+    def reader(self, dialect: Dialect) -> Read:
         """What was written."""
         made = self.read or object_of
         return lambda text: made(read_json(text))
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """Its text."""
         prepared = self.write
 
@@ -461,7 +463,7 @@ class MoneyColumn(Own[Decimal]):
             raise StoreMisusedError(column=column, places="decimal(10,2)")
         return rounded
 
-    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
+    def reader(self, dialect: Dialect) -> Read:
         """Exact, in two places."""
         return _amount
 
@@ -500,11 +502,11 @@ class Flag(Own[bool]):
             return dialect.type_descriptor(mysql.TINYINT(display_width=1))
         return dialect.type_descriptor(Integer())
 
-    def reader(self, dialect: Dialect) -> Read:  # noqa: ARG002 - alike on all
+    def reader(self, dialect: Dialect) -> Read:
         """True or false."""
         return bool
 
-    def writer(self, dialect: Dialect, column: str | None = None) -> Write:  # noqa: ARG002 - alike on all
+    def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """0 or 1."""
         return int
 
