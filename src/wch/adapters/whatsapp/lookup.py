@@ -22,6 +22,8 @@ _AHEAD_SECONDS = 300
 
 def mapping(value: Any) -> JsonObject:
     """The object, or an empty one."""
+    if value is None:
+        return NOTHING
     return value if value.__class__ is dict or isinstance(value, Mapping) else NOTHING
 
 

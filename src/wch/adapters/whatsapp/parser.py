@@ -9,7 +9,7 @@ import attrs
 from wch.adapters.whatsapp import lookup, plain_text, strict_json
 from wch.adapters.whatsapp.graph_error import graph_error
 from wch.adapters.whatsapp.message_content import content_of, previous_user_id, shared_content
-from wch.adapters.whatsapp.sender import ContactBlocks, Sender, sender
+from wch.adapters.whatsapp.sender import ContactBlocks, Sender, ids_of, sender
 from wch.domain.document import VERSION, JsonObject, document
 from wch.domain.inbound import (
     AccountEvent,
@@ -336,16 +336,16 @@ def _echo(change: _Change, element: JsonObject, *, alone: bool) -> InboundEvent:
     if wa_message_id is None:
         return change.unusable("echo_without_id", element)
     contact, contact_repaired = _contact(change, event.get("to"), event.get("to_user_id"), alone=alone)
-    whom = sender(event.get("to"), event.get("to_user_id"), contact)
-    if whom is None:
+    recipient, user_id = ids_of(event.get("to"), event.get("to_user_id"), contact)
+    if recipient is None:
         return change.unusable("echo_without_recipient", element)
     word, said = content_of(event)
     sent_at, moved = lookup.moment(event.get("timestamp"), change.now)
     return Echo(
         number=change.number,
         wa_message_id=wa_message_id,
-        recipient=whom.key,
-        recipient_user_id=whom.user_id,
+        recipient=recipient,
+        recipient_user_id=user_id,
         type=word,
         content=_content(change, event, said, repaired=event_repaired or contact_repaired, late=moved),
         sent_at=sent_at,
@@ -358,9 +358,10 @@ def _status(change: _Change, element: JsonObject, *, alone: bool) -> InboundEven
     wa_message_id, word = _message_id(event), lookup.text(event.get("status"))
     if wa_message_id is None or word is None:
         return change.unusable("status_without_id" if wa_message_id is None else "status_without_word", element)
-    contact, _ = _contact(change, event.get("recipient_id"), event.get("recipient_user_id"), alone=alone)
+    whom = event.get("recipient_id"), event.get("recipient_user_id")
+    contact, _ = _contact(change, *whom, alone=alone)
     group = event.get("recipient_type") == "group"
-    whom = None if group else sender(event.get("recipient_id"), event.get("recipient_user_id"), contact)
+    recipient, user_id = (None, None) if group else ids_of(*whom, contact)
     at, moved = lookup.moment(event.get("timestamp"), change.now)
     return StatusUpdate(
         number=change.number,
@@ -369,8 +370,8 @@ def _status(change: _Change, element: JsonObject, *, alone: bool) -> InboundEven
         status=word,
         at=at,
         time_repaired=moved,
-        recipient=whom.key if whom else None,
-        recipient_user_id=whom.user_id if whom else None,
+        recipient=recipient,
+        recipient_user_id=user_id,
         group=group,
         callback_data=lookup.text(event.get("biz_opaque_callback_data")),
         errors=tuple([graph_error(error) for error in lookup.sequence(event.get("errors"))]),

@@ -30,16 +30,21 @@ class Sender:
     username: str | None = None
 
 
-def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id: Any = None) -> Sender | None:
-    """The person behind these ids; None when none of them is usable.
+def ids_of(number: Any, own_user_id: Any, contact: JsonObject) -> tuple[str | None, str | None]:
+    """The key of the person behind these ids, and the id by which the business knows them; None for what is not told.
 
     The number comes first, then the id told with the event, then the contact block's number
     and id. An empty text is the same as none.
     """
-    wa_id = lookup.digits(contact.get("wa_id"))
     told = lookup.user_id(own_user_id)
     known = told or lookup.user_id(contact.get("user_id"))
-    key = lookup.digits(number) or (surrogate(told) if told else wa_id) or (surrogate(known) if known else None)
+    key = lookup.digits(number) or (surrogate(told) if told else lookup.digits(contact.get("wa_id")))
+    return key or (surrogate(known) if known else None), known
+
+
+def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id: Any = None) -> Sender | None:
+    """The person behind these ids; None when none of them is usable."""
+    key, known = ids_of(number, own_user_id, contact)
     if key is None:
         return None
     profile = lookup.mapping(contact.get("profile"))
@@ -48,7 +53,7 @@ def sender(number: Any, own_user_id: Any, contact: JsonObject, *, parent_user_id
         key=key,
         user_id=known,
         parent_user_id=lookup.user_id(parent_user_id) or lookup.user_id(contact.get("parent_user_id")),
-        wa_id=wa_id,
+        wa_id=lookup.digits(contact.get("wa_id")),
         name=name[:NAME_LENGTH] if name else None,
         username=lookup.text(profile.get("username")),
     )

@@ -6,7 +6,7 @@ of any length. This one says no to each of them, and has no other way to fail.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -94,8 +94,8 @@ def has_keys(body: bytes, count: int) -> bool:
 
 
 def is_suspect(body: bytes) -> bool:
-    """Whether some string may hold a lone surrogate or NUL."""
-    return b"\\u" in body and _SUSPECT.search(body.decode()) is not None
+    """Whether some string may hold a lone surrogate or NUL; one letter is found much sooner than two."""
+    return b"\\" in body and b"\\u" in body and _SUSPECT.search(body.decode()) is not None
 
 
 def _read_strictly(body: bytes) -> Document:
@@ -132,9 +132,11 @@ def _plain_keys(value: Any) -> int | None:
     for _ in range(DEPTH + 1):
         below: list[list[Any] | dict[str, Any]] = []
         for one in level:
+            inside: Iterable[Any] = one
             if isinstance(one, dict):
                 found += len(one)
-            for inner in one.values() if isinstance(one, dict) else one:
+                inside = one.values()
+            for inner in inside:
                 kind = inner.__class__
                 if kind is str:
                     continue
