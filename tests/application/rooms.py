@@ -29,7 +29,7 @@ from wch.application.intake import Intake
 from wch.application.limits import DOCUMENTED, Limits
 from wch.application.merges import Merges
 from wch.application.noticing import Noticing
-from wch.application.observers import unmeasured
+from wch.application.observers import Observers, unmeasured
 from wch.application.outbox import Outbox
 from wch.application.outcomes import Outcomes
 from wch.application.outreach import Manners, Outreach
@@ -308,7 +308,7 @@ def rooms(
         ),
         failpoints=points,
         wake=bell.ring,
-        tell=unmeasured(facts.append),
+        tell=Observers(all=(unmeasured(facts.append),)),
     )
     handling = Handling(
         database=store,

@@ -30,6 +30,24 @@ class Silent(MemoryDatabase):
         return await super().transact(work)
 
 
+class Slow(MemoryDatabase):
+    """Takes a few turns of the loop; counts what begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    async def transact(self, work: Any) -> Any:
+        self.sizes.append(0)
+        for _ in range(8):
+            await asyncio.sleep(0)
+        return await super().transact(work)
+
+
+WAY_THERE_AND_BACK = 2
+"""Turns of the loop between an answer and what the same caller brings next."""
+
+
 @attrs.frozen
 class Asked:
     """A work that needs nobody, brings these messages, and is settled by any of them that is known."""
@@ -186,6 +204,39 @@ async def test_a_group_runs_where_its_first_caller_stands() -> None:
     await asyncio.gather(*asked)
 
     assert stood == ["first", "second", "second"]
+
+
+async def test_those_just_answered_are_let_into_the_group_that_waits() -> None:
+    """Two halves that take turns would be twice as many transactions, for as long as the rush lasts."""
+    store = Slow()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+
+    async def line(after: int) -> None:
+        for _ in range(after):
+            await asyncio.sleep(0)
+        for _ in range(6):
+            await gatherer.run(Asked(lambda _uow: store.sizes.append(store.sizes.pop() + 1)))
+            for _ in range(WAY_THERE_AND_BACK):
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(line(after) for after in (0, 0, 6, 6)))
+
+    assert store.sizes[:2] == [2, 4]
+    assert set(store.sizes[2:-1]) == {4}
+
+
+async def test_who_comes_alone_waits_for_nobody() -> None:
+    """As long as there was no company, a work begins in the turn of the loop in which it came."""
+    store = Slow()
+    gatherer = Gatherer(database=store, clock=FrozenClock())
+    await gatherer.run(Asked(noting("first")))
+
+    asked = asyncio.create_task(gatherer.run(Asked(noting("second"))))
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+    assert len(store.sizes) == 2
+    await asked
 
 
 async def test_of_a_group_only_who_brings_something_new_is_prepared_and_run() -> None:

@@ -65,7 +65,7 @@ async def test_a_first_message_makes_everything_at_once(hub: Rooms) -> None:
 
 async def test_a_delivery_of_nothing_is_accepted(hub: Rooms) -> None:
     """WhatsApp sends it again otherwise."""
-    receipt = await hub.post({})
+    receipt = await hub.post()
 
     assert (receipt.status, receipt.events, receipt.new) == ("accepted", 0, 0)
 

@@ -105,6 +105,10 @@ class OpenTelemetryTracer:
                 noted.fail(type(error).__name__)
                 raise
 
+    def hears(self, kind: type) -> bool:
+        """Whether facts of this kind are noted."""
+        return issubclass(kind, _NOTED)
+
     def __call__(self, fact: object) -> None:
         """Note how it ended on the span that lasts now, which is the one of the line, the send or the step."""
         if not isinstance(fact, _NOTED):

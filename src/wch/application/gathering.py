@@ -19,6 +19,9 @@ R_co = TypeVar("R_co", covariant=True)
 MOST_TOGETHER = 64
 """How many deliveries one transaction takes at most."""
 
+TURNS_FOR_MORE = 3
+"""Turns of the loop in which nobody comes end a group: answers leave in one, in the next is read what they called for, and in the third it waits."""
+
 ANSWERED_WITHIN = 12.0
 """Seconds until a caller hears that the store is away, however many wait: providers give up after 20 and more."""
 
@@ -83,7 +86,8 @@ class _Group:
 class Gatherer:
     """Runs works in as few transactions as the moment allows, and adds no wait when nothing else is there.
 
-    While one transaction commits, the works that come are gathered; they are the next one.
+    While one transaction commits, the works that come are gathered; they are the next one. Where
+    there was company a moment ago, a group begins once a few turns of the loop bring nobody more.
     A group that fails is undone whole, and each of its works is run again by itself, so that
     one bad delivery never holds back another.
     """
@@ -93,6 +97,7 @@ class Gatherer:
         self._clock = clock
         self._groups: deque[_Group] = deque()
         self._running: list[_Waiting] = []
+        self._were_many = False
         self._task: asyncio.Task[None] | None = None
         self._look_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
@@ -147,14 +152,25 @@ class Gatherer:
 
     async def _drain(self) -> None:
         """One group; the next one is a task of its own, since it belongs to the trace of its own first caller."""
+        if self._were_many:
+            await self._filled(self._groups[0].waiting)
         # Who was told that the store is away sends it again: it would only be in the way of others.
         self._running = [one for one in self._groups.popleft().waiting if not one.was_told]
         await self._together(self._running)
+        self._were_many = len(self._running) > 1
         self._running = []
         if self._groups:
             self._begin()
         else:
             self._rest()
+
+    async def _filled(self, waiting: list[_Waiting]) -> None:
+        """Let in who comes at this moment, as long as somebody does: those just answered come again at once."""
+        before = 0
+        while before < len(waiting) < MOST_TOGETHER:
+            before = len(waiting)
+            for _ in range(TURNS_FOR_MORE):
+                await asyncio.sleep(0)
 
     def _begin(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._drain(), context=self._groups[0].context)

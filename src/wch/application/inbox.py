@@ -8,11 +8,12 @@ from typing import Any
 
 import attrs
 
-from wch.application.facts import EventTaken
+from wch.application.facts import EventTaken, MessageReceived
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.gathering import Gatherer
 from wch.application.intake import Applied, Intake, Source, Verdict, is_the_same
+from wch.application.observers import Observers
 from wch.application.ports import Clock, Database, Said, UnitOfWork, WhatsAppCodec
 from wch.domain.dead_letter import DeadLetter, Reason
 from wch.domain.errors import StoreUnavailableError
@@ -69,7 +70,7 @@ class Inbox:
     intake: Intake
     failpoints: Failpoints
     wake: Callable[[], None]
-    tell: Callable[[object], None]
+    tell: Observers
 
     async def receive_raw(self, body: bytes, *, signature: str | bytes | Sequence[bytes]) -> Receipt:
         """Take a delivery from any framework: its raw body and the value of `X-Hub-Signature-256`.
@@ -114,10 +115,10 @@ class Inbox:
         verdicts = [one.verdict for one in applied]
         if Verdict.NEW in verdicts:
             self.wake()
+        hears = self.tell.hears(MessageReceived)
         for event, one in zip(events, applied, strict=True):
             self.tell(_TAKEN[type(event), one.verdict])
-            fact = one.fact
-            if fact is not None:
+            if hears and (fact := one.fact) is not None:
                 self.tell(fact)
         return _accepted(
             len(verdicts), verdicts.count(Verdict.NEW), verdicts.count(Verdict.KNOWN), verdicts.count(Verdict.DEAD)

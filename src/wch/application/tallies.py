@@ -40,6 +40,10 @@ class Tallies:
     counted: Counter[tuple[str, Labels]] = attrs.field(factory=Counter)
     spans: dict[tuple[str, Labels], Span] = attrs.field(factory=dict)
 
+    def hears(self, kind: type) -> bool:
+        """Whether facts of this kind count."""
+        return hasattr(kind, "tally") or hasattr(kind, "timing")
+
     def __call__(self, fact: object) -> None:
         """Count this fact, if it counts."""
         tally = getattr(fact, "tally", None)
