@@ -91,6 +91,6 @@ def moment(value: Any, now: datetime) -> tuple[datetime, bool]:
     An old one stays as it is: a backlog comes with the times at which things were said.
     """
     seconds = int(value) if is_number(value) else decimal(value)
-    if seconds is None or not _EARLIEST <= seconds <= unix(now) + _AHEAD_SECONDS:
+    if seconds is None or not _EARLIEST <= seconds <= now.timestamp() + _AHEAD_SECONDS:
         return now, True
     return of_unix(int(seconds)), False

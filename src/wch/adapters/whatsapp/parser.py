@@ -374,7 +374,7 @@ def _status(change: _Change, element: JsonObject, *, alone: bool) -> InboundEven
         recipient_user_id=user_id,
         group=group,
         callback_data=lookup.text(event.get("biz_opaque_callback_data")),
-        errors=tuple([graph_error(error) for error in lookup.sequence(event.get("errors"))]),
+        errors=tuple(map(graph_error, lookup.sequence(event.get("errors")))),
         pricing=change.storable(lookup.mapping(event.get("pricing"))) or None,
         conversation_id=_message_id(lookup.mapping(event.get("conversation"))),
         payment=change.storable(lookup.mapping(event.get("payment"))) or None,
