@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from tests.adapters.sql.conftest import KEPT, Opened
+from tests.adapters.sql.conftest import KEPT, NOON, Opened
 from wch.adapters.sql import SqlDatabase, schema
 from wch.application.failpoints import Failpoints
 from wch.application.ports import UnitOfWork
@@ -124,6 +125,56 @@ async def test_whoever_takes_the_transaction_away_leaves_the_others_whole(
     assert runs == [1, 1]
     assert counting.passed.count("transact.commit") == 3
     assert await database.read(_names) == ["x1", "x3"]
+
+
+async def test_whoever_ends_the_transaction_unnoticed_takes_nothing_along(
+    counted: tuple[SqlDatabase, _Counting],
+) -> None:
+    """What came after it would be committed statement by statement: all is undone, and each is run by itself."""
+    database, _ = counted
+
+    def ends(uow: UnitOfWork) -> None:
+        uow.options.put("x2", {"v": 1})
+        uow.options._rows.session.connection.exec_driver_sql("ROLLBACK")  # type: ignore[attr-defined]  # noqa: SLF001 - as a full disk does
+
+    told = await asyncio.gather(
+        database.transact(_puts("x1")),
+        database.transact(ends),
+        database.transact(_puts("x3")),
+        return_exceptions=True,
+    )
+
+    assert (told[0], told[2]) == ("x1", "x3")
+    assert isinstance(told[1], StoreUnavailableError)
+    assert await database.read(_names) == ["x1", "x3"]
+
+
+def test_works_that_a_loop_left_behind_stop_nobody_on_the_next(tmp_path: Path) -> None:
+    """Their commit is made, and nobody waits for it any more."""
+    database = SqlDatabase.open(f"sqlite:///{tmp_path / 'hub.db'}", now=lambda: NOON, token=lambda: "0" * 32)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def holds(uow: UnitOfWork) -> None:
+        begun.set()
+        goes_on.wait(10)
+        uow.options.put("x1", {"v": 1})
+
+    async def leave() -> None:
+        await schema.upgrade(database)
+        for work in (holds, _puts("x2")):
+            asyncio.ensure_future(database.transact(work))  # noqa: RUF006 - the loop ends before it does
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+
+    async def go_on() -> list[str]:
+        goes_on.set()
+        await database.transact(_puts("x3"))
+        found = await database.read(_names)
+        await database.aclose()
+        return found
+
+    asyncio.run(leave())
+
+    assert asyncio.run(go_on()) in (["x1", "x2", "x3"], ["x1", "x3"])
 
 
 async def test_after_a_commit_in_doubt_nobody_is_run_again(tmp_path: Path, opened: Opened) -> None:

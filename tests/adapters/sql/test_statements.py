@@ -1,6 +1,8 @@
 """How many statements a transaction asks the engine for: none for each of many rows."""
 
+import gc
 import sqlite3
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -8,18 +10,27 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
-from sqlalchemy import Connection, event
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Dialect, event
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from wch.adapters.sql import SqlDatabase, schema, session
 from wch.adapters.sql.direct import CURSOR, Direct, direct
+from wch.adapters.sql.statements import Statements
+from wch.adapters.sql.tables import tables
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
 from wch.domain.errors import StoreUnavailableError
 from wch.domain.message import Direction, Message, MessageStatus
-from wch.testing import NOON
+from wch.domain.saga import Saga
+from wch.testing import NOON, strategies
+
+_CHANGING = ("saga_type", "state", "context", "log", "created_at", "updated_at")
 
 
 def many_new(count: int) -> Callable[[UnitOfWork], None]:
@@ -150,3 +161,36 @@ async def test_a_connection_that_was_closed_under_a_work_counts_as_lost(
     await schema.upgrade(database)
     with pytest.raises(StoreUnavailableError):
         await database.within(timedelta(0)).run(work, write=True)
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), mysql.dialect()], ids=["file", "server"])
+@given(before=strategies.sagas(), other=strategies.sagas(), kept=st.sets(st.sampled_from(_CHANGING)))
+def test_what_is_remembered_of_a_row_is_what_it_would_be_written_as(
+    dialect: Dialect, before: Saga, other: Saga, kept: set[str]
+) -> None:
+    """What it was and what of it changed, put together, are the whole row."""
+    same = {name: getattr(before, name) for name in ("saga_id", *kept)}
+    after = attrs.evolve(other, **same)
+    statements = Statements.of(tables("t_", names_per_table=False).sagas, ("saga_id",))
+    names, spoken = statements.names, statements.spoken(dialect)
+    stood = dict(zip(names, spoken.whole(before), strict=True))
+
+    changed = spoken.changed(before, after)
+
+    assert {**stood, **changed} == dict(zip(names, spoken.whole(after), strict=True))
+
+
+def test_a_row_is_remembered_as_long_as_somebody_has_it() -> None:
+    """By itself, not by what is in it; and nothing is kept of it for longer."""
+    spoken = Statements.of(tables("t_", names_per_table=False).sagas, ("saga_id",)).spoken(sqlite.dialect())
+    row = Saga.begun("order-1", "placement", {}, now=NOON)
+    spoken.remember(row, {"saga_id": "order-1"})
+
+    assert spoken.remembered(row) == {"saga_id": "order-1"}
+    assert spoken.remembered(attrs.evolve(row)) is None
+
+    gone = weakref.ref(row)
+    del row
+    gc.collect()
+    assert gone() is None
+    assert not spoken._remembered  # noqa: SLF001 - nobody else can ask for it

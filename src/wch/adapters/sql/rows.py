@@ -1,6 +1,7 @@
 """Rows of a table: one gateway that knows how a row is read, added and saved."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import delete
@@ -146,11 +147,13 @@ class Rows(Reading[T]):
         """
         self.session.must_write()
         spoken, names = self._spoken, self._statements.names
-        stood = dict(zip(names, spoken.whole(before), strict=True))
+        # Whoever carries a row on writes over what they wrote last: it need not become a text again.
+        stood = spoken.remembered(before) or dict(zip(names, spoken.whole(before), strict=True))
         changed = spoken.changed(before, after) or spoken.changed(None, after)
         text = spoken.fenced(tuple(changed), names, first=False)
         if self._write(text[0], _in_order(text, changed, stood)) != 1:
             return False
+        spoken.remember(after, {**stood, **changed})
         self.hold([after])
         return True
 
@@ -283,7 +286,10 @@ class Rows(Reading[T]):
 
 def _in_order(text: Text, values: Mapping[str, Any], found_by: Mapping[str, Any]) -> list[Any]:
     """What a row becomes, and what it is found by, as a text asks for them."""
-    return [
-        found_by[name.removeprefix("key_")] if name.startswith("key_") else values[name.removeprefix("new_")]
-        for name in text[1]
-    ]
+    return [found_by[name] if is_found_by else values[name] for name, is_found_by in _places(text[1])]
+
+
+@cache
+def _places(order: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+    """The columns that a text asks for, and of each whether the row is found by it."""
+    return tuple((name.removeprefix("key_").removeprefix("new_"), name.startswith("key_")) for name in order)

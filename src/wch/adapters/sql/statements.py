@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import compress
 from operator import attrgetter, is_not, itemgetter
 from typing import Any
+from weakref import ref
 
 from sqlalchemy import Dialect, Table, and_, bindparam, select, update
 from sqlalchemy.sql.elements import ColumnElement
@@ -102,6 +103,7 @@ class Spoken:
         self._values = values_at(statements.names)
         self._others = [(name, self._writers[name]) for name in statements.others]
         self._values_of_others = values_at(statements.others)
+        self._remembered: dict[int, tuple[ref[Any], Mapping[str, Any]]] = {}
 
     def decoder(self, row: Callable[..., Any]) -> Decoder[Any]:
         """What makes aggregates of this class of the table's rows."""
@@ -149,6 +151,16 @@ class Spoken:
             name: value if value is None or (write := writers[name]) is None else write(value)
             for name, value in values.items()
         }
+
+    def remember(self, row: Any, written: Mapping[str, Any]) -> None:
+        """Keep what a whole row is written as, for as long as somebody has the row."""
+        number, kept = id(row), self._remembered
+        kept[number] = ref(row, lambda _gone: kept.pop(number, None)), written
+
+    def remembered(self, row: Any) -> Mapping[str, Any] | None:
+        """What was remembered of this very row."""
+        known = self._remembered.get(id(row))
+        return known[1] if known is not None and known[0]() is row else None
 
     def asked(self, columns: Sequence[str], values: Sequence[Any]) -> tuple[Any, ...]:
         """What these columns are compared with, as the driver takes it; any other name's value goes as it is.

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -16,16 +16,21 @@ from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
 
 R = TypeVar("R")
 Work = Callable[[Connection], Any]
+Then = Callable[[Any, BaseException | None], None]
+"""Hears on the loop what a work returned, or the error that is final."""
+
+Each = Callable[[Connection, "list[_Waiting]"], list[Any]]
+"""Runs all works of a group in one transaction."""
 
 MOST_TOGETHER = 64
 """How many works one commit takes at most: whoever is first in it waits for the last."""
 
 
-class Tries(Protocol):
-    """Runs a work as one transaction until it is through, its error is final, or the deadline is over."""
+class Begins(Protocol):
+    """Begins a work as one transaction, which runs until it is through, its error is final, or the deadline is over."""
 
-    def __call__(self, work: Callable[[Connection], R], *, write: bool, deadline: float) -> Awaitable[R]:
-        """What the work returned."""
+    def __call__(self, work: Work, then: Then, *, deadline: float, makes_file: bool) -> None:
+        """What came of it is told; `makes_file`: the file need not be there yet."""
         ...
 
 
@@ -35,6 +40,7 @@ class _Waiting:
 
     Attributes:
         deadline: on the loop's clock.
+        is_alone: no other work may be in its transaction.
         is_begun: a transaction runs it at this moment, or did.
         is_late: its deadline is over; if nobody had begun it by then, nobody will.
     """
@@ -42,6 +48,7 @@ class _Waiting:
     work: Work
     answer: "asyncio.Future[Any]"
     deadline: float
+    is_alone: bool = False
     is_begun: bool = False
     is_late: bool = False
 
@@ -57,50 +64,73 @@ class _TakenApartError(Exception):
     """A work took the transaction away from the others: each is run again by itself."""
 
 
-class SharedCommits:
-    """Runs works in as few commits as the moment allows, and adds no wait when nothing else is there.
+class _UndoneError(Exception):
+    """A work raised that nothing keeps apart from the others: all are run again, each in a savepoint."""
 
-    While one transaction commits, the works that come are gathered; they are the next one. Each has a
-    savepoint: one that raises is undone alone. If the engine fails under one of them, all is undone
-    and each is run again by itself.
+
+class SharedCommits:
+    """Runs works in as few commits as the moment allows, one after another, and adds no wait when nothing else is there.
+
+    While one transaction commits, the works that come are gathered; they are the next one. If one of
+    them raises, all are run again, each in a savepoint, and it is undone alone. If the engine fails
+    under one of them, all is undone and each is run again by itself. Nothing of it is a task: whoever
+    is cancelled only stops waiting.
     """
 
-    def __init__(
-        self,
-        *,
-        gate: asyncio.Semaphore,
-        tries: Tries,
-        spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
-    ) -> None:
-        self._gate = gate
-        self._tries = tries
-        self._spawn = spawn
+    def __init__(self, begin: Begins) -> None:
+        self._begin = begin
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew: a loop that ended with works under way left nobody who waits for them."""
         self._waiting: deque[_Waiting] = deque()
         self._group: list[_Waiting] = []
-        self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def run(self, work: Callable[[Connection], R], *, within: float) -> R:
-        """Run one work, alone or in company; a caller who leaves does not tear it.
+    async def run(self, work: Callable[[Connection], R], *, within: float, alone: bool = False) -> R:
+        """Run one work, in company unless it must be `alone`; a caller who leaves does not tear it.
 
         Raises:
             StoreUnavailableError: its turn did not come within so many seconds, or the engine did not answer.
         """
         loop = asyncio.get_running_loop()
-        one = _Waiting(work, loop.create_future(), loop.time() + within)
+        if loop is not self._loop:
+            self._forget()
+            self._loop = loop
+        one = _Waiting(work, loop.create_future(), loop.time() + within, alone)
         self._waiting.append(one)
-        if self._task is None or self._task.done():
-            self._task = self._spawn(self._drain())
+        if self._idle.is_set():
+            self._idle.clear()
+            # Not at once: what else comes in this turn of the loop goes along.
+            loop.call_soon(self._next)
         self._watch(one.deadline)
         answer: R = await one.answer
         return answer
 
-    def _watch(self, deadline: float) -> None:
-        """Look at the latest then: one timer for all, since hardly any of them is ever late."""
-        if self._timer is not None and self._timer.when() <= deadline:
-            return
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing runs, on this loop."""
+        return self._idle.is_set() or self._loop is not asyncio.get_running_loop()
+
+    async def settled(self) -> None:
+        """Wait until it is idle."""
+        if not self.is_idle:
+            await self._idle.wait()
+
+    def close(self) -> None:
+        """Look at no clock any more."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, deadline: float) -> None:
+        """Look at the latest then: one timer for all, left where it is, since hardly any of them is ever late."""
+        if self._timer is not None and self._timer.when() <= deadline:
+            return
+        self.close()
         self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
 
     def _look(self) -> None:
@@ -112,45 +142,75 @@ class SharedCommits:
             elif not one.answer.done():
                 self._watch(one.deadline)
 
-    async def _drain(self) -> None:
-        while self._waiting:
-            async with self._gate:
-                group: list[_Waiting] = []
-                while self._waiting and len(group) < MOST_TOGETHER:
-                    one = self._waiting.popleft()
-                    if not one.is_late:
-                        one.is_begun = True
-                        group.append(one)
-                if group:
-                    self._group = group
-                    await self._together(group)
-        self._group = []
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    async def _together(self, group: list[_Waiting]) -> None:
-        """One transaction for all; whoever waits for one of them hears of it."""
-        work = group[0].work if len(group) == 1 else lambda connection: _each(connection, group)
-        try:
-            told = await self._tries(work, write=True, deadline=max(one.deadline for one in group))
-        except _TakenApartError:
-            for one in group:
-                await self._together([one])
-        except BaseException as error:
-            for one in group:
-                _fail(one, error)
-            if not isinstance(error, Exception):
-                raise
+    def _next(self) -> None:
+        """Begin what waits, as many as may go together; one whose time is over is left out."""
+        group: list[_Waiting] = []
+        while self._waiting and len(group) < MOST_TOGETHER:
+            if group and (self._waiting[0].is_alone or group[0].is_alone):
+                break
+            one = self._waiting.popleft()
+            if not one.is_late:
+                one.is_begun = True
+                group.append(one)
+        self._group = group
+        if group:
+            self._together(group, self._next, _each)
         else:
-            for one, answer in zip(group, [told] if len(group) == 1 else told, strict=True):
-                if isinstance(answer, _Raised):
-                    _fail(one, answer.error)
-                elif not one.answer.done():
-                    one.answer.set_result(answer)
+            self._idle.set()
+
+    def _together(self, group: list[_Waiting], then: Callable[[], None], each: Each) -> None:
+        """One transaction for all; whoever waits for one of them hears of it, and `then` what follows is begun."""
+
+        def told(answers: Any, error: BaseException | None) -> None:
+            if isinstance(error, _UndoneError):
+                self._together(group, then, _each_apart)
+                return
+            if isinstance(error, _TakenApartError):
+                self._one_by_one(deque(group), then)
+                return
+            if error is None:
+                for one, answer in zip(group, [answers] if len(group) == 1 else answers, strict=True):
+                    _tell(one, answer)
+            else:
+                for one in group:
+                    _fail(one, error)
+            then()
+            if error is not None and not isinstance(error, Exception):
+                raise error
+
+        work = group[0].work if len(group) == 1 else lambda connection: each(connection, group)
+        deadline = max(one.deadline for one in group)
+        self._begin(work, told, deadline=deadline, makes_file=group[0].is_alone)
+
+    def _one_by_one(self, group: deque[_Waiting], then: Callable[[], None]) -> None:
+        if group:
+            self._together([group.popleft()], lambda: self._one_by_one(group, then), _each)
+        else:
+            then()
 
 
 def _each(connection: Connection, group: list[_Waiting]) -> list[Any]:
+    """Run each, with nothing between them: hardly any raises.
+
+    Raises:
+        _UndoneError: one did.
+        _TakenApartError: the engine undid more than that one, or asks for another try.
+    """
+    driver = connection.connection.driver_connection
+    answers: list[Any] = []
+    for one in group:
+        try:
+            answers.append(one.work(connection))
+        except Exception as error:
+            if _may_redo(error) or not _is_open(driver):
+                raise _TakenApartError from error
+            raise _UndoneError from error
+        if not _is_open(driver):
+            raise _TakenApartError
+    return answers
+
+
+def _each_apart(connection: Connection, group: list[_Waiting]) -> list[Any]:
     """Run each in a savepoint of its own.
 
     Raises:
@@ -163,7 +223,7 @@ def _each(connection: Connection, group: list[_Waiting]) -> list[Any]:
         try:
             answer = one.work(connection)
         except Exception as error:
-            if isinstance(error, (DBAPIError, sqlite3.Error)) and faults.may_redo(error):
+            if _may_redo(error):
                 raise _TakenApartError from error
             try:
                 cursor.execute("ROLLBACK TO shared")
@@ -173,6 +233,18 @@ def _each(connection: Connection, group: list[_Waiting]) -> list[Any]:
         cursor.execute("RELEASE shared")
         answers.append(answer)
     return answers
+
+
+def _is_open(driver: Any) -> bool:
+    """Whether the transaction is still there: what ran after its end would be committed statement by statement."""
+    try:
+        return bool(driver.in_transaction)
+    except (ValueError, sqlite3.Error):
+        return False  # nor is the connection
+
+
+def _may_redo(error: Exception) -> bool:
+    return isinstance(error, (DBAPIError, sqlite3.Error)) and faults.may_redo(error)
 
 
 def _own(error: Exception) -> Exception:
@@ -199,6 +271,13 @@ def _late(one: _Waiting) -> None:
 
 def _give_up(one: _Waiting) -> None:
     _fail(one, StoreUnavailableError())
+
+
+def _tell(one: _Waiting, answer: Any) -> None:
+    if isinstance(answer, _Raised):
+        _fail(one, answer.error)
+    elif not one.answer.done():
+        one.answer.set_result(answer)
 
 
 def _fail(one: _Waiting, error: BaseException) -> None:

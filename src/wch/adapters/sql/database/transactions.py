@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wch.adapters.sql.database import engines, faults
-from wch.adapters.sql.database.sharing import SharedCommits
+from wch.adapters.sql.database.held import Held
+from wch.adapters.sql.database.sharing import SharedCommits, Then
 from wch.adapters.sql.database.writer import Writer
 from wch.adapters.sql.direct import cursor_of
 from wch.adapters.sql.session import Session
@@ -95,17 +96,17 @@ class SqlDatabase:
         self.is_sqlite = not faults.speaks_mysql(self.dialect_name)
         self.tables: Tables = tables(prefix, names_per_table=not self.is_sqlite)
         self._redone: Counter[str] = Counter()
-        # SQLite takes one writer at a time; a server takes as many as there are connections, whatever they do.
-        self._writers = asyncio.Semaphore(1 if self.is_sqlite else pool_size)
-        self._readers = asyncio.Semaphore(pool_size) if self.is_sqlite else self._writers
+        # As many at once as there are connections, whatever they do; whoever writes to a file comes through `_shared`.
+        self._gate = asyncio.Semaphore(pool_size)
         self._threads = (
             None
             if isinstance(engine, AsyncEngine) or inline
             else ThreadPoolExecutor(max_workers=pool_size, thread_name_prefix="wch-database")
         )
         self._writer = Writer() if self.is_sqlite and self._threads is not None else None
+        self._held = Held(engine) if self._writer is not None and isinstance(engine, Engine) else None
         self._running: set[asyncio.Task[Any]] = set()
-        self._shared = SharedCommits(gate=self._writers, tries=self._tries_on_file, spawn=self._spawn)
+        self._shared = SharedCommits(self._begin_write)
         self._has_operations = False
         self._is_hosted = False
 
@@ -188,6 +189,8 @@ class SqlDatabase:
             failpoint=failpoint,
         )
         database._is_hosted = True
+        if database._held is not None:
+            database._held.keeps = False
         return database
 
     # --- the port
@@ -211,6 +214,8 @@ class SqlDatabase:
             StoreUnavailableError: the database did not answer before the deadline.
             StoreMisusedError: it refused what it was asked for.
         """
+        if write and self.is_sqlite:
+            return await self._shared.run(work, within=self._deadline, alone=True)
         if not write:
             self._must_be_there()
         return await self._apart(work, write=write)
@@ -244,16 +249,21 @@ class SqlDatabase:
         """Cut SQLite's log, in which what was deleted still stands; a server's own logs are not ours to cut."""
         if not self.is_sqlite or engines.is_in_memory(self._engine.url):
             return True
-        return await self._apart(_cut_log, write=True)
+        return await self.run(_cut_log, write=True)
 
     async def settled(self) -> None:
         """Wait until nothing runs any more, also what was begun by callers who left."""
-        while self._running:
-            await asyncio.wait(set(self._running))
+        while self._running or not self._shared.is_idle:
+            await self._shared.settled()
+            if self._running:
+                await asyncio.wait(set(self._running))
 
     async def aclose(self) -> None:
         """Let what runs come to its end, then give the connections back."""
         await self.settled()
+        self._shared.close()
+        if self._held is not None:
+            self._held.give_back()
         if self._is_hosted:
             pass
         elif isinstance(self._engine, AsyncEngine):
@@ -269,7 +279,8 @@ class SqlDatabase:
     def connections_out(self) -> int:
         """Connections that are in use at this moment."""
         checked_out = getattr(self._engine.pool, "checkedout", None)
-        return int(checked_out()) if checked_out is not None else 0
+        kept = self._held is not None and self._held.is_idle
+        return int(checked_out()) - kept if checked_out is not None else 0
 
     @property
     def is_absent(self) -> bool:
@@ -326,35 +337,66 @@ class SqlDatabase:
     async def _redo(self, work: Callable[[Connection], R], *, write: bool) -> R:
         """Wait for its turn, then try."""
         deadline = asyncio.get_running_loop().time() + self._deadline
-        gate = self._writers if write else self._readers
         try:
             async with asyncio.timeout_at(deadline):
-                await gate.acquire()
+                await self._gate.acquire()
         except TimeoutError:
             raise StoreUnavailableError from None
         try:
             return await self._tries(work, write=write, deadline=deadline)
         finally:
-            gate.release()
+            self._gate.release()
 
-    async def _tries_on_file(self, work: Callable[[Connection], R], *, write: bool, deadline: float) -> R:
-        """As `_tries`, where a file has to be there first; asked once for all works of a group."""
-        self._must_be_there()
-        return await self._tries(work, write=write, deadline=deadline)
+    def _begin_write(self, work: Callable[[Connection], Any], then: Then, *, deadline: float, makes_file: bool) -> None:
+        """Write to a file: `then` hears on the loop what came of it, at the latest when the deadline is over."""
+        if not makes_file and self.is_absent:
+            asyncio.get_running_loop().call_soon(then, None, StoreUnavailableError(faults.NO_TABLES))
+            return
+        if self._writer is None or self._held is None:
+            self._tell(then, self._tries(work, write=True, deadline=deadline))
+            return
+        # The first try, which is nearly always the last, needs no task.
+        this, held = _Try(tries=1), self._held
 
-    async def _tries(self, work: Callable[[Connection], R], *, write: bool, deadline: float) -> R:
-        """Try until it is through, the error is final, or the deadline is over."""
-        this = _Try()
+        def tried(result: Any, error: BaseException | None) -> None:
+            if isinstance(error, (sqlite3.Error, StatementError)):
+                self._tell(then, self._tries(work, write=True, deadline=deadline, after=(this, error)))
+            else:
+                then(result, error)
+
+        self._writer.run(lambda: held.run(lambda connection: self._whole(connection, work, this, write=True)), tried)
+
+    def _tell(self, then: Then, whole: Coroutine[Any, Any, Any]) -> None:
+        """Run it as a task, and tell what came of that."""
+
+        def tell(ended: "asyncio.Task[Any]") -> None:
+            error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+            then(None if error is not None else ended.result(), error)
+
+        self._spawn(whole).add_done_callback(tell)
+
+    async def _tries(
+        self,
+        work: Callable[[Connection], R],
+        *,
+        write: bool,
+        deadline: float,
+        after: tuple[_Try, sqlite3.Error | StatementError] | None = None,
+    ) -> R:
+        """Try until it is through, the error is final, or the deadline is over; go on `after` a try that failed."""
+        this, error = after or (_Try(), None)
         while True:
+            if isinstance(error, (DBAPIError, sqlite3.Error)):
+                await self._pause_after(error, this, deadline)
+            elif error is not None:
+                raise (error.orig if isinstance(error.orig, WchError) else StoreMisusedError()) from None
             this.tries += 1
             try:
                 return await self._hop(work, this, write=write)
             except _CommittedError:
                 return this.result  # type: ignore[no-any-return]  # what this very work returned
-            except (DBAPIError, sqlite3.Error) as error:
-                await self._pause_after(error, this, deadline)
-            except StatementError as error:
-                raise (error.orig if isinstance(error.orig, WchError) else StoreMisusedError()) from None
+            except (sqlite3.Error, StatementError) as raised:
+                error = raised
 
     async def _pause_after(self, error: faults.Fault, this: _Try, deadline: float) -> None:
         """Wait a little longer each time before the next try.
@@ -388,8 +430,6 @@ class SqlDatabase:
 
         if self._threads is None:
             return there()
-        if write and self._writer is not None:
-            return await self._writer.run(there)
         return await asyncio.get_running_loop().run_in_executor(self._threads, there)
 
     def _whole(self, connection: Connection, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:

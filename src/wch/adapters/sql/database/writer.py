@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 R = TypeVar("R")
 Calls = SimpleQueue[Callable[[], None] | None]
@@ -24,24 +24,23 @@ class Writer:
         # Whoever is never stopped takes the thread along.
         weakref.finalize(self, self._calls.put, None)
 
-    async def run(self, call: Callable[[], R]) -> R:
-        """What the call returns or raises; it comes to its end whoever waits for it."""
+    def run(self, call: Callable[[], R], then: Callable[[R | None, BaseException | None], None]) -> None:
+        """Run the call to its end; `then` hears on this loop what it returned or raised, if the loop is still there."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[R] = loop.create_future()
 
         def there() -> None:
+            result, error = None, None
             try:
                 result = call()
-            except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits hears of it
-                _tell(loop, answer, answer.set_exception, error)
-            else:
-                _tell(loop, answer, answer.set_result, result)
+            except BaseException as raised:  # noqa: BLE001 - whatever it is, whoever waits hears of it
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(then, result, error)
 
         if self._thread is None:
             self._thread = Thread(target=_work, args=(self._calls,), name="wch-database-writer", daemon=True)
             self._thread.start()
         self._calls.put(there)
-        return await answer
 
     def stop(self) -> None:
         """Let the calls that were given come to their end, then the thread."""
@@ -55,11 +54,3 @@ def _work(calls: Calls) -> None:
     while (call := calls.get()) is not None:
         call()
         del call  # it holds its answer, which nobody needs while the next one is waited for
-
-
-def _tell(
-    loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Any]", say: Callable[[Any], None], what: object
-) -> None:
-    """Answer on the loop of who waits, if there still is anybody."""
-    with contextlib.suppress(RuntimeError):  # the loop is closed
-        loop.call_soon_threadsafe(lambda: None if answer.done() else say(what))
