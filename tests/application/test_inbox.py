@@ -63,6 +63,27 @@ async def test_a_first_message_makes_everything_at_once(hub: Rooms) -> None:
     assert hub.facts == [MessageReceived(message_id=row.id, conversation_id=thread.id, type="text")]
 
 
+async def test_what_a_message_older_than_its_customer_asks_for_is_foreseen(
+    hub: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right after a first contact every message is older than its customer's row; each would ask by itself."""
+    await hub.post({"messages": [said("hi")]})
+    asked: list[str] = []
+
+    def look(uow: UnitOfWork) -> set[str]:
+        older = delivery({"messages": [said("again", wa_id="wamid.again", at=unix(hub.clock.now()) - 60)]})
+        events = hub.inbox.codec.read(older, now=hub.clock.now()).events
+        foreseen = set(hub.inbox.intake.option_names(uow, events))
+        monkeypatch.setattr(type(uow.options), "get", lambda _, name: asked.append(name))
+        assert list(hub.inbox.intake.phones(uow, events)) == [ANNA]
+        return foreseen
+
+    foreseen = await hub.see(look)
+
+    assert asked
+    assert set(asked) <= foreseen
+
+
 async def test_a_delivery_of_nothing_is_accepted(hub: Rooms) -> None:
     """WhatsApp sends it again otherwise."""
     receipt = await hub.post()

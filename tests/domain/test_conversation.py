@@ -173,6 +173,14 @@ def test_counting_never_moves_time_back(conversation: Conversation, now: datetim
     assert counted.seen(now=now).unread_count == 0
 
 
+@given(conversations(), moments())
+def test_a_message_is_counted_and_remembered_at_once(conversation: Conversation, now: datetime) -> None:
+    """One change comes to what two would."""
+    together = conversation.counted(now=now, unread=True, context={"v": 1, "a": 1})
+
+    assert together == conversation.remembering({"v": 1, "a": 1}, now=now).counted(now=now, unread=True)
+
+
 def test_a_memory_is_replaced_whole() -> None:
     """And time does not go back."""
     remembered = stood(Q.IDLE).remembering({"v": 1, "a": 1}, now=NOON - timedelta(seconds=1))

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wch.domain.customer import LOOKED_UP_EVERY, MOST_CONSENT_ENTRIES, MOST_SAVED_ADDRESSES, CustomerProfile
+from wch.domain.document import amended
 from wch.testing import NOON
-from wch.testing.strategies import customers, moments, texts
+from wch.testing.strategies import customers, moments, optional, texts
 
 LATER = NOON + timedelta(days=1)
 ADDRESS = {"address_1": "Domkloster 4", "city": "Köln", "postcode": "50667", "country": "DE", "address_2": ""}
@@ -251,3 +252,22 @@ def test_a_new_owner_is_not_the_shops_customer(customer: CustomerProfile, *, opt
     assert not taken.shop_look_due(now=NOON + LOOKED_UP_EVERY)
     assert taken.looked_up({7: None}, now=LATER).wc_customer_id is None
     assert taken.owned_as_before(now=LATER).shop_look_due(now=LATER)
+
+
+@given(
+    customer=customers(), known=st.booleans(), unreachable=st.booleans(), counts=st.booleans(), bsuid=optional(texts(5))
+)
+def test_writing_says_at_once_what_each_step_says(
+    customer: CustomerProfile, bsuid: str | None, *, known: bool, unreachable: bool, counts: bool
+) -> None:
+    """What a message tells of the writer is one change, and comes to what many would."""
+    if known:
+        customer = customer.identified(bsuid="known", aliases=["a"], now=NOON)
+    if unreachable:
+        customer = attrs.evolve(customer, preferences=amended(customer.preferences, unreachable={"at": "x"}))
+
+    together = customer.wrote("Ann", now=LATER, counts=counts, bsuid=bsuid, aliases=None)
+
+    wrote = customer.wrote("Ann", now=LATER, counts=counts)
+    assert "unreachable" not in wrote.preferences
+    assert together == wrote.identified(now=LATER, bsuid=bsuid)

@@ -84,26 +84,27 @@ class Arrivals:
         if there is not None:
             return self._again(uow, there, event, now=now)
         profile = self.identities.met(uow, profile, event, now=now)
-        conversation = self._conversation(uow, event, profile, now=now)
+        conversation = self._conversation(uow, profile, now=now)
         row = self._row(event, conversation.id, now=now)
         written = uow.messages.add_later(row)
-        uow.conversations.save(conversation.counted(now=now, unread=event.type not in UNSEEN))
-        uow.customers.save(self._met(profile, event, now=now))
+        counts = event.type not in UNSEEN
+        context = _remembered(conversation.context, event, now=now)
+        uow.conversations.save(conversation.counted(now=now, unread=counts, context=context))
+        uow.customers.save(self._met(profile, event, now=now, counts=counts))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
         self.identities.after(uow, event, now=now)
         return Arrived(is_new=True, row=row, written=written)
 
-    def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime) -> CustomerProfile:
+    def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime, counts: bool) -> CustomerProfile:
         """The profile after this message: name, identity, and that the customer can be reached."""
-        met = profile.wrote(event.name, now=now, counts=event.type not in UNSEEN)
-        if "unreachable" in met.preferences:
-            met = attrs.evolve(met, preferences=amended(met.preferences, unreachable=None))
-        known: Any = met.preferences.get("identity", {}).get("aliases", ())
+        known: Any = profile.preferences.get("identity", {}).get("aliases", ())
         told = [event.wa_id] if event.wa_id not in {None, event.sender, profile.phone} else []
         aliases = list(dict.fromkeys([*known, *told])) or None
-        return met.identified(
+        return profile.wrote(
+            event.name,
             now=now,
+            counts=counts,
             bsuid=event.sender_user_id,
             parent_bsuid=event.parent_user_id,
             username=event.username,
@@ -156,9 +157,7 @@ class Arrivals:
         uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
         return Arrived(is_new=True)
 
-    def _conversation(
-        self, uow: UnitOfWork, event: InboundMessage, profile: CustomerProfile, *, now: datetime
-    ) -> Conversation:
+    def _conversation(self, uow: UnitOfWork, profile: CustomerProfile, *, now: datetime) -> Conversation:
         """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""
         latest = uow.conversations.latest_of(profile.phone, lock=True)
         is_other = profile.new_owner_since == now
@@ -166,19 +165,10 @@ class Arrivals:
             uow.conversations.save(starts_anew(profile, latest, now=now) or latest)
             latest = None
         if latest is not None and latest.is_open:
-            found = latest
-        elif latest is not None and now - latest.updated_at < self.reopens_within:
-            found = latest.reopened(now=now)
-        else:
-            found = uow.conversations.add(Conversation(customer_phone=profile.phone, created_at=now, updated_at=now))
-        remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
-        referral = event.content.get("referral")
-        if isinstance(referral, Mapping):
-            kept = {name: referral[name] for name in FROM_ADS if isinstance(referral.get(name), str)}
-            seen = {**kept, "at": iso(now)}
-            remembered["referral"] = {"first": found.context.get("referral", {}).get("first", seen), "latest": seen}
-        context = amended(found.context, **remembered)
-        return found if context == found.context else found.remembering(context, now=now)
+            return latest
+        if latest is not None and now - latest.updated_at < self.reopens_within:
+            return latest.reopened(now=now)
+        return uow.conversations.add(Conversation(customer_phone=profile.phone, created_at=now, updated_at=now))
 
     def _change_target(self, uow: UnitOfWork, row: Message, *, now: datetime) -> None:
         """An edit or a take-back changes the message it is about; one that still waits is handled as changed."""
@@ -264,6 +254,18 @@ class Arrivals:
                 detail=_kept(value),
             )
         )
+
+
+def _remembered(context: JsonObject, event: InboundMessage, *, now: datetime) -> JsonObject:
+    """What a thread remembers after this message: the number it came to, and an advertisement it came from."""
+    remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
+    referral = event.content.get("referral")
+    if isinstance(referral, Mapping):
+        kept = {name: referral[name] for name in FROM_ADS if isinstance(referral.get(name), str)}
+        seen = {**kept, "at": iso(now)}
+        remembered["referral"] = {"first": context.get("referral", {}).get("first", seen), "latest": seen}
+    after = amended(context, **remembered)
+    return context if after == context else after
 
 
 def _is_history(event: InboundMessage | Echo) -> bool:

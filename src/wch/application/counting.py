@@ -6,6 +6,7 @@ nothing, but that a limit was asked in vain. Whose caller was cancelled may be m
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -70,7 +71,7 @@ class CountedDatabase(StoreAround):
 
         try:
             answer = await self.database.transact(watched)
-            for name, labels, count in last[0].told:
+            for (name, labels), count in last[0].told.items():
                 self.tallies.add(name, labels, count)
             return answer
         finally:
@@ -91,7 +92,7 @@ class _Watched:
     def __init__(self, uow: UnitOfWork, currency: str) -> None:
         self._uow = uow
         self._currency = currency
-        self.told: list[tuple[str, Labels, float]] = []
+        self.told: dict[tuple[str, Labels], float] = {}
 
     def __getattr__(self, name: str) -> Any:
         """A repository, made when it is first asked for and the same from then on: it remembers its rows."""
@@ -108,7 +109,8 @@ class _Watched:
         return () if limits is None else tuple(limits.asked)
 
     def _say(self, name: str, *labels: str, count: float = 1) -> None:
-        self.told.append((name, labels, count))
+        told = self.told
+        told[name, labels] = told.get((name, labels), 0) + count
 
 
 class _Rows:
@@ -177,11 +179,11 @@ class _Messages(_Rows):
             self._say("attempts", work, _RESULTS.get(after, "done"))
 
     def _moved(self, message: Message, before: MessageStatus | None = None) -> None:
-        is_ours = message.direction is Direction.OUTBOUND
-        class_ = message.class_.value if is_ours else "customer"
-        self._say("messages", message.direction.value, class_, message.status.value)
-        if not is_ours:
+        if message.direction is Direction.INBOUND:
+            self._say("messages", "inbound", "customer", message.status.value)
             return
+        class_ = message.class_.value
+        self._say("messages", "outbound", class_, message.status.value)
         if before is MessageStatus.UNCONFIRMED:
             how = {MessageStatus.PENDING: "resent", MessageStatus.FAILED: "failed"}.get(message.status, "echo")
             self._say("unconfirmed_resolved", how)
@@ -216,10 +218,15 @@ class _Customers(_Rows):
         return cast("CustomerProfile | None", self._kept(self._rows.get(customer_id)))
 
     def of(self, phone: str) -> CustomerProfile | None:
-        return cast("CustomerProfile | None", self._kept(self._rows.of(phone)))
+        found: CustomerProfile | None = self._rows.of(phone)
+        if found is not None:
+            self._seen[found.id] = found
+        return found
 
-    def lock(self, phone: str, **when: Any) -> CustomerProfile:
-        return cast("CustomerProfile", self._kept(self._rows.lock(phone, **when)))
+    def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
+        locked: CustomerProfile = self._rows.lock(phone, now=now)
+        self._seen[locked.id] = locked
+        return locked
 
     def lock_if_free(self, phone: str) -> CustomerProfile | None:
         return cast("CustomerProfile | None", self._kept(self._rows.lock_if_free(phone)))

@@ -22,6 +22,9 @@ from wch.domain.phone import is_number, is_surrogate, key_of, surrogate, variant
 BY = "whatsapp"
 NUMBER_CHANGED = frozenset({"user_changed_number", "customer_changed_number"})
 USER_ID_CHANGED = "user_changed_user_id"
+TELL_OF_OTHERS = frozenset({"system", "contacts"})
+"""The types of messages that may name further keys than their sender's."""
+
 ASKED_FOR = "contact_request"
 """How the origin of a contact card begins that a customer shared because we asked for the number."""
 
@@ -51,10 +54,10 @@ class Identities:
     def phones(self, uow: UnitOfWork, event: InboundMessage) -> Iterable[str]:
         """Whose locks the message will take: the sender's, and of whoever turns out to be the same."""
         sender = self.key_of(uow, event)
-        yield sender
-        for other in (*_same_person(event, sender), *_told_numbers(event)):
-            if uow.customers.of(other) is not None:
-                yield other
+        if not event.sender_user_id and event.type not in TELL_OF_OTHERS:
+            return (sender,)
+        others = (*_same_person(event, sender), *_told_numbers(event))
+        return (sender, *[other for other in others if uow.customers.of(other) is not None])
 
     def phones_of_update(self, uow: UnitOfWork, event: AccountEvent) -> Iterable[str]:
         """Whose locks an update of ids will take."""
@@ -72,12 +75,15 @@ class Identities:
         the same person as that id alone. Another id beside a known number, and nobody said
         that it changed, is perhaps somebody else who has the number now.
         """
+        told = event.sender_user_id
+        if told is None and profile.last_interaction_at is not None:
+            return profile
         if event.type == "system" or not is_number(profile.phone):
             return profile
         if profile.last_interaction_at is None:
             uow.options.remove(f"{ALIAS}{profile.phone}")
             self._suggest(uow, profile, now=now)
-        told, known = event.sender_user_id, _identity(profile).get("bsuid")
+        known = _identity(profile).get("bsuid")
         if told is None or told == known:
             return profile
         other = surrogate(told)
@@ -91,6 +97,8 @@ class Identities:
 
     def after(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> None:
         """What the message says about its sender: another number, another id, the number behind an id."""
+        if event.type not in TELL_OF_OTHERS:
+            return
         sender = self.key_of(uow, event)
         content = event.content
         if event.type == "system" and content.get("kind") in NUMBER_CHANGED:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -114,13 +115,18 @@ class Intake:
                 yield from self._people(uow, event)
 
     def option_names(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Collection[str]:
-        """The options that these events will ask for: those about people whom nobody knows yet."""
-        return [
-            name
-            for event in events
-            if (person := person_of(event)) is not None and uow.customers.of(person) is None
-            for name in (*self.arrivals.tombstones.names(person), f"{ALIAS}{person}")
-        ]
+        """The options that these events will ask for: those about people whom nobody knows yet, or knew when it happened."""
+        names: list[str] = []
+        for event in events:
+            person = person_of(event)
+            if person is None:
+                continue
+            profile = uow.customers.of(person)
+            if profile is None:
+                names += (*self.arrivals.tombstones.names(person), f"{ALIAS}{person}")
+            elif (at := _happened_at(event)) is not None and at < profile.created_at:
+                names += self.arrivals.tombstones.names(person)
+        return names
 
     def settled(self, events: Sequence[InboundEvent], known: Mapping[str, Said]) -> list[Applied] | None:
         """What becomes of events that are all known already, as what is `known` of ids tells; None when one may not be."""
@@ -145,7 +151,7 @@ class Intake:
         if self._is_of_the_erased(uow, event):
             return KNOWN
         if isinstance(event, InboundMessage):
-            return self._message(uow, event, source)
+            return self._message(uow, event, source, now=now)
         if isinstance(event, Echo):
             is_new = self.arrivals.echo(uow, event, now=now)
         elif isinstance(event, StatusUpdate) and event.kind == "message":
@@ -195,8 +201,8 @@ class Intake:
         else:
             self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
 
-    def _message(self, uow: UnitOfWork, event: InboundMessage, source: Source) -> Applied:
-        arrived = self.arrivals.message(uow, event, now=self.clock.now())
+    def _message(self, uow: UnitOfWork, event: InboundMessage, source: Source, *, now: datetime) -> Applied:
+        arrived = self.arrivals.message(uow, event, now=now)
         if arrived.conflict:
             return self.bury(uow, event, source, Reason.CONFLICT, "the same id came with other content")
         if arrived.row is None:
@@ -263,6 +269,15 @@ def raw_of(event: InboundEvent) -> Mapping[str, Any]:
 def is_the_same(event: InboundEvent, raw: Mapping[str, Any]) -> bool:
     """Whether this is the event that was kept so."""
     return _canonical(event) == _text(raw)
+
+
+def _happened_at(event: InboundEvent) -> datetime | None:
+    """The time that tells whether an event is from before an erasure; a status is looked at where its row is."""
+    if isinstance(event, InboundMessage):
+        return event.sent_at
+    if isinstance(event, Echo):
+        return event.sent_at
+    return event.at if isinstance(event, PreferenceChange) else None
 
 
 def _canonical(event: InboundEvent) -> str:

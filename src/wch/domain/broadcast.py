@@ -83,7 +83,7 @@ def skip_of(word: str) -> RecipientStatus:
     return SKIPS.get(f"policy:{word}", RecipientStatus.SKIPPED_TEMPLATE)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class BroadcastRecipient:
     """One row of `broadcast_recipients`; campaign and phone together are unique."""
 

@@ -99,7 +99,7 @@ def saga_id_of(cart_id: int, created_at: datetime) -> str:
     return f"order-{cart_id}-{unix(created_at)}"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Cart:
     """One row of `carts`.
 

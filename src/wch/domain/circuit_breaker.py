@@ -53,7 +53,7 @@ class Permit:
     probe: datetime | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class CircuitBreaker:
     """One row of `circuit_breakers`.
 

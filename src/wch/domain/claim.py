@@ -28,7 +28,7 @@ class Scope(StrEnum):
     OPERATION = "op"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Claim:
     """One row of `webhook_idempotency`.
 

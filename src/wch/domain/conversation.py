@@ -9,6 +9,7 @@ import attrs
 
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import ForbiddenEventError
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso, utc_seconds
 
 
@@ -149,7 +150,7 @@ TRANSITIONS = _table()
 """(state, event) to the states it may lead to. The only table there is: a pair outside it changes nothing."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Conversation:
     """One row of `conversations`.
 
@@ -203,11 +204,11 @@ class Conversation:
             return self._resolved(now=now)
         if self.state is State.AWAITING_HUMAN:
             return self._result_noted(event, now=now)
-        return attrs.evolve(self, state=target, updated_at=now)
+        return evolve(self, state=target, updated_at=now)
 
     def _handed_off(self, *, now: datetime) -> Self:
         handoff = {**self.handoff, "since": iso(now), "return_state": self.state.value}
-        return attrs.evolve(
+        return evolve(
             self,
             status=ConversationStatus.ESCALATED,
             state=State.AWAITING_HUMAN,
@@ -216,7 +217,7 @@ class Conversation:
         )
 
     def _handed_back(self, target: State, *, now: datetime) -> Self:
-        return attrs.evolve(
+        return evolve(
             self,
             status=ConversationStatus.ACTIVE,
             state=target,
@@ -226,7 +227,7 @@ class Conversation:
         )
 
     def _resolved(self, *, now: datetime) -> Self:
-        return attrs.evolve(
+        return evolve(
             self,
             status=ConversationStatus.RESOLVED,
             state=State.IDLE,
@@ -242,7 +243,7 @@ class Conversation:
         if len(returns) != 1:
             return self
         handoff = {**self.handoff, "return_state": returns[0].value}
-        return attrs.evolve(self, context=amended(self.context, handoff=handoff), updated_at=now)
+        return evolve(self, context=amended(self.context, handoff=handoff), updated_at=now)
 
     @property
     def handoff(self) -> JsonObject:
@@ -259,12 +260,12 @@ class Conversation:
     def escalated(self, reason: str, *, now: datetime) -> Self:
         """Hand over to a person for this reason; the dialogue falls silent."""
         moved = self.on(Event.HANDOFF, now=now)
-        return attrs.evolve(moved, context=amended(moved.context, handoff={**moved.handoff, "reason": reason}))
+        return evolve(moved, context=amended(moved.context, handoff={**moved.handoff, "reason": reason}))
 
     def assigned(self, agent: int, *, now: datetime) -> Self:
         """This person has it now; whatever was unread is read."""
         held = self if self.state is State.AWAITING_HUMAN else self.escalated("operator", now=now)
-        return attrs.evolve(held, assigned_agent_id=agent, unread_count=0, updated_at=now)
+        return evolve(held, assigned_agent_id=agent, unread_count=0, updated_at=now)
 
     def answered_by(self, agent: int | None, *, reason: str = "operator", now: datetime) -> Self:
         """A person wrote: the time after which the dialogue takes over again begins anew."""
@@ -272,7 +273,7 @@ class Conversation:
         handoff = {**held.handoff, "since": iso(now)}
         if agent is None:
             handoff["reason"] = reason
-        return attrs.evolve(
+        return evolve(
             held,
             assigned_agent_id=held.assigned_agent_id if agent is None else agent,
             unread_count=0,
@@ -282,7 +283,7 @@ class Conversation:
 
     def unassigned(self, *, now: datetime) -> Self:
         """Nobody in particular has it; it waits for a person."""
-        return attrs.evolve(self, assigned_agent_id=None, updated_at=now)
+        return evolve(self, assigned_agent_id=None, updated_at=now)
 
     def is_handoff_over(self, *, person: timedelta, phone_app: timedelta, now: datetime) -> bool:
         """Whether people were silent for so long that the dialogue takes over again.
@@ -307,7 +308,7 @@ class Conversation:
             for name in ("language", "referral", "free_until", "window_closed_at", "number")
             if name in self.context
         }
-        return attrs.evolve(
+        return evolve(
             self,
             status=ConversationStatus.ACTIVE,
             state=State.IDLE,
@@ -316,21 +317,22 @@ class Conversation:
             updated_at=now,
         )
 
-    def counted(self, *, now: datetime, unread: bool = False) -> Self:
-        """One more message; `unread` when a person has yet to see it."""
+    def counted(self, *, now: datetime, unread: bool = False, context: JsonObject | None = None) -> Self:
+        """One more message; `unread` when a person has yet to see it, with another memory where one is given."""
         latest = now if self.last_message_at is None else max(self.last_message_at, now)
-        return attrs.evolve(
+        return evolve(
             self,
             message_count=self.message_count + 1,
             unread_count=self.unread_count + (1 if unread else 0),
             last_message_at=latest,
+            context=self.context if context is None else context,
             updated_at=max(self.updated_at, now),
         )
 
     def seen(self, *, now: datetime) -> Self:
         """A person looked at it or wrote: nothing is unread."""
-        return attrs.evolve(self, unread_count=0, updated_at=max(self.updated_at, now))
+        return evolve(self, unread_count=0, updated_at=max(self.updated_at, now))
 
     def remembering(self, context: JsonObject, *, now: datetime) -> Self:
         """The same conversation with another memory."""
-        return attrs.evolve(self, context=context, updated_at=max(self.updated_at, now))
+        return evolve(self, context=context, updated_at=max(self.updated_at, now))

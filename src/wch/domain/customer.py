@@ -9,6 +9,7 @@ from typing import Any, Self
 import attrs
 
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso, utc_seconds
 
 MOST_SAVED_ADDRESSES = 10
@@ -20,7 +21,7 @@ LOOKED_UP_EVERY = timedelta(days=30)
 LONGEST_EMAIL = 255
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class CustomerProfile:
     """One row of `customer_profiles`; its row is the lock of everything about the customer.
 
@@ -74,21 +75,39 @@ class CustomerProfile:
         """Whether a person has blocked this customer."""
         return bool(self.preferences.get("blocked"))
 
-    def wrote(self, name: str | None, *, now: datetime, counts: bool = True) -> Self:
-        """A message of theirs was accepted; the contact block's name holds unless a person or they changed it."""
-        by = self.preferences.get("name_by")
-        named = name if name and by not in {"person", "customer"} else self.name
+    def wrote(self, name: str | None, *, now: datetime, counts: bool = True, **facts: Any) -> Self:
+        """A message of theirs was accepted, so they can be reached.
+
+        The contact block's name holds unless a person or they changed it; `facts` as of `identified`.
+        """
+        preferences = self.preferences
+        named = name if name and preferences.get("name_by") not in {"person", "customer"} else self.name
         latest = self.last_interaction_at
         if counts:
             latest = now if latest is None else max(latest, now)
-        return attrs.evolve(self, name=named, last_interaction_at=latest, updated_at=max(self.updated_at, now))
+        if "unreachable" in preferences:
+            preferences = amended(preferences, unreachable=None)
+        identity = self._identity_with(facts)
+        if identity is not None:
+            preferences = amended(preferences, identity=identity)
+        return evolve(
+            self,
+            name=named,
+            preferences=preferences,
+            last_interaction_at=latest,
+            updated_at=max(self.updated_at, now),
+        )
 
     def identified(self, *, now: datetime, **facts: Any) -> Self:
         """Note what is known of the identity: `bsuid`, `username`, `aliases`, ..."""
-        identity = {**self.preferences.get("identity", {}), **{k: v for k, v in facts.items() if v is not None}}
-        if identity == self.preferences.get("identity", {}):
-            return self
-        return self._preferring(now=now, identity=identity)
+        identity = self._identity_with(facts)
+        return self if identity is None else self._preferring(now=now, identity=identity)
+
+    def _identity_with(self, facts: Mapping[str, Any]) -> JsonObject | None:
+        """The identity with these facts; None where they tell nothing new."""
+        known: JsonObject = self.preferences.get("identity", {})
+        told = {name: fact for name, fact in facts.items() if fact is not None and known.get(name) != fact}
+        return {**known, **told} if told else None
 
     @property
     def new_owner_since(self) -> datetime | None:
@@ -103,12 +122,12 @@ class CustomerProfile:
         """
         identity = {**self.preferences.get("identity", {}), "new_owner_at": iso(now)}
         if not self.opt_in_marketing:
-            return attrs.evolve(self._preferring(now=now, identity=identity, shop=None), wc_customer_id=None)
+            return evolve(self._preferring(now=now, identity=identity, shop=None), wc_customer_id=None)
         consent: Mapping[str, Any] = self.preferences.get("consent", {})
         entry = {"at": iso(now), "source": "new_owner", "purpose": "marketing", "from": consent.get("state")}
         lapsed = {name: fact for name, fact in consent.items() if name not in {"state", "in_before_block"}}
         lapsed["log"] = _logged(consent, entry)
-        return attrs.evolve(
+        return evolve(
             self._preferring(now=now, identity=identity, consent=lapsed, shop=None),
             wc_customer_id=None,
             opt_in_marketing=False,
@@ -148,16 +167,16 @@ class CustomerProfile:
         told = {**self._shop, "looked_at": iso(now), "candidates": free if len(found) > 1 else []}
         looked = self._preferring(now=now, shop=told)
         if len(found) == 1 and free:
-            looked = attrs.evolve(looked, wc_customer_id=free[0])
+            looked = evolve(looked, wc_customer_id=free[0])
         email = found.get(looked.wc_customer_id or 0)
         is_one = email is not None and email.count("@") == 1 and len(email) <= LONGEST_EMAIL
-        return attrs.evolve(looked, email=email) if looked.email is None and is_one else looked
+        return evolve(looked, email=email) if looked.email is None and is_one else looked
 
     def linked(self, customer_id: int, *, by: str, now: datetime) -> Self:
         """A person says which customer of the shop this is."""
         unlinked = [one for one in self._shop.get("unlinked", ()) if one != customer_id]
         told = {**self._shop, "by": by, "candidates": [], "unlinked": unlinked}
-        return attrs.evolve(self._preferring(now=now, shop=told), wc_customer_id=customer_id)
+        return evolve(self._preferring(now=now, shop=told), wc_customer_id=customer_id)
 
     def unlinked(self, *, by: str, now: datetime) -> Self:
         """A person says that it is not this customer of the shop, who is never linked by itself again."""
@@ -165,7 +184,7 @@ class CustomerProfile:
             return self
         unlinked = [*self._shop.get("unlinked", ()), self.wc_customer_id]
         told = {**self._shop, "by": by, "unlinked": sorted(set(unlinked))}
-        return attrs.evolve(self._preferring(now=now, shop=told), wc_customer_id=None)
+        return evolve(self._preferring(now=now, shop=told), wc_customer_id=None)
 
     @property
     def _shop(self) -> Mapping[str, Any]:
@@ -197,7 +216,7 @@ class CustomerProfile:
             out_of_notices = False
         elif purpose == "all":
             out_of_notices = True
-        return attrs.evolve(
+        return evolve(
             decided,
             opt_in_marketing=to == "in",
             marketing_opted_at=now,
@@ -241,7 +260,7 @@ class CustomerProfile:
             number = 1 + max((int(one.get("id", 0)) for one in saved), default=0)
             entry = {"id": number, "is_default": not saved, "created_at": iso(now), **plain}
             saved = (*saved, entry)[-MOST_SAVED_ADDRESSES:]
-        return attrs.evolve(self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now))
+        return evolve(self, last_known_address=plain, saved_addresses=saved, updated_at=max(self.updated_at, now))
 
     def tagged(self, tag: str, *, now: datetime) -> Self:
         """Add a tag, kept as it was first written; one that is there in any case of letters changes nothing.
@@ -258,12 +277,12 @@ class CustomerProfile:
         if len(self.tags) >= MOST_TAGS:
             message = f"a customer has at most {MOST_TAGS} tags"
             raise ValueError(message)
-        return attrs.evolve(self, tags=(*self.tags, word), updated_at=max(self.updated_at, now))
+        return evolve(self, tags=(*self.tags, word), updated_at=max(self.updated_at, now))
 
     def untagged(self, tag: str, *, now: datetime) -> Self:
         """Take a tag away, whatever its case."""
         left = tuple(one for one in self.tags if _folded(one) != _folded(tag.strip()))
-        return attrs.evolve(self, tags=left, updated_at=max(self.updated_at, now))
+        return evolve(self, tags=left, updated_at=max(self.updated_at, now))
 
     def without_address(self, address_id: int, *, now: datetime) -> Self:
         """Take a saved address away; where it was the default, the oldest of the rest becomes it."""
@@ -271,7 +290,7 @@ class CustomerProfile:
         if left and not any(one.get("is_default") for one in left):
             oldest = min(left, key=lambda one: (str(one.get("created_at", "")), int(one.get("id", 0))))
             left = [{**one, "is_default": one is oldest} for one in left]
-        return attrs.evolve(self, saved_addresses=tuple(left), updated_at=max(self.updated_at, now))
+        return evolve(self, saved_addresses=tuple(left), updated_at=max(self.updated_at, now))
 
     def noting(self, text: str, *, by: str, now: datetime) -> Self:
         """A person writes something down about this customer."""
@@ -284,7 +303,7 @@ class CustomerProfile:
         return self._preferring(now=now, blocked=block)
 
     def _preferring(self, *, now: datetime, **fields: Any) -> Self:
-        return attrs.evolve(self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now))
+        return evolve(self, preferences=amended(self.preferences, **fields), updated_at=max(self.updated_at, now))
 
 
 def _folded(tag: str) -> str:

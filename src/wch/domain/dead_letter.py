@@ -48,7 +48,7 @@ class Hook:
     SHOP = "woocommerce.webhook"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class DeadLetter:
     """One row of `dead_letter_queue`.
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import attrs
 
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso, utc_seconds
 
 
@@ -78,7 +79,7 @@ _TIMES: Mapping[MessageStatus, str] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Message:
     """One row of `messages`.
 
@@ -194,7 +195,7 @@ class Message:
 
     def handled(self, account: JsonObject, *, now: datetime) -> Self:
         """An inbound message whose answer, or reason for silence, is written with this."""
-        return attrs.evolve(
+        return evolve(
             self,
             status=MessageStatus.PROCESSED,
             content=amended(self.content, handled={"at": iso(now), **account}),
@@ -204,12 +205,12 @@ class Message:
 
     def died(self, error: str, *, now: datetime) -> Self:
         """An inbound message whose attempts are used up; its dead letter is written with this."""
-        return attrs.evolve(self, status=MessageStatus.DEAD, error_message=error, updated_at=max(self.updated_at, now))
+        return evolve(self, status=MessageStatus.DEAD, error_message=error, updated_at=max(self.updated_at, now))
 
     def waiting_again(self, error: str | None, *, now: datetime, attempts: int | None = None) -> Self:
         """Back to the queue it came from; the attempt counts unless it is given back."""
         inbound = self.direction is Direction.INBOUND
-        return attrs.evolve(
+        return evolve(
             self,
             status=MessageStatus.RECEIVED if inbound else MessageStatus.PENDING,
             retry_count=self.retry_count if attempts is None else attempts,
@@ -221,8 +222,8 @@ class Message:
         """WhatsApp took it: the first id that becomes known stays, another one is noted."""
         known = self.with_id(wa_message_id)
         if RANK[self.status] >= RANK[MessageStatus.SENT]:
-            return attrs.evolve(known, updated_at=max(self.updated_at, now))
-        return attrs.evolve(
+            return evolve(known, updated_at=max(self.updated_at, now))
+        return evolve(
             known,
             status=MessageStatus.SENT,
             sent_at=self.sent_at or now,
@@ -233,25 +234,23 @@ class Message:
     def with_id(self, wa_message_id: str) -> Self:
         """The same message knowing this id of WhatsApp's."""
         if self.wa_message_id is None:
-            return attrs.evolve(self, wa_message_id=wa_message_id)
+            return evolve(self, wa_message_id=wa_message_id)
         if self.wa_message_id == wa_message_id:
             return self
         others = [*self.content.get("other_ids", ()), wa_message_id]
-        return attrs.evolve(self, content=amended(self.content, other_ids=list(dict.fromkeys(others))))
+        return evolve(self, content=amended(self.content, other_ids=list(dict.fromkeys(others))))
 
     def failed(self, error: str, *, now: datetime) -> Self:
         """It will not arrive; a row that came further keeps its state and only notes the error."""
         if RANK[self.status] >= RANK[MessageStatus.FAILED]:
-            return self if self.error_message else attrs.evolve(self, error_message=error)
-        return attrs.evolve(
-            self, status=MessageStatus.FAILED, error_message=error, updated_at=max(self.updated_at, now)
-        )
+            return self if self.error_message else evolve(self, error_message=error)
+        return evolve(self, status=MessageStatus.FAILED, error_message=error, updated_at=max(self.updated_at, now))
 
     def in_doubt(self, reason: str, *, now: datetime) -> Self:
         """The request left and no answer came: an echo of WhatsApp's will settle it."""
         if RANK[self.status] > 0:
             return self
-        return attrs.evolve(
+        return evolve(
             self, status=MessageStatus.UNCONFIRMED, error_message=reason, updated_at=max(self.updated_at, now)
         )
 
@@ -269,7 +268,7 @@ class Message:
         if status is None:
             others = [*self.content.get("other_statuses", ()), {"status": word, "at": iso(at)}]
             unique = [one for place, one in enumerate(others) if one not in others[:place]]
-            return attrs.evolve(self, content=amended(self.content, other_statuses=unique))
+            return evolve(self, content=amended(self.content, other_statuses=unique))
         changes: dict[str, Any] = self._times(status, at)
         content = self.content
         if word == "played" and "played_at" not in content:
@@ -286,7 +285,7 @@ class Message:
             if status is not MessageStatus.FAILED and self.status in _DOUBTFUL:
                 changes.setdefault("error_message", None)
             changes["updated_at"] = max(self.updated_at, now)
-        return attrs.evolve(self, content=content, **changes)
+        return evolve(self, content=content, **changes)
 
     def _times(self, status: MessageStatus, at: datetime) -> dict[str, Any]:
         """The time columns that this status fills or replaces; of one status told twice the earlier time stays."""

@@ -89,7 +89,7 @@ _TOLD = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Notification:
     """One row of `notification_log`.
 

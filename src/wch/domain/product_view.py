@@ -10,7 +10,7 @@ COUNTED_ONCE_IN = timedelta(hours=1)
 """Looking at one product again within this time is the same view."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class ProductView:
     """One row of `product_views`."""
 

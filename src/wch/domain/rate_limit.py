@@ -23,7 +23,7 @@ _GRACE_FROM = 24
 _NOW = timedelta(0)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RateLimitWindow:
     """One row of `rate_limits`: the hits of one part of a window.
 

@@ -23,7 +23,7 @@ class CampaignType(StrEnum):
     PRODUCT_REMINDER = "product_reminder"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Reengagement:
     """One row of `reengagement`.
 

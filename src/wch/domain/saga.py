@@ -43,7 +43,7 @@ _PARKED = frozenset({"outcome", "reason", "step", "actions", "parked_in"})
 """What parking puts into the context, and resuming takes out again."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Saga:
     """One row of `saga_state`.
 

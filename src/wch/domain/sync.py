@@ -39,7 +39,7 @@ class SyncAction(StrEnum):
     DELETE = "delete"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class SyncTask:
     """One row of `sync_queue`; entity type, id and action together are unique.
 

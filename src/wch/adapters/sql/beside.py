@@ -16,7 +16,7 @@ from wch.domain.audit import AuditEntry
 from wch.domain.document import JsonObject
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class _Option:
     """One row of `options`."""
 

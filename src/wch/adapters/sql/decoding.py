@@ -1,7 +1,6 @@
 """Rows as the driver gives them, made into the aggregates that they are."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MemberDescriptorType
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -10,11 +9,12 @@ from sqlalchemy.types import TypeEngine
 
 from wch.adapters.sql.types import Own, Read, UtcSeconds
 from wch.domain.errors import UndecodableError
+from wch.domain.evolution import made_of
 from wch.domain.moment import utc_seconds
 
 T = TypeVar("T")
 
-Check = tuple[Callable[[Any, Any, Any], Any], Any, Callable[[Any], Any]]
+Check = tuple[Callable[[Any, Any, Any], Any], Any]
 
 NEVER_ABSENT: Mapping[str, Callable[[], Any]] = {
     **dict.fromkeys(("content", "context", "preferences", "args", "metadata", "detail", "value"), lambda: {"v": 1}),
@@ -41,10 +41,8 @@ class Decoder(Generic[T]):
         self._columns = [(column.name, reader_of(column.type, dialect)) for column in table.c]
         self.is_filled = _is_plain(row, [name for name, _ in self._columns])
         if self.is_filled:
-            fields = vars(row)
-            self._steps = [(fields[name].__set__, read) for name, read in self._columns]
             self._absent = [
-                (place, fields[name].__set__, NEVER_ABSENT[name])
+                (place, name, NEVER_ABSENT[name])
                 for place, (name, _) in enumerate(self._columns)
                 if name in NEVER_ABSENT
             ]
@@ -57,20 +55,20 @@ class Decoder(Generic[T]):
             UndecodableError: something in it cannot be read.
         """
         if self.is_filled:
-            made: Any = object.__new__(self._row)  # type: ignore[arg-type]  # a class, if it is filled
+            fields: dict[str, Any] = {}
             try:
-                for (put, read), value in zip(self._steps, raw, strict=True):
-                    put(made, value if value is None or read is None else read(value))
-                for place, put, value_of in self._absent:
+                for (name, read), value in zip(self._columns, raw, strict=True):
+                    fields[name] = value if value is None or read is None else read(value)
+                for place, name, value_of in self._absent:
                     if raw[place] is None:
-                        put(made, value_of())
-                for check, field, value_in in self._checks:
-                    check(made, field, value_in(made))
+                        fields[name] = value_of()
+                made: T = made_of(self._row, fields)  # type: ignore[arg-type]  # a class, if it is filled
+                for check, field in self._checks:
+                    check(made, field, fields[field.name])
             except Exception:  # noqa: BLE001, S110 - the other way tells what is wrong
                 pass
             else:
-                filled: T = made
-                return filled
+                return made
         return self.read_by_name(raw)
 
     def read_by_name(self, raw: Sequence[Any]) -> T:
@@ -96,19 +94,18 @@ def reader_of(kind: TypeEngine[Any], dialect: Dialect) -> Read | None:
 
 
 def _is_plain(row: Any, names: Sequence[str]) -> bool:
-    """Whether to make one of this class is nothing but to set its slots and to ask their validators."""
-    if not attrs.has(row) or any(hasattr(row, hook) for hook in _HOOKS):
+    """Whether to make one of this class is nothing but to set its fields and to ask their validators."""
+    if not attrs.has(row) or hasattr(row, "__slots__") or any(hasattr(row, hook) for hook in _HOOKS):
         return False
     fields = attrs.fields(row)
     return {field.name for field in fields} == set(names) and all(
-        field.init and field.converter is None and isinstance(vars(row).get(field.name), MemberDescriptorType)
-        for field in fields
+        field.init and field.converter is None for field in fields
     )
 
 
 def _checks(row: Any, table: Table) -> Iterator[Check]:
-    """The validators that say more than the type of the column does, each with its field and what reads that."""
+    """The validators that say more than the type of the column does, each with its field."""
     for field in attrs.fields(row):
         is_seen_to = field.validator is utc_seconds and isinstance(table.c[field.name].type, UtcSeconds)
         if field.validator is not None and not is_seen_to:
-            yield field.validator, field, vars(row)[field.name].__get__
+            yield field.validator, field
