@@ -16,8 +16,9 @@ from sqlalchemy.pool import StaticPool
 
 from wch.adapters.sql import SqlDatabase
 from wch.adapters.sql.documents import read_forgivingly, read_items, write_items
+from wch.adapters.sql.json_text import read_json
 from wch.adapters.sql.tables import tables
-from wch.adapters.sql.types import Broken, Encoded, Json, Key, UtcSeconds, read_json
+from wch.adapters.sql.types import Broken, Encoded, Json, Key, LongText, UtcSeconds, Words
 from wch.application.ports import UnitOfWork
 from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart, CartItem
@@ -307,3 +308,19 @@ def test_a_large_number_is_read_to_its_last_digit(number: int) -> None:
         "text": f"\u0663 {'9' * 18}",
         "number": number,
     }
+
+
+@pytest.mark.parametrize(
+    "kind", [Key(5), Words(5), LongText(), LongText(long=False)], ids=["key", "words", "long text", "text"]
+)
+@given(written=st.text(st.characters(), max_size=7) | st.sampled_from(list(MessageStatus)))
+def test_a_text_goes_in_by_the_short_way_as_it_fits(kind: Any, written: str) -> None:
+    """What looks sound is written as it is: nothing that has to be cleaned or refused may look so."""
+
+    def told(write: Callable[[], Any]) -> Any:
+        try:
+            return write()
+        except StoreMisusedError as error:
+            return error.facts
+
+    assert told(lambda: kind.writer(DIALECT, "name")(written)) == told(lambda: kind.fit(written, "name"))

@@ -8,10 +8,11 @@ from datetime import datetime
 import attrs
 from sqlalchemy import func
 
+from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.rows import Rows
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Words, clean
+from wch.adapters.sql.types import Words
 from wch.domain.audit import AuditEntry
 from wch.domain.document import JsonObject
 

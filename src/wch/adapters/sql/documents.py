@@ -8,7 +8,7 @@ from typing import Any
 
 import cattrs
 
-from wch.adapters.sql.types import object_of
+from wch.adapters.sql.json_text import object_of
 from wch.domain.cart import CartItem
 from wch.domain.moment import iso, whole
 from wch.domain.money import decimal_of
@@ -99,9 +99,9 @@ def read_forgivingly(line: Mapping[str, Any]) -> CartItem:
 
 def read_objects(value: Any) -> tuple[Any, ...]:
     """A list of objects."""
-    return tuple(object_of(one) for one in value)
+    return tuple(map(object_of, value))
 
 
 def read_words(value: Any) -> tuple[str, ...]:
     """A list of texts."""
-    return tuple(str(one) for one in value)
+    return tuple(map(str, value))

@@ -10,9 +10,10 @@ from sqlalchemy import Result, String, Table, Text, and_, delete, func, or_, sel
 from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.documents import read_items
+from wch.adapters.sql.json_text import clean, read_json
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words, clean, read_json
+from wch.adapters.sql.types import Encoded, Json, Key, LongText, Side, Word, Words
 from wch.application.ports import Held
 from wch.application.ports.beside import NO_MOMENTS, NO_PIECES
 from wch.domain.document import through

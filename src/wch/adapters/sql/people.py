@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import func, or_
 
+from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.reading import PAGE, plain_part
 from wch.adapters.sql.rows import Rows
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import clean
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.customer import CustomerProfile
 
@@ -99,10 +99,10 @@ class SqlCustomerRepository:
         return self._rows.get(customer_id)
 
     def of(self, phone: str) -> CustomerProfile | None:
-        for ahead in (self._locked, self._seen):
-            if phone in ahead:
-                known: CustomerProfile | None = ahead[phone]
-                return known
+        ahead = self._locked if phone in self._locked else self._seen
+        if phone in ahead:
+            known: CustomerProfile | None = ahead[phone]
+            return known
         return self._rows.by("phone", phone)
 
     def look_ahead(self, phones: Collection[str]) -> None:

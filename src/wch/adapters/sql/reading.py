@@ -9,9 +9,10 @@ from sqlalchemy import Integer, Row, Select, Table, bindparam, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.decoding import NEVER_ABSENT
+from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.statements import MOST_ASKED, Statements
-from wch.adapters.sql.types import Broken, clean
+from wch.adapters.sql.types import Broken
 from wch.domain.errors import UndecodableError
 from wch.domain.lease import Work
 

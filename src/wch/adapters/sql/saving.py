@@ -1,6 +1,7 @@
 """What one transaction changes in a table, gathered, and written with few statements."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Dialect, Table
@@ -89,22 +90,21 @@ class Changes:
         changed, self._changed = self._changed, {}
         new, self._new = self._new, []
         self._numbered, self._next = {}, 0
-        alike: dict[tuple[str, ...], list[tuple[Key, dict[str, Any]]]] = {}
+        alike: dict[tuple[str, ...], list[Key]] = {}
         for key, values in changed.items():
-            alike.setdefault(tuple(values), []).append((key, values))
+            alike.setdefault(tuple(values), []).append((*values.values(), *key))
         for names, rows in alike.items():
             self._change(names, rows)
         if new:
             self._add(new)
 
-    def _change(self, names: tuple[str, ...], rows: Sequence[tuple[Key, dict[str, Any]]]) -> None:
+    def _change(self, names: tuple[str, ...], rows: Sequence[Key]) -> None:
         spoken = self._spoken
         if spoken.asks_a_server and len(rows) > 1:
             sql = spoken.change_all(names, len(rows))
-            values = [value for key, told in rows for value in (*key, *told.values())]
-            changed = self._direct.tell(sql, values).rowcount
+            changed = self._direct.tell(sql, list(chain.from_iterable(rows))).rowcount
         else:
-            changed = self._direct.tell_all(spoken.change(names), [(*told.values(), *key) for key, told in rows])
+            changed = self._direct.tell_all(spoken.change(names), rows)
         if changed != len(rows):
             raise NotLockedError(table=self.table.name)
 

@@ -268,18 +268,16 @@ class Spoken:
         return self._written_out(("counting", column), build)
 
     def change_all(self, names: tuple[str, ...], count: int) -> str:
-        """The update of these columns of so many rows at once: joined with a table of what they become."""
+        """The update of these columns of so many rows at once: joined with a table of what they become, their keys last."""
 
         def build() -> str:
             quote = self._dialect.identifier_preparer
-            own, columns = (
-                quote.format_table(self._table),
-                [quote.quote(name) for name in (*self._statements.key, *names)],
-            )
+            own = quote.format_table(self._table)
+            changed, keys = list(map(quote.quote, names)), list(map(quote.quote, self._statements.key))
+            columns = [*changed, *keys]
             first = ", ".join(f"%s AS {name}" for name in columns)
             others = ", ".join(["%s"] * len(columns))
             rows = " UNION ALL SELECT ".join([first, *[others] * (count - 1)])
-            keys, changed = columns[: len(self._statements.key)], columns[len(self._statements.key) :]
             fits = " AND ".join(f"{own}.{name} = changed.{name}" for name in keys)
             return (
                 f"UPDATE {own} JOIN (SELECT {rows}) AS changed ON {fits} "  # noqa: S608 - names of columns and marks

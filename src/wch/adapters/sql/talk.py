@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Select, Text, and_, bindparam, cast, func, or_, select
 
+from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.reading import MOST, PAGE, PAST, Condition, plain_part, work_of
 from wch.adapters.sql.rows import Rows
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables
-from wch.adapters.sql.types import Broken, clean
+from wch.adapters.sql.types import Broken
 from wch.application.ports import Candidate, LineRow, Said, Written
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.document import JsonObject, document
@@ -43,14 +44,16 @@ class SqlConversationRepository:
         if not phones:
             return
         self._session.must_write()
-        best: dict[str, tuple[bool, int, Sequence[Any]]] = {}
+        best: dict[str, Sequence[Any]] = {}
         number, status, phone = (self._c.keys().index(name) for name in ("id", "status", "customer_phone"))
         for raw in self._rows.raw_among((), "customer_phone", phones, lock=True):
-            told = (raw[status] != _RESOLVED, raw[number], raw)
-            best[raw[phone]] = max(best.get(raw[phone], told), told)
-        self._newest.update((phone, None) for phone in phones if phone not in best)
-        found = self._rows.read_held(raw for _, _, raw in best.values())
-        self._newest.update((one.customer_phone, one) for one in found)
+            other = best.get(raw[phone])
+            # What is open goes before what is not, then the later one.
+            if other is None or (raw[status] != _RESOLVED, raw[number]) > (other[status] != _RESOLVED, other[number]):
+                best[raw[phone]] = raw
+        self._newest.update([(one, None) for one in phones if one not in best])
+        found = self._rows.read_held(best.values())
+        self._newest.update([(one.customer_phone, one) for one in found])
 
     def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
         return self._rows.get(conversation_id, lock=lock)
@@ -152,7 +155,7 @@ class SqlMessageRepository:
             if content is not None:
                 said[name] = Said(word, content)
         self._absent.update(free)
-        return {one: said[name] for one, name in wanted.items() if name in said}
+        return {one: said[name] for one, name in wanted.items() if name in said} if said else {}
 
     def _read_content(self, raw: Any) -> JsonObject | None:
         """The content of this text as it is in a row; None where it cannot be read."""

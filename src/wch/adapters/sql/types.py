@@ -7,8 +7,6 @@ This module and `database` are the only ones that name a dialect.
 
 # ruff: noqa: ARG002 - all types are asked alike, whatever they make of it
 
-import json
-import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -18,11 +16,11 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import attrs
-import orjson
 from sqlalchemy import CHAR, BigInteger, Column, ColumnElement, DateTime, Dialect, Integer, String, Table, Text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from wch.adapters.sql.json_text import clean, json_text, object_of, read_json
 from wch.domain.errors import StoreMisusedError
 
 Read = Callable[[Any], Any]
@@ -32,25 +30,12 @@ V = TypeVar("V")
 
 MYSQL = frozenset({"mysql", "mariadb"})
 
-_LARGE = b"0" * 19
-"""So many digits in a row, once all are taken for noughts: a number that may be too large for the fast reader."""
-
-_NOUGHTS = bytes(ord("0") if chr(code) in "0123456789" else ord(" ") for code in range(256))
-_AS_JSON_DOES = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
 _CENT = Decimal("0.01")
 _SECONDS_WIDTH = len("2026-01-31 23:59:59")
 _MOST = Decimal(100_000_000)
 
 TEXT_KEEPS = 16_000
 """How many characters of words about an error a TEXT column keeps; the end is cut."""
-
-
-def clean(text: str) -> str:
-    """The text as every store can keep it: NUL and lone surrogates replaced."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _text_writer(width: int, fit: Fit, column: str | None) -> Write:
@@ -350,7 +335,7 @@ class Json(Own[Any]):
     def reader(self, dialect: Dialect) -> Read:
         """What was written."""
         made = self.read or object_of
-        return lambda text: made(read_json(text))
+        return lambda text: made([] if text == "[]" else read_json(text))
 
     def writer(self, dialect: Dialect, column: str | None = None) -> Write:
         """Its text."""
@@ -358,10 +343,9 @@ class Json(Own[Any]):
 
         def write(value: Any) -> str:
             try:
-                text = _fast_json(value if prepared is None else prepared(value))
+                return json_text(value if prepared is None else prepared(value))
             except (TypeError, ValueError, RecursionError):
                 return value.text if value.__class__ is Encoded else self.text_of(value, column)
-            return self.text_of(value, column) if "\\u0000" in text else text
 
         return write
 
@@ -370,16 +354,16 @@ class Json(Own[Any]):
         return None if value is None else Encoded(self.text_of(value, column))
 
     def text_of(self, value: Any, column: str | None = None) -> str:
-        """The text of a value; NUL and lone surrogates cannot be kept, not even escaped."""
+        """The text of a value.
+
+        Raises:
+            StoreMisusedError: it is no JSON.
+        """
         try:
-            plain = self.write(value) if self.write is not None else value
-            text = _json(plain)
-            if "\\u0000" in text:
-                text = _json(_clean_deeply(json.loads(text)))
+            return json_text(self.write(value) if self.write is not None else value)
         except (TypeError, ValueError, RecursionError) as error:
             message = "A value is no JSON."
             raise StoreMisusedError(message, column=column) from error
-        return text
 
 
 def letter_by_letter(column: Column[Any], dialect: Dialect) -> ColumnElement[Any]:
@@ -387,57 +371,6 @@ def letter_by_letter(column: Column[Any], dialect: Dialect) -> ColumnElement[Any
     if isinstance(column.type, Json) and dialect.name in MYSQL:
         return column.collate(_collation(dialect))
     return column
-
-
-def _json(value: Any) -> str:
-    """The clean text of a value; what the fast writer refuses, very large numbers and lone surrogates, the other writes."""
-    try:
-        return _fast_json(value)
-    except TypeError:
-        return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain))
-
-
-def _fast_json(value: Any) -> str:
-    return orjson.dumps(value, default=_plain, option=_AS_JSON_DOES).decode()
-
-
-def read_json(text: str) -> Any:
-    """The value of a text; the fast reader would make floats of very large numbers, and knows no NaN."""
-    try:
-        if len(text) < len(_LARGE) or _LARGE not in text.encode().translate(_NOUGHTS):
-            return orjson.loads(text)
-    except ValueError:
-        pass
-    return json.loads(text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    message = f"{type(value).__name__} is no JSON"
-    raise TypeError(message)
-
-
-def _clean_deeply(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(name): _clean_deeply(one) for name, one in value.items()}
-    return [_clean_deeply(one) for one in value] if isinstance(value, list) else value
-
-
-def object_of(value: Any) -> Any:
-    """The same object.
-
-    Raises:
-        TypeError: it is none.
-    """
-    if value == []:
-        return {}  # how PHP writes an empty object, in rows that were imported
-    if not isinstance(value, dict):
-        message = "not an object"
-        raise TypeError(message)
-    return value
 
 
 class MoneyColumn(Own[Decimal]):
