@@ -139,6 +139,23 @@ def test_what_is_more_than_a_plain_text_is_the_parsers(event: Any, contact: Any)
     same(body)
 
 
+@pytest.mark.parametrize(
+    ("event", "contact"),
+    [
+        (EVENT, {"profile": {"name": "x" * 256}, "wa_id": "1"}),
+        (EVENT, {"profile": {"name": "Sheena", "username": ""}, "wa_id": "1"}),
+        (EVENT, {**CONTACT, "user_id": "", "parent_user_id": "x" * 301}),
+        ({**EVENT, "from_user_id": "x" * 301}, {**CONTACT, "user_id": "x" * 300}),
+    ],
+)
+def test_what_is_told_too_long_or_not_at_all_is_cut_alike(event: Any, contact: Any) -> None:
+    """A column takes so much, and an empty text is the same as none."""
+    body = json.dumps(delivery(event, contact)).encode()
+
+    assert plainly(body) is not None
+    same(body)
+
+
 def test_a_key_that_is_there_twice_is_never_overlooked() -> None:
     """The fast reader keeps the last one, and a text may hold what looks like the end of a key."""
     body = json.dumps(delivery()).replace('"type"', '"from": "1", "type"').encode()
