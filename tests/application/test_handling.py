@@ -10,6 +10,7 @@ import pytest
 from tests.application.rooms import ANNA, BORIS, NUMBER, Hasty, Rooms, answering, parrot, rooms, said
 from wch.adapters.memory import MemoryDatabase
 from wch.application.dialogue.scene import Answer, SagaSignal, Scene
+from wch.application.dialogue.turn import CartChanged
 from wch.application.facts import LeaseLost
 from wch.application.failpoints import Failpoints
 from wch.application.handling import LOOKS_AGAIN
@@ -399,6 +400,23 @@ async def test_what_ingress_learnt_meanwhile_stays(hub: Rooms) -> None:
 
     profile = await hub.see(lambda uow: uow.customers.of(ANNA))
     assert (profile.name, profile.email) == ("New", "a@b.example")
+
+
+async def test_observers_hear_the_id_that_a_new_cart_got(hub: Rooms) -> None:
+    """The dialogue cannot know it, and nobody can look up a cart without."""
+
+    async def adds(scene: Scene) -> Answer:
+        facts = (CartChanged(cart_id=0 if scene.cart is None else scene.cart.id),)
+        return answering(scene, "adding", cart=scene.cart or cart_of(lamp()), facts=facts)
+
+    hub.assistant.script = adds
+    for text in ("one", "another"):
+        await hub.hear(text)
+        await hub.handling.work()
+
+    cart = await hub.see(lambda uow: uow.carts.of(ANNA))
+    assert cart.id
+    assert hub.facts.count(CartChanged(cart_id=cart.id)) == 2
 
 
 async def test_everything_that_an_answer_means_is_applied(hub: Rooms) -> None:

@@ -6,6 +6,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.accessibility import findings
 from tests.browser.phones import Phone
 from tests.processes import Installed
+from wch.domain.api_key import KeyScope
 
 pytestmark = pytest.mark.browser
 
@@ -98,6 +99,17 @@ async def test_every_page_is_for_everybody(desk: Page, phone: Phone) -> None:
     for place in PLACES:
         await desk.goto(f"/console/{place}".rstrip("/"))
         assert await desk.evaluate("document.documentElement.scrollWidth") <= 320, place
+
+
+@pytest.mark.parametrize("width", [320, 1000])
+async def test_a_key_of_many_scopes_is_no_wider_than_the_window(desk: Page, installed: Installed, width: int) -> None:
+    """It is offered for revoking in one line, which may be longer than the page."""
+    installed.json("keys", "create", "--scope", ",".join(KeyScope))
+
+    await desk.set_viewport_size({"width": width, "height": 640})
+    await desk.goto("/console/people")
+
+    assert await desk.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_it_works_with_scripts_off(desk: Page, phone: Phone, browser: Browser, address: str) -> None:

@@ -11,6 +11,7 @@ import attrs
 from wch.application.bell import Bell
 from wch.application.breakers import WHATSAPP, Breakers
 from wch.application.dialogue.scene import Answer, Say, Scene
+from wch.application.dialogue.turn import CartChanged, CheckoutStarted
 from wch.application.facts import LeaseLost, LineAnswered
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
@@ -274,11 +275,13 @@ class Handling:
                 self.failpoints("inbound.before_finish")
                 try:
                     async with taken.writing:
-                        await self.database.transact(lambda uow: self._finish(uow, taken, scene, answer, was_read))  # noqa: B023 - awaited here
+                        facts = await self.database.transact(
+                            lambda uow: self._finish(uow, taken, scene, answer, was_read)  # noqa: B023 - awaited here
+                        )
                 except SceneChangedError:
                     continue
                 self.failpoints("inbound.finished")
-                for fact in answer.facts:
+                for fact in facts:
                     self.tell(fact)
                 self.tell(LineAnswered(intent=_intent_of(answer), seconds=self.clock.boot() - begun))
                 self.fetch_ahead(scene.messages)
@@ -335,8 +338,15 @@ class Handling:
         known: Any = conversation.context.get("order", {}).get("saga_id")
         return found if found is not None or not isinstance(known, str) else uow.sagas.get(known)
 
-    def _finish(self, uow: UnitOfWork, taken: Taken, scene: Scene, answer: Answer, was_read: bool) -> None:  # noqa: FBT001 - what was learnt on the way
-        """Everything that the answer means, if nothing that it was made of has changed."""
+    def _finish(
+        self,
+        uow: UnitOfWork,
+        taken: Taken,
+        scene: Scene,
+        answer: Answer,
+        was_read: bool,  # noqa: FBT001 - what was learnt on the way
+    ) -> tuple[object, ...]:
+        """Everything that the answer means, if nothing that it was made of has changed; what observers hear of it."""
         now = self.clock.now()
         profile = uow.customers.lock(taken.phone, now=now)
         conversation = uow.conversations.get(scene.conversation.id, lock=True)
@@ -345,8 +355,7 @@ class Handling:
             raise SceneChangedError
         self._save_profile(uow, profile, scene.profile, answer.profile)
         look_up(uow, profile, now=now)
-        if answer.cart is not None:
-            self._save_cart(uow, answer.cart)
+        cart_id = 0 if answer.cart is None else self._save_cart(uow, answer.cart)
         if answer.placement is not None:
             self._place(uow, answer.placement, now=now)
         for told in answer.signals:
@@ -387,6 +396,7 @@ class Handling:
             if was_read and lease == taken.leases[-1]:
                 handled = attrs.evolve(handled, read_at=now)
             uow.messages.finish(lease, handled)
+        return tuple(_of_cart(fact, cart_id) for fact in answer.facts)
 
     def _save_profile(
         self, uow: UnitOfWork, profile: CustomerProfile, seen: CustomerProfile, wanted: CustomerProfile
@@ -398,11 +408,11 @@ class Handling:
         if changes:
             uow.customers.save(attrs.evolve(profile, **changes, updated_at=max(profile.updated_at, wanted.updated_at)))
 
-    def _save_cart(self, uow: UnitOfWork, cart: Cart) -> None:
-        if cart.id:
-            uow.carts.save(cart)
-        else:
-            uow.carts.add(cart)
+    def _save_cart(self, uow: UnitOfWork, cart: Cart) -> int:
+        if not cart.id:
+            return uow.carts.add(cart).id
+        uow.carts.save(cart)
+        return cart.id
 
     def _place(self, uow: UnitOfWork, placement: Placement, *, now: datetime) -> None:
         """Begin the placement; a second tap finds it begun."""
@@ -520,3 +530,10 @@ def _decisions(profile: CustomerProfile) -> tuple[JsonObject, object, object, bo
         profile.opt_in_marketing,
         profile.notification_opt_out,
     )
+
+
+def _of_cart(fact: object, cart_id: int) -> object:
+    """The dialogue tells of a cart that it opens before there is a row, and so an id."""
+    if isinstance(fact, CartChanged | CheckoutStarted) and not fact.cart_id:
+        return attrs.evolve(fact, cart_id=cart_id)
+    return fact
