@@ -12,10 +12,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from wch.application.facts import LineAnswered, SendEnded, StepEnded
 from wch.application.ports import SpanNotes
-from wch.application.untraced import Untraced
+from wch.application.untraced import NO_SPAN
 
 _TRACEPARENT = TraceContextTextMapPropagator()
-_UNHEARD = Untraced()
 _NOTED = (LineAnswered, SendEnded, StepEnded)
 
 
@@ -77,7 +76,7 @@ class OpenTelemetryTracer:
             about: what is known at the beginning.
         """
         if self.waits_for_provider and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-            return _UNHEARD.span(name)
+            return NO_SPAN
         return self._span(name, caller, about, outside=outside)
 
     @contextmanager

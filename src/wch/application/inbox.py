@@ -104,9 +104,8 @@ class Inbox:
         try:
             delivery = self.codec.read(body, now=self.clock.now())
         except UnreadableDeliveryError as error:
-            why = error.detail
             events = (None,)
-            applied = [await self.database.transact(lambda uow: self.intake.unreadable(uow, source, why))]
+            applied = [await self._unreadable(source, error.detail)]
         else:
             self.failpoints("ingress.parsed")
             events = delivery.events
@@ -123,6 +122,9 @@ class Inbox:
         return _accepted(
             len(verdicts), verdicts.count(Verdict.NEW), verdicts.count(Verdict.KNOWN), verdicts.count(Verdict.DEAD)
         )
+
+    async def _unreadable(self, source: Source, why: str) -> Applied:
+        return await self.database.transact(lambda uow: self.intake.unreadable(uow, source, why))
 
     def redelivery(self, letter: DeadLetter, source: Source) -> "Redelivery":
         """What a dead letter's bytes tell: the one event that it is about, or all of them if it is not found."""

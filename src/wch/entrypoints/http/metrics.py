@@ -39,6 +39,19 @@ _RESULTS = {ACCEPTED: "accepted", 401: "bad_signature", 413: "too_large", 503: "
 _STATES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
+@attrs.define(eq=False)
+class _Times:
+    """How often something happened since somebody last looked: nearly every answer is counted, and few are looked at."""
+
+    counter: Counting
+    untold: int = 0
+
+    def tell(self) -> None:
+        """Hand over what was counted since."""
+        self.counter.inc(self.untold)
+        self.untold = 0
+
+
 class Meters:
     """What one application counts; nothing is global, so several live in one process."""
 
@@ -50,8 +63,8 @@ class Meters:
         self._webhooks = Counting("wch_webhooks", "Deliveries.", ("kind", "result"), registry=self._counted)
         self._seconds = Histogram("wch_webhook_seconds", "From call to answer.", registry=self._counted)
         self._bad = Counting("wch_bad_signatures", "Deliveries that were not signed rightly.", registry=self._counted)
-        self._answers: dict[tuple[str, str, int], Counting] = {}
-        self._deliveries: dict[tuple[str, int], Counting] = {}
+        self._answers: dict[tuple[str, str, int], _Times] = {}
+        self._deliveries: dict[tuple[str, int], _Times] = {}
         self._latest: int | None = None
         self._lately: deque[int] = deque(maxlen=MOST_LATELY)
         self._shown: tuple[float, bytes] | None = None
@@ -62,16 +75,16 @@ class Meters:
         told = route, method if method in _METHODS else "other", status
         counted = self._answers.get(told)
         if counted is None:
-            counted = self._answers[told] = self._requests.labels(*told)
-        counted.inc()
+            counted = self._answers[told] = _Times(self._requests.labels(*told))
+        counted.untold += 1
 
     def delivered(self, kind: str, status: int, *, seconds: float, at: int) -> None:
         """Count one delivery."""
         counted = self._deliveries.get((kind, status))
         if counted is None:
             result = _RESULTS.get(status, "refused")
-            counted = self._deliveries[kind, status] = self._webhooks.labels(kind, result)
-        counted.inc()
+            counted = self._deliveries[kind, status] = _Times(self._webhooks.labels(kind, result))
+        counted.untold += 1
         self._seconds.observe(seconds)
         if status in {401, 429}:
             self._bad.inc()
@@ -89,6 +102,8 @@ class Meters:
             now = hub.clock.boot()
             if self._shown is None or now - self._shown[0] >= FRESH_SECONDS:
                 self._shown = (now, await self._of_tables(hub))
+        for counted in (*self._answers.values(), *self._deliveries.values()):
+            counted.tell()
         return generate_latest(self._counted) + tallied(hub) + self._shown[1]
 
     async def _of_tables(self, hub: Hub) -> bytes:

@@ -115,6 +115,20 @@ def test_labels_are_the_promised_ones_and_name_nobody(told: str) -> None:
         assert not [word for key, word in one.labels.items() if key != "campaign" and re.search(r"\d{7}", word)], name
 
 
+async def test_an_answer_is_counted_once_however_often_it_is_looked(caller: httpx2.AsyncClient) -> None:
+    """What was told at one look is not told again at the next, and what came between is added."""
+    looks = []
+    for _ in range(3):
+        await caller.post("/webhooks/whatsapp", content=BODY)
+        looks.append((await caller.get("/metrics")).text)
+        looks.append((await caller.get("/metrics")).text)
+
+    found = [{(one.name, *sorted(one.labels.values())): one.value for one in _samples(look)} for look in looks]
+
+    assert [one["wch_webhooks_total", "bad_signature", "whatsapp"] for one in found] == [1, 1, 2, 2, 3, 3]
+    assert [one["wch_http_requests_total", "/webhooks/whatsapp", "401", "POST"] for one in found] == [1, 1, 2, 2, 3, 3]
+
+
 def test_a_sale_is_counted(told: str) -> None:
     """What the customer and the hub did, as often as they did it."""
     found = {(one.name, *sorted(one.labels.values())): one.value for one in _samples(told)}
