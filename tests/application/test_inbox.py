@@ -36,6 +36,8 @@ async def test_an_unsigned_delivery_leaves_nothing(hub: Rooms) -> None:
 
     receipts = [
         await hub.inbox.receive_raw(body, signature="sha256=" + "0" * 64),
+        await hub.inbox.receive_raw(body, signature=None),
+        await hub.inbox.receive_raw(body, signature=""),
         await hub.inbox.receive_raw(body, signature=b"\xe9"),
         await hub.inbox.receive_raw(body, signature="\udce9"),
         await hub.inbox.receive_raw(body, signature=[sign(body, SECRET).encode()] * 2),

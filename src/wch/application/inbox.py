@@ -72,15 +72,15 @@ class Inbox:
     wake: Callable[[], None]
     tell: Observers
 
-    async def receive_raw(self, body: bytes, *, signature: str | bytes | Sequence[bytes]) -> Receipt:
-        """Take a delivery from any framework: its raw body and the value of `X-Hub-Signature-256`.
+    async def receive_raw(self, body: bytes, *, signature: str | bytes | Sequence[bytes] | None) -> Receipt:
+        """Take a delivery from any framework: its raw body and the value of `X-Hub-Signature-256`, None where none came.
 
         Raises:
             StoreUnavailableError: the store cannot take it now; sending it again is safe.
         """
         if isinstance(signature, str):
             signature = signature.encode("utf-8", "surrogateescape")
-        headers = [signature] if isinstance(signature, bytes) else list(signature)
+        headers = [signature] if isinstance(signature, bytes) else list(signature or ())
         return await self.receive(body, headers)
 
     async def receive(self, body: bytes, headers: Sequence[bytes]) -> Receipt:
