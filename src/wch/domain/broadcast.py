@@ -7,6 +7,7 @@ from typing import Self
 import attrs
 
 from wch.domain.errors import TransitionError
+from wch.domain.evolution import evolve
 from wch.domain.moment import utc_seconds
 
 
@@ -103,7 +104,7 @@ class BroadcastRecipient:
         """
         if self.status is not RecipientStatus.PENDING:
             raise TransitionError(recipient_id=self.id, status=self.status)
-        return attrs.evolve(self, status=RecipientStatus.QUEUED)
+        return evolve(self, status=RecipientStatus.QUEUED)
 
     def skipped(self, status: RecipientStatus) -> Self:
         """Left out, for the reason in the word.
@@ -113,14 +114,14 @@ class BroadcastRecipient:
         """
         if self.status not in {RecipientStatus.PENDING, RecipientStatus.QUEUED} or not status.is_skip:
             raise TransitionError(recipient_id=self.id, status=self.status)
-        return attrs.evolve(self, status=status)
+        return evolve(self, status=status)
 
     def followed(self, status: RecipientStatus, *, wa_message_id: str | None, at: datetime) -> Self:
         """Its message moved: the same ranks, only upwards."""
         if self.status.is_skip or status.is_skip:
             return self
-        known = attrs.evolve(self, wa_message_id=wa_message_id or self.wa_message_id)
+        known = evolve(self, wa_message_id=wa_message_id or self.wa_message_id)
         if RANK[status] < RANK[self.status] or (RANK[status] == 0 and status is not RecipientStatus.UNCONFIRMED):
             return known
         left = self.sent_at or (at if RANK[status] in {1, 3, 4} else None)
-        return attrs.evolve(known, status=status, sent_at=left)
+        return evolve(known, status=status, sent_at=left)

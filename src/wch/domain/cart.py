@@ -11,6 +11,7 @@ import attrs
 
 from wch.domain.document import JsonObject
 from wch.domain.errors import CartRefusalError, SlotTakenError, TransitionError
+from wch.domain.evolution import evolve
 from wch.domain.moment import SECOND, unix, utc_seconds
 
 MOST_LINES = 50
@@ -232,15 +233,15 @@ class Cart:
 
     def cleared(self, *, now: datetime) -> Self:
         """Everything out, the coupon too; the address stays."""
-        return attrs.evolve(_holding(self.touched(now=now), ()), coupon_code=None)
+        return evolve(_holding(self.touched(now=now), ()), coupon_code=None)
 
     def with_coupon(self, code: str | None, *, now: datetime) -> Self:
         """Set the one coupon, or take it off."""
-        return attrs.evolve(self.touched(now=now), coupon_code=code)
+        return evolve(self.touched(now=now), coupon_code=code)
 
     def shipped_to(self, address: JsonObject, *, now: datetime) -> Self:
         """Set where it goes."""
-        return attrs.evolve(self.touched(now=now), shipping_address=address)
+        return evolve(self.touched(now=now), shipping_address=address)
 
     def priced(self, prices: Mapping[tuple[int, int | None], Decimal], *, now: datetime) -> Self:
         """Follow the shop's present prices; what went up waits for consent."""
@@ -257,7 +258,7 @@ class Cart:
         if self.status in {CartStatus.RECOVERED, CartStatus.EXPIRED}:
             return self.renewed(now=now, lives=lives)
         later = max(self.updated_at, now)
-        return attrs.evolve(self, status=CartStatus.ACTIVE, expires_at=later + lives, updated_at=later)
+        return evolve(self, status=CartStatus.ACTIVE, expires_at=later + lives, updated_at=later)
 
     def renewed(self, *, now: datetime, keep_items: bool = False, lives: timedelta = LIVES) -> Self:
         """Begin the next cart in this row, under a name that never was before.
@@ -286,7 +287,7 @@ class Cart:
         """
         if self.status is not CartStatus.ACTIVE or self.is_empty or now - self.updated_at < idle:
             raise TransitionError(cart_id=self.id, status=self.status)
-        return attrs.evolve(self, status=CartStatus.ABANDONED, abandoned_at=now)
+        return evolve(self, status=CartStatus.ABANDONED, abandoned_at=now)
 
     def remind(self, slot: Slot, *, now: datetime) -> Self:
         """Take a reminder slot, before anything is sent.
@@ -303,7 +304,7 @@ class Cart:
         if self.status is not CartStatus.ABANDONED or getattr(self, slot) is not None or not in_order:
             raise SlotTakenError(cart_id=self.id, slot=slot)
         taken: dict[str, Any] = {slot.value: now}
-        return attrs.evolve(self, **taken)
+        return evolve(self, **taken)
 
     def expired(self, *, now: datetime) -> Self:
         """Its time is over; the lines stay so that the customer can have them back.
@@ -314,11 +315,11 @@ class Cart:
         open_ = self.status in {CartStatus.ACTIVE, CartStatus.ABANDONED}
         if not open_ or self.expires_at is None or now < self.expires_at:
             raise TransitionError(cart_id=self.id, status=self.status)
-        return attrs.evolve(self, status=CartStatus.EXPIRED)
+        return evolve(self, status=CartStatus.EXPIRED)
 
     def recovered_by(self, order_id: int, revenue: Decimal, *, now: datetime) -> Self:
         """A reminder brought this order."""
-        return attrs.evolve(
+        return evolve(
             self,
             status=CartStatus.RECOVERED,
             recovered=True,
@@ -330,7 +331,7 @@ class Cart:
 
     def unrecovered(self) -> Self:
         """The order stopped counting: the cart has ended, and its lines can be had back."""
-        return attrs.evolve(
+        return evolve(
             self,
             status=CartStatus.EXPIRED,
             recovered=False,
@@ -355,4 +356,4 @@ def _holding(cart: C, items: tuple[CartItem, ...], *, most: int = MOST_PER_LINE)
     # Asked before rounding: an amount far beyond the column cannot even be rounded to it.
     if sum((item.worth for item in items), Decimal(0)) > MOST_TOTAL:
         raise CartRefusalError(code="amount_too_large", most=MOST_TOTAL)
-    return attrs.evolve(cart, items=items, total=total_of(items))
+    return evolve(cart, items=items, total=total_of(items))

@@ -6,6 +6,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.evolution import evolve
 from wch.domain.lease import stamp_moved, stamp_taken
 from wch.domain.moment import utc_seconds
 
@@ -82,7 +83,7 @@ class CircuitBreaker:
         if not due:
             return self, None
         stamp = stamp_taken(now, self.updated_at)
-        probing = attrs.evolve(self, state=BreakerState.HALF_OPEN, updated_at=stamp)
+        probing = evolve(self, state=BreakerState.HALF_OPEN, updated_at=stamp)
         return probing, Permit(service=self.service, probe=stamp)
 
     def shut_until(self, rule: BreakerRule, *, now: datetime) -> datetime | None:
@@ -96,12 +97,12 @@ class CircuitBreaker:
     def succeeded(self, permit: Permit, rule: BreakerRule, *, now: datetime) -> Self:
         """The call went well, or was refused for a reason that is not the service's fault."""
         if self.state is BreakerState.CLOSED:
-            return self if not self.failures else attrs.evolve(self, failures=0, updated_at=self._moved(now))
+            return self if not self.failures else evolve(self, failures=0, updated_at=self._moved(now))
         if self.state is BreakerState.OPEN or permit.probe != self.updated_at:
             return self
         successes = self.successes + 1
         if successes >= rule.successes:
-            return attrs.evolve(
+            return evolve(
                 self,
                 state=BreakerState.CLOSED,
                 failures=0,
@@ -109,9 +110,7 @@ class CircuitBreaker:
                 opened_at=None,
                 updated_at=self._moved(now),
             )
-        return attrs.evolve(
-            self, state=BreakerState.OPEN, successes=successes, opened_at=None, updated_at=self._moved(now)
-        )
+        return evolve(self, state=BreakerState.OPEN, successes=successes, opened_at=None, updated_at=self._moved(now))
 
     def failed(self, permit: Permit, rule: BreakerRule, *, now: datetime) -> Self:
         """The service failed."""
@@ -119,14 +118,14 @@ class CircuitBreaker:
             failures = self.failures + 1
             if failures >= rule.failures:
                 return self.opened(now=now, failures=failures)
-            return attrs.evolve(self, failures=failures, updated_at=self._moved(now))
+            return evolve(self, failures=failures, updated_at=self._moved(now))
         if self.state is BreakerState.OPEN or permit.probe != self.updated_at:
             return self
         return self.opened(now=now)
 
     def opened(self, *, now: datetime, failures: int | None = None) -> Self:
         """Open from now on."""
-        return attrs.evolve(
+        return evolve(
             self,
             state=BreakerState.OPEN,
             failures=self.failures if failures is None else failures,
@@ -137,7 +136,7 @@ class CircuitBreaker:
 
     def closed(self, *, now: datetime) -> Self:
         """Closed by a person."""
-        return attrs.evolve(
+        return evolve(
             self,
             state=BreakerState.CLOSED,
             failures=0,

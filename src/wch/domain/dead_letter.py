@@ -8,6 +8,7 @@ import attrs
 
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import ConflictError
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, utc_seconds
 
 
@@ -95,7 +96,7 @@ class DeadLetter:
             ConflictError: somebody decided already.
         """
         self._must_be_pending()
-        return attrs.evolve(
+        return evolve(
             self,
             status=DeadLetterStatus.REPLAYED,
             replayed_at=now,
@@ -109,7 +110,7 @@ class DeadLetter:
             ConflictError: somebody decided already.
         """
         self._must_be_pending()
-        return attrs.evolve(
+        return evolve(
             self,
             status=DeadLetterStatus.DISMISSED,
             dismissed_at=now,

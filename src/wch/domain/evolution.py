@@ -27,18 +27,23 @@ else:
         Of classes made with `slots=False`, without converters, whose validators look at their own
         field alone.
         """
-        before = row.__dict__
-        fields = before.copy()
+        names, validated = _known(row.__class__)
+        fields = row.__dict__.copy()
         fields.update(changes)
-        if len(fields) != len(before):
-            return attrs.evolve(row, **changes)  # it says which name is none of the class
+        if len(fields) != len(names):
+            if not changes.keys() <= names.keys():
+                return attrs.evolve(row, **changes)  # it says which name is none of the class
+            fields = {
+                name: fields[name] for name in names
+            }  # what a property remembers of one row is not true of the next
         evolved = made_of(row.__class__, fields)
-        for name, field, validate in _validated(row.__class__):
+        for name, field, validate in validated:
             if name in changes:
                 validate(evolved, field, fields[name])
         return evolved
 
     @cache
-    def _validated(kind: type) -> tuple[tuple[str, Any, Any], ...]:
-        """The fields that look at what they are given, in their order."""
-        return tuple((one.name, one, one.validator) for one in attrs.fields(kind) if one.validator is not None)
+    def _known(kind: type) -> tuple[dict[str, Any], tuple[tuple[str, Any, Any], ...]]:
+        """The fields by their names, and those that look at what they are given, in their order."""
+        fields = attrs.fields_dict(kind)
+        return fields, tuple((name, one, one.validator) for name, one in fields.items() if one.validator is not None)

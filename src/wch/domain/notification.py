@@ -8,6 +8,7 @@ from typing import Self
 import attrs
 
 from wch.domain.errors import TransitionError
+from wch.domain.evolution import evolve
 from wch.domain.lease import BACK_OFF, back_off
 from wch.domain.moment import utc_seconds
 
@@ -146,18 +147,18 @@ class Notification:
     def queued(self, *, template_name: str | None, now: datetime) -> Self:
         """Its message row is written in the same transaction."""
         self._must_be_pending()
-        return attrs.evolve(self, status=NotificationStatus.QUEUED, template_name=template_name, updated_at=now)
+        return evolve(self, status=NotificationStatus.QUEUED, template_name=template_name, updated_at=now)
 
     def held(self, until: datetime) -> Self:
         """Not looked at before this moment."""
         self._must_be_pending()
-        return attrs.evolve(self, updated_at=until)
+        return evolve(self, updated_at=until)
 
     def retried(self, error: str, *, now: datetime, waits: tuple[int, ...] = BACK_OFF) -> Self:
         """It could not be prepared; it waits and counts."""
         self._must_be_pending()
         attempts = self.retry_count + 1
-        return attrs.evolve(
+        return evolve(
             self,
             status=NotificationStatus.PENDING,
             retry_count=attempts,
@@ -169,7 +170,7 @@ class Notification:
         """Its message goes once more, as the same row or a new one: what became of the last one counts no longer."""
         if self.status in {NotificationStatus.PENDING, NotificationStatus.SKIPPED}:
             return self
-        return attrs.evolve(
+        return evolve(
             self,
             status=NotificationStatus.QUEUED,
             retry_count=self.retry_count + 1,
@@ -185,7 +186,7 @@ class Notification:
         """
         if self.status is not NotificationStatus.FAILED:
             raise TransitionError(notification_id=self.id, status=self.status)
-        return attrs.evolve(self, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now)
+        return evolve(self, status=NotificationStatus.PENDING, retry_count=0, error_message=None, updated_at=now)
 
     @property
     def is_told(self) -> bool:
@@ -211,7 +212,7 @@ class Notification:
     def skipped(self, reason: str, *, now: datetime) -> Self:
         """Not told, for this reason: superseded, covered, optout, blocked, expired, disabled."""
         self._must_be_pending()
-        return attrs.evolve(self, status=NotificationStatus.SKIPPED, error_message=reason, updated_at=now)
+        return evolve(self, status=NotificationStatus.SKIPPED, error_message=reason, updated_at=now)
 
     def called_off(self, reason: str, *, now: datetime) -> Self:
         """Its message was not sent after all, for one of the same reasons.
@@ -221,11 +222,11 @@ class Notification:
         """
         if self.status is not NotificationStatus.QUEUED:
             raise TransitionError(notification_id=self.id, status=self.status)
-        return attrs.evolve(self, status=NotificationStatus.SKIPPED, error_message=reason, updated_at=now)
+        return evolve(self, status=NotificationStatus.SKIPPED, error_message=reason, updated_at=now)
 
     def failed(self, error: str, *, now: datetime) -> Self:
         """Given up; its dead letter is written with this."""
-        return attrs.evolve(self, status=NotificationStatus.FAILED, error_message=error, updated_at=now)
+        return evolve(self, status=NotificationStatus.FAILED, error_message=error, updated_at=now)
 
     def followed(
         self,
@@ -244,7 +245,7 @@ class Notification:
         higher = RANK.get(status, 0) > RANK[self.status] or (
             RANK[self.status] == 0 and status is NotificationStatus.UNCONFIRMED
         )
-        return attrs.evolve(
+        return evolve(
             self,
             status=status if higher else self.status,
             wa_message_id=wa_message_id or self.wa_message_id,

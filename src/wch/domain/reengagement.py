@@ -8,6 +8,7 @@ from typing import Self
 import attrs
 
 from wch.domain.errors import TransitionError
+from wch.domain.evolution import evolve
 from wch.domain.moment import utc_seconds
 
 
@@ -45,11 +46,11 @@ class Reengagement:
 
     def sent(self, *, now: datetime) -> Self:
         """Something left; the first time counts."""
-        return self if self.sent_at is not None else attrs.evolve(self, sent_at=now)
+        return self if self.sent_at is not None else evolve(self, sent_at=now)
 
     def unsent(self) -> Self:
         """Nothing left after all."""
-        return attrs.evolve(self, sent_at=None)
+        return evolve(self, sent_at=None)
 
     def credited(self, order_id: int, revenue: Decimal, *, now: datetime) -> Self:
         """This contact brought this order.
@@ -59,7 +60,7 @@ class Reengagement:
         """
         if self.converted or self.sent_at is None:
             raise TransitionError(reengagement_id=self.id)
-        return attrs.evolve(
+        return evolve(
             self,
             converted=True,
             conversion_order_id=order_id,
@@ -69,4 +70,4 @@ class Reengagement:
 
     def uncredited(self) -> Self:
         """The order stopped counting."""
-        return attrs.evolve(self, converted=False, conversion_order_id=None, conversion_revenue=None, converted_at=None)
+        return evolve(self, converted=False, conversion_order_id=None, conversion_revenue=None, converted_at=None)

@@ -10,6 +10,7 @@ import attrs
 
 from wch.domain.document import JsonObject, document
 from wch.domain.errors import ConflictError, LeaseLostError, TransitionError
+from wch.domain.evolution import evolve
 from wch.domain.lease import TERM
 from wch.domain.moment import iso, of_iso, utc_seconds
 
@@ -114,7 +115,7 @@ class Saga:
         Whoever carries it on knows the old key: they lose it, and the next one begins where it stands.
         """
         context = {**self.context, "customer": {**self.context["customer"], "phone": phone}}
-        renamed = attrs.evolve(self, context=context)
+        renamed = evolve(self, context=context)
         if not self.lease_is_live(now=now):
             return renamed
         return renamed.leased(token, now=now, term=timedelta(0))
@@ -169,7 +170,7 @@ class Saga:
         if self.state is not SagaState.RUNNING:
             raise TransitionError(saga_id=self.saga_id, state=self.state)
         context = {**self.context, "failure": reason, **({} if noted is None else {"noted": noted})}
-        return attrs.evolve(self, state=SagaState.COMPENSATING, context=context, updated_at=now)
+        return evolve(self, state=SagaState.COMPENSATING, context=context, updated_at=now)
 
     def undoing(self, step: str, *, now: datetime, term: timedelta = TERM) -> Self:
         """The intent to undo, committed before the call."""
@@ -185,15 +186,13 @@ class Saga:
         """Everything is done."""
         if self.state is not SagaState.RUNNING:
             raise TransitionError(saga_id=self.saga_id, state=self.state)
-        return attrs.evolve(self, state=SagaState.COMPLETED, updated_at=now)
+        return evolve(self, state=SagaState.COMPLETED, updated_at=now)
 
     def compensated(self, *, now: datetime) -> Self:
         """Everything is undone."""
         if self.state is not SagaState.COMPENSATING or tuple(self.to_undo()):
             raise TransitionError(saga_id=self.saga_id, state=self.state)
-        return attrs.evolve(
-            self, state=SagaState.FAILED, context={**self.context, "outcome": "compensated"}, updated_at=now
-        )
+        return evolve(self, state=SagaState.FAILED, context={**self.context, "outcome": "compensated"}, updated_at=now)
 
     def parked(self, reason: str, step: str | None, actions: tuple[str, ...], *, now: datetime) -> Self:
         """It can't finish by itself; an operator picks one of the actions."""
@@ -205,7 +204,7 @@ class Saga:
             "actions": list(actions),
             "parked_in": self.state.value,
         }
-        return attrs.evolve(logged, state=SagaState.FAILED, context={**self.context, **parked})
+        return evolve(logged, state=SagaState.FAILED, context={**self.context, **parked})
 
     def resumed(self, action: str, *, now: datetime) -> Self:
         """An operator lets it go on from where it stands.
@@ -221,7 +220,7 @@ class Saga:
         if action in {"compensate", "refund"}:
             state = SagaState.COMPENSATING
             context = {**context, "failure": action}
-        return attrs.evolve(
+        return evolve(
             self._logged(Ev.SIGNAL, None, now=now, next_look=now, kind=f"operator.{action}", facts={}),
             state=state,
             context=context,
@@ -287,13 +286,9 @@ class Saga:
         **more: Any,
     ) -> Self:
         entry = {"n": len(self.log) + 1, "ev": ev.value, "step": step, "at": iso(now), **more}
-        # Not by attrs.evolve, which looks for every field by its name: no other line of a saga is gone through as often.
-        return self.__class__(
-            saga_id=self.saga_id,
-            saga_type=self.saga_type,
-            state=self.state,
+        return evolve(
+            self,
             context=self.context if context is None else context,
             log=(*self.log, entry),
-            created_at=self.created_at,
             updated_at=next_look,
         )

@@ -6,6 +6,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.evolution import evolve
 from wch.domain.lease import stamp_moved
 from wch.domain.moment import utc_seconds
 
@@ -70,13 +71,13 @@ class SyncTask:
         if self.status is SyncStatus.PENDING:
             return self
         if self.status is SyncStatus.PROCESSING:
-            return attrs.evolve(self, error_message=AGAIN)
-        return attrs.evolve(self, status=SyncStatus.PENDING, attempts=0, error_message=None, created_at=now)
+            return evolve(self, error_message=AGAIN)
+        return evolve(self, status=SyncStatus.PENDING, attempts=0, error_message=None, created_at=now)
 
     def completed(self, *, now: datetime, result: str | None = None) -> Self:
         """Done, with a word for what came of it where that is nothing; a marked row waits once more instead."""
         again = self.error_message == AGAIN
-        return attrs.evolve(
+        return evolve(
             self,
             status=SyncStatus.PENDING if again else SyncStatus.COMPLETED,
             attempts=0 if again else self.attempts,
@@ -86,7 +87,7 @@ class SyncTask:
 
     def retried(self, error: str, *, now: datetime) -> Self:
         """It did not work; it waits for its back-off."""
-        return attrs.evolve(
+        return evolve(
             self,
             status=SyncStatus.PENDING,
             error_message=error,
@@ -97,6 +98,6 @@ class SyncTask:
         """It will not work; its dead letter is written with this. A marked row waits once more instead."""
         if self.error_message == AGAIN:
             return self.completed(now=now)
-        return attrs.evolve(
+        return evolve(
             self, status=SyncStatus.FAILED, error_message=error, processed_at=stamp_moved(now, self.processed_at)
         )
