@@ -245,7 +245,7 @@ class LegacySource(Protocol):
 
 
 class Observer(Protocol):
-    """Hears facts in the past tense, after the commit."""
+    """Hears facts in the past tense, after the commit: all, or those for whose class its `hears(kind)` is true, if it has that."""
 
     def __call__(self, fact: object, /) -> None:
         """Take note; whatever it raises is logged and goes no further."""
