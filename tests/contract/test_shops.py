@@ -69,6 +69,7 @@ class LocalShelf:
             assert await shop.miscounted() == ()
             prefix = shop.database.prefix
             await shop.database.run(lambda connection, prefix=prefix: drop(connection, prefix), write=True)  # type: ignore[misc]  # wrong on purpose, or narrower than mypy can see
+            await shop.database.settled()  # what a caller who left had begun may still be on its way
             assert shop.database.connections_out == 0
             await shop.database.aclose()
 
