@@ -17,7 +17,14 @@ import attrs
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = (
     *("wch.bootstrap", "wch.entrypoints.cli.commands", "wch.entrypoints.http.serving"),
-    *("wch.entrypoints.http.application", "wch.adapters.sql.schema", "alembic.command", "aiosqlite", "pymysql"),
+    *(
+        "wch.entrypoints.http.application",
+        "wch.entrypoints.http.framework",
+        "wch.adapters.sql.schema",
+        "alembic.command",
+        "aiosqlite",
+        "pymysql",
+    ),
 )
 
 

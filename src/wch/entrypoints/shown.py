@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import attrs
@@ -32,3 +33,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(one) for one in value]
     return value
+
+
+def program_version() -> str:
+    """The version of the installed package."""
+    try:
+        return version("wch")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -1,5 +1,6 @@
 """The application as a whole: health, problems, headers, documents, and being mounted."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -35,6 +36,22 @@ async def test_livez_asks_nobody() -> None:
         answered = await client.get("/livez")
 
     assert answered.status_code == 200
+
+
+async def test_deliveries_are_taken_while_the_framework_is_still_to_come_and_the_rest_waits() -> None:
+    """It is the slow half of a start, and no delivery needs it."""
+    app = Application(ScriptedHub(), None)
+    async with web(app) as client:
+        asked = [asyncio.create_task(client.get(path)) for path in ("/readyz", "/nothing/here")]
+        alive = await client.get("/livez")
+        delivered = await client.post("/webhooks/whatsapp", content=BODY, headers=signed())
+        waits = not any(one.done() for one in asked)
+        await app.come_complete()
+        answered = [(await one).status_code for one in asked]
+
+    assert (alive.status_code, delivered.status_code) == (200, 200)
+    assert waits
+    assert answered == [200, 404]
 
 
 async def test_readyz_says_words_and_ingress_leaves_out_what_hinders_sending_only() -> None:

@@ -212,6 +212,26 @@ async def test_what_cannot_be_opened_is_raised_and_those_who_wait_hear_so() -> N
     assert (delivered.status_code, delivered.headers["retry-after"]) == (503, "30")
 
 
+async def test_what_deliveries_do_without_is_loaded_once_they_are_taken_and_must_come() -> None:
+    """A console that cannot be loaded is no hub: whoever supervises it sees it end."""
+    heard: list[str] = []
+
+    async def opening(_stack: AsyncExitStack) -> Opened:
+        return Opened(application=application(ScriptedHub()), worker=None, complete=complete)
+
+    async def complete() -> None:
+        heard.append("complete")
+        raise SettingsError
+
+    listener = listening("127.0.0.1", 0)
+    with pytest.raises(SettingsError):
+        await attend(
+            opening, listener, stop=asyncio.Event(), stop_seconds=5, announce=lambda: heard.append("announced")
+        )
+
+    assert heard == ["announced", "complete"]
+
+
 # --- wrong use
 
 

@@ -140,6 +140,8 @@ def _in_order(model: MetaData) -> list[Table]:
 
 
 def _run_steps(connection: Connection, database: SqlDatabase) -> None:
+    if _revision(connection, database) == VERSION:
+        return
     from alembic import command  # noqa: PLC0415 - slow to load, and only installing needs it
     from alembic.config import Config  # noqa: PLC0415 - see above
 
@@ -160,10 +162,7 @@ def _version_table(database: SqlDatabase) -> str:
 
 def _version(connection: Connection, database: SqlDatabase) -> str | None:
     """The version that alembic keeps, and the one in the option, which is written last and wins."""
-    table = Table(_version_table(database), MetaData(), Column("version_num", String(32)))
-    if not inspect(connection).has_table(table.name):
-        return None
-    revision = connection.execute(select(table.c.version_num)).scalar()
+    revision = _revision(connection, database)
     if revision is None:
         return None
     told = _written_version(connection, database) or revision
@@ -171,6 +170,15 @@ def _version(connection: Connection, database: SqlDatabase) -> str | None:
         if word not in KNOWN:
             raise SchemaError(NEWER.format(version=word), version=word)
     return told
+
+
+def _revision(connection: Connection, database: SqlDatabase) -> str | None:
+    """The last step that alembic took; it names its steps by the versions that they lead to."""
+    table = Table(_version_table(database), MetaData(), Column("version_num", String(32)))
+    if not inspect(connection).has_table(table.name):
+        return None
+    revision: str | None = connection.execute(select(table.c.version_num)).scalar()
+    return revision
 
 
 def _written_version(connection: Connection, database: SqlDatabase) -> str | None:

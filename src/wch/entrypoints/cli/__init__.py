@@ -2,11 +2,14 @@
 
 import sys
 
+from wch.entrypoints.loading import nothing_thrown_away
+
 
 def main() -> None:
     """Run the command line; without the extra that it needs, say how to get it."""
     try:
-        from wch.entrypoints.cli.commands import wch  # noqa: PLC0415 - the extra may be missing
+        with nothing_thrown_away():
+            from wch.entrypoints.cli.commands import wch  # noqa: PLC0415 - the extra may be missing
 
         wch(prog_name="wch")
     except ModuleNotFoundError as missing:

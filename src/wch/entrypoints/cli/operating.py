@@ -5,7 +5,6 @@ import contextlib
 import json
 import signal
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from wch.domain.errors import SchemaError, SettingsError, StoreUnavailableError, WchError
 from wch.domain.saga import Saga, SagaState
+from wch.entrypoints import shown
 from wch.entrypoints.cli.running import BY, FOUND_PROBLEMS, USAGE, Run, Whole, command, fail, load, sentence_of
 
 if TYPE_CHECKING:
@@ -373,7 +373,7 @@ async def program_version(run: Run) -> None:
     """
     from wch.adapters.sql.schema import VERSION as SCHEMA_VERSION  # noqa: PLC0415 - slow to load, and help does without
 
-    program = installed_version("wch")
+    program = shown.program_version()
     run.show(
         {"version": program, "schema": SCHEMA_VERSION},
         lambda console: console.print(f"wch {program}, tables {SCHEMA_VERSION}"),

@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, MutableMapping
 from types import coroutine
 from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -55,6 +59,17 @@ def problem_of(status: int, title: str, detail: str, *, code: str, errors: Itera
         "code": code,
         "errors": list(errors),
     }
+
+
+FAULT = problem_of(500, "Internal Server Error", "Something went wrong here; it has been logged.", code="fault")
+"""What is told of an error that nobody foresaw."""
+
+
+def log_fault(error: Exception) -> None:
+    """Write down the class of an error and where it was; its words may hold what a customer wrote."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    log.error("an answer failed", extra={"error": type(error).__qualname__, "places": places})
 
 
 async def answer_problem(send: Send, document: Mapping[str, Any], *headers: Header) -> None:

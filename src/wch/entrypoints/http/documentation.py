@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +14,7 @@ from litestar.openapi import OpenAPIConfig
 
 from wch.entrypoints.http import api
 from wch.entrypoints.http.webhooks import SIGNATURE
+from wch.entrypoints.shown import program_version
 
 TITLE = "wch"
 DESCRIPTION = "A WhatsApp Commerce Hub: it takes deliveries, holds conversations, fills carts and places orders."
@@ -203,14 +203,6 @@ def configuration() -> OpenAPIConfig:
     return OpenAPIConfig(
         title=TITLE, version=program_version(), description=DESCRIPTION, use_handler_docstrings=True, render_plugins=()
     )
-
-
-def program_version() -> str:
-    """The version of the installed package."""
-    try:
-        return version("wch")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def document_of(app: Litestar, *, root: str) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from wch.application.worker import HEARTBEAT
 from wch.domain.circuit_breaker import BreakerState, CircuitBreaker
 from wch.domain.errors import WchError
 from wch.domain.moment import of_iso, unix
-from wch.entrypoints.http.documentation import program_version
 from wch.entrypoints.http.tallied import tallied, written
+from wch.entrypoints.shown import program_version
 
 FRESH_SECONDS = 5.0
 """How long one look at the tables serves all who ask."""

@@ -1,7 +1,5 @@
 """Errors as the routes tell them: RFC 9457, a sentence for people, and nothing of a person in it."""
 
-import logging
-import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -22,15 +20,11 @@ from wch.domain.errors import (
 )
 from wch.domain.payment import PaymentUnavailableError
 from wch.domain.shop_error import ShopNotFoundError, ShopUnavailableError
-from wch.entrypoints.http.answers import PROBLEM, problem_of
+from wch.entrypoints.http.answers import FAULT, PROBLEM, log_fault, problem_of
 from wch.entrypoints.http.api.calls import CursorError, ForbiddenError, IdempotencyKeyError
-
-log = logging.getLogger(__name__)
 
 _Request = Request[Any, Any, Any]
 _Problem = Response[dict[str, Any]]
-
-FAULT = problem_of(500, "Internal Server Error", "Something went wrong here; it has been logged.", code="fault")
 
 
 def problem(
@@ -88,13 +82,6 @@ def fault(_request: _Request, error: Exception) -> _Problem:
     """What nobody foresaw; the log says what and where, the answer does not."""
     log_fault(error)
     return Response(dict(FAULT), status_code=500, media_type=PROBLEM)
-
-
-def log_fault(error: Exception) -> None:
-    """Write down the class of an error and where it was; its words may hold what a customer wrote."""
-    frames = traceback.extract_tb(error.__traceback__)[-5:]
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    log.error("an answer failed", extra={"error": type(error).__qualname__, "places": places})
 
 
 def _word(name: str) -> str:

@@ -2,17 +2,16 @@
 
 import asyncio
 import errno
-import gc
 import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, closing, contextmanager
 from functools import partial
 from importlib import import_module
 from signal import SIGINT, SIGTERM
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import uvicorn
@@ -23,8 +22,12 @@ from wch.entrypoints.following import FOLLOW_SECONDS, WorkerPort, ended, looked
 from wch.entrypoints.http import overseeing
 from wch.entrypoints.http.front import ApplicationPort, Front
 from wch.entrypoints.http.watched import Watched
+from wch.entrypoints.loading import nothing_thrown_away
 from wch.entrypoints.logs import begin_logs
 from wch.settings import Settings
+
+if TYPE_CHECKING:
+    from wch.entrypoints.http.application import Application
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +36,6 @@ MOST_CONNECTIONS = 1_000
 """Connections and requests at a time; further ones get 503, which every provider tries again."""
 
 KEEP_ALIVE_SECONDS = 75
-NEW_BEFORE_A_LOOK = 10_000
-"""Objects that are made and not yet gone, before it is looked for those that only hold each other."""
-
 LAST_ANSWERS_SECONDS = 3
 """How long answers under way may take once the worker has handed back."""
 
@@ -75,12 +75,14 @@ class Opened:
     Attributes:
         follow: looks whether settings were changed, and opens what takes its place; None if nothing does.
         close: gives back what this alone stood on, once another took its place and nobody is inside.
+        complete: loads what deliveries do without; they are taken meanwhile, and all else waits.
     """
 
     application: ApplicationPort
     worker: WorkerPort | None
     follow: Callable[[], Awaitable["Opened | None"]] = _nothing
     close: Callable[[], Awaitable[None]] = _nothing
+    complete: Callable[[], Awaitable[None]] = _nothing
 
 
 def serve(
@@ -211,25 +213,9 @@ async def _serve_one(
     )
 
 
-@contextmanager
-def _nothing_thrown_away() -> Iterator[None]:
-    """Loading makes many objects that all stay: looking for those that may go costs a fifth of the start.
-
-    Afterwards they are left out of every later look too, and looks are rarer: a group of deliveries makes
-    thousands of objects that all live until its commit, and go by themselves.
-    """
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-        gc.set_threshold(NEW_BEFORE_A_LOOK)
-    finally:
-        gc.enable()
-
-
 async def _open(plan: Plan, stack: AsyncExitStack) -> Opened:
     """Load what is heavy while the loop goes on turning, and open the hub."""
-    with _nothing_thrown_away():
+    with nothing_thrown_away():
         return await _loaded(plan, stack)
 
 
@@ -247,22 +233,28 @@ async def _loaded(plan: Plan, stack: AsyncExitStack) -> Opened:
         webhook = f"{plan.address}/webhooks/whatsapp"
         sandbox = await stack.enter_async_context(bootstrap.open_sandbox(settings, living.hub, webhook_url=webhook))
 
-    def opened(meters: Any = None, close: Callable[[], Awaitable[None]] = _nothing) -> Opened:
-        served = application.asgi(living.hub, sandbox=sandbox, meters=meters)
+    async def follow() -> Opened | None:
+        former = await living.follow()
+        if former is None:
+            return None
+        served = application.asgi(living.hub, sandbox=sandbox, meters=first.meters)
+        return opened(served, close=former)
+
+    def opened(served: "Application", **more: Callable[[], Awaitable[None]]) -> Opened:
         worker = living.hub.worker if plan.kinds is None else living.hub.worker.only(plan.kinds)
-
-        async def follow() -> Opened | None:
-            former = await living.follow()
-            return None if former is None else opened(served.meters, former)
-
         return Opened(
             application=Watched(served) if plan.is_only_watched else served,
             worker=worker if plan.with_worker else None,
             follow=follow,
-            close=close,
+            **more,
         )
 
-    return opened()
+    async def complete() -> None:
+        with nothing_thrown_away():
+            await first.come_complete()
+
+    first: Application = application.Application(living.hub, sandbox)
+    return opened(first, complete=complete)
 
 
 async def attend(
@@ -277,7 +269,7 @@ async def attend(
 ) -> int:
     """Answer and work until `stop`; then `/readyz` says so first, the worker hands back, and HTTP ends last.
 
-    It is alive before anything is opened; `announce` is called once everything is. Every
+    It is alive before anything is opened; `announce` is called once deliveries are taken. Every
     `follow_seconds` it is looked whether something else is to be served; what is under way then
     ends where it began.
 
@@ -292,6 +284,7 @@ async def attend(
             opened = await opening(stack)
             front.open(opened.application)
             announce()
+            await opened.complete()
             failed = await _worked(front, opened, serving, stop, stop_seconds, follow_seconds)
         finally:
             front.give_up()
