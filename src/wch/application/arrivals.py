@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import attrs
 
 from wch.application.dialogue.scene import Silence
+from wch.application.facts import MessageReceived
 from wch.application.former_days import FIELD, remember
 from wch.application.identities import Identities, starts_anew
 from wch.application.ports import Said, UnitOfWork, Written
@@ -17,6 +19,7 @@ from wch.domain.audit import AuditEntry
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.evolution import evolve
 from wch.domain.inbound import Echo, InboundMessage, PreferenceChange, StatusUpdate
 from wch.domain.message import FOREIGN, Direction, Message, MessageStatus
 from wch.domain.moment import iso
@@ -31,21 +34,39 @@ MOST_RAW = 65_536
 """How much of an account's event is kept, in characters."""
 
 
-@attrs.frozen(kw_only=True)
-class Arrived:
-    """What became of a message.
+class Verdict(StrEnum):
+    """What became of one event."""
+
+    NEW = "new"
+    KNOWN = "known"
+    DEAD = "dead"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Applied:
+    """What became of one event.
 
     Attributes:
-        is_new: whether anything changed.
-        conflict: whether the same id was known with other content.
-        row: the row that was written for it, if one was.
+        row: the row that was written for a message, if one was.
         written: tells its id once it has one.
     """
 
-    is_new: bool
-    conflict: bool = False
+    verdict: Verdict
     row: Message | None = None
     written: Written | None = None
+
+    @property
+    def fact(self) -> MessageReceived | None:
+        """What observers hear of it, after the commit: only then its id is sure."""
+        row, written = self.row, self.written
+        if row is None or written is None:
+            return None
+        return MessageReceived(message_id=written.id, conversation_id=row.conversation_id, type=row.type)
+
+
+NEW = Applied(verdict=Verdict.NEW)
+KNOWN = Applied(verdict=Verdict.KNOWN)
+DEAD = Applied(verdict=Verdict.DEAD)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,10 +93,13 @@ class Arrivals:
         is_group = isinstance(event, InboundMessage) and event.group
         return not is_group and (self.keeps_history or not _is_history(event))
 
-    def message(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
-        """A message becomes profile, conversation, counters and a waiting row, all together."""
+    def message(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Applied | None:
+        """A message becomes profile, conversation, counters and a waiting row, all together.
+
+        None when its id is known with other content.
+        """
         if _is_history(event):
-            return Arrived(is_new=self.keeps_history and remember(uow, event, now=now))
+            return NEW if self.keeps_history and remember(uow, event, now=now) else KNOWN
         if event.group:
             return self._group(uow, event, now=now)
         sender = self.identities.key_of(uow, event)
@@ -90,55 +114,37 @@ class Arrivals:
         counts = event.type not in UNSEEN
         context = _remembered(conversation.context, event, now=now)
         uow.conversations.save(conversation.counted(now=now, unread=counts, context=context))
-        uow.customers.save(self._met(profile, event, now=now, counts=counts))
+        uow.customers.save(profile.wrote(event.name, now=now, counts=counts, **_told_of(profile, event)))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
         self.identities.after(uow, event, now=now)
-        return Arrived(is_new=True, row=row, written=written)
-
-    def _met(self, profile: CustomerProfile, event: InboundMessage, *, now: datetime, counts: bool) -> CustomerProfile:
-        """The profile after this message: name, identity, and that the customer can be reached."""
-        known: Any = profile.preferences.get("identity", {}).get("aliases", ())
-        told = [event.wa_id] if event.wa_id not in {None, event.sender, profile.phone} else []
-        aliases = list(dict.fromkeys([*known, *told])) or None
-        return profile.wrote(
-            event.name,
-            now=now,
-            counts=counts,
-            bsuid=event.sender_user_id,
-            parent_bsuid=event.parent_user_id,
-            username=event.username,
-            aliases=aliases,
-        )
+        return Applied(verdict=Verdict.NEW, row=row, written=written)
 
     def _row(self, event: InboundMessage, conversation_id: int | None, *, now: datetime) -> Message:
-        row = Message(
+        row = Message.incoming(
             conversation_id=conversation_id,
-            direction=Direction.INBOUND,
-            type=event.type,
+            kind=event.type,
             wa_message_id=event.wa_message_id,
             content=event.content,
-            raw_payload=event.raw,
-            status=MessageStatus.RECEIVED,
-            created_at=now,
-            updated_at=now,
+            raw=event.raw,
             sent_at=event.sent_at,
+            now=now,
         )
         return row if event.live else row.handled({"silence": Silence.NO_ACTION.value}, now=now)
 
-    def _group(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Arrived:
+    def _group(self, uow: UnitOfWork, event: InboundMessage, *, now: datetime) -> Applied | None:
         """What is said in a group belongs to no thread, and nothing is answered."""
         there = uow.messages.by_wa_id(event.wa_message_id)
         if there is not None:
-            return Arrived(is_new=False, conflict=_says(there.content) != _says(event.content))
+            return KNOWN if _says(there.content) == _says(event.content) else None
         row = self._row(event, None, now=now).handled({"silence": Silence.GROUP.value}, now=now)
-        return Arrived(is_new=True, row=row, written=uow.messages.add_later(row))
+        return Applied(verdict=Verdict.NEW, row=row, written=uow.messages.add_later(row))
 
-    def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
+    def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Applied | None:
         """The same id again: nothing new, but a call goes on, and other content is kept aside."""
         if there.type == "call" and event.type == "call":
             return self._call_goes_on(uow, there, event, now=now)
-        return Arrived(is_new=False, conflict=not _is_told_again(event, there.type, there.content))
+        return KNOWN if _is_told_again(event, there.type, there.content) else None
 
     def is_known(self, event: InboundMessage, said: Said) -> bool:
         """Whether the row that has this id leaves nothing to do for the event, whoever is meant by it."""
@@ -146,16 +152,16 @@ class Arrivals:
             return False
         return _is_told_again(event, said.type, said.content)
 
-    def _call_goes_on(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Arrived:
+    def _call_goes_on(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Applied:
         """A further event of a call changes its row, each event once."""
         row = uow.messages.get(there.id, lock=True)
         word = event.content.get("event")
         if row is None or word in row.content.get("events", (row.content.get("event"),)):
-            return Arrived(is_new=False)
+            return KNOWN
         events = [*row.content.get("events", (row.content.get("event"),)), word]
         merged = amended(row.content, **{**event.content, "events": events})
-        uow.messages.save(attrs.evolve(row, content=merged, updated_at=max(row.updated_at, now)))
-        return Arrived(is_new=True)
+        uow.messages.save(evolve(row, content=merged, updated_at=max(row.updated_at, now)))
+        return NEW
 
     def _conversation(self, uow: UnitOfWork, profile: CustomerProfile, *, now: datetime) -> Conversation:
         """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""
@@ -183,7 +189,7 @@ class Arrivals:
             return
         if row.type == "revoke":
             content = amended(held.content, revoked_at=iso(now))
-            changed = attrs.evolve(held, content=content)
+            changed = evolve(held, content=content)
             if held.status is MessageStatus.RECEIVED:
                 changed = changed.handled({"silence": Silence.REVOKE.value}, now=now)
         else:
@@ -192,7 +198,7 @@ class Arrivals:
             content = amended(held.content, edits=edits)
             if held.status is MessageStatus.RECEIVED:
                 content = amended(content, **edit)
-            changed = attrs.evolve(held, content=content)
+            changed = evolve(held, content=content)
         uow.messages.save(changed)
 
     def echo(self, uow: UnitOfWork, event: Echo, *, now: datetime) -> bool:
@@ -256,10 +262,30 @@ class Arrivals:
         )
 
 
+def _told_of(profile: CustomerProfile, event: InboundMessage) -> Mapping[str, Any]:
+    """What a message tells of its sender's identity."""
+    wa_id = event.wa_id
+    if wa_id == event.sender and not (event.sender_user_id or event.parent_user_id or event.username):
+        return _NOTHING
+    known: Any = profile.preferences.get("identity", {}).get("aliases", ())
+    told = [wa_id] if wa_id not in {None, event.sender, profile.phone} else []
+    return {
+        "bsuid": event.sender_user_id,
+        "parent_bsuid": event.parent_user_id,
+        "username": event.username,
+        "aliases": list(dict.fromkeys([*known, *told])) or None,
+    }
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
 def _remembered(context: JsonObject, event: InboundMessage, *, now: datetime) -> JsonObject:
     """What a thread remembers after this message: the number it came to, and an advertisement it came from."""
-    remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
     referral = event.content.get("referral")
+    if referral is None and context.get("number") == event.number and "window_closed_at" not in context:
+        return context
+    remembered: dict[str, Any] = {"number": event.number, "window_closed_at": None}
     if isinstance(referral, Mapping):
         kept = {name: referral[name] for name in FROM_ADS if isinstance(referral.get(name), str)}
         seen = {**kept, "at": iso(now)}

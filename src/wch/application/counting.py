@@ -99,7 +99,8 @@ class _Watched:
         found = getattr(self._uow, name)
         watching = _WATCHED.get(name)
         if watching is not None:
-            found = self.__dict__[name] = watching(found, self._say, self._currency)
+            found = watching(found, self._say, self._currency)
+        self.__dict__[name] = found
         return found
 
     @property

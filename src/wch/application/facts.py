@@ -113,14 +113,16 @@ class EventTaken(Measured):
     Attributes:
         type: message, status, preference, echo, account or unusable.
         result: new, known or dead.
+        tally: as it is counted.
     """
 
     type: str
     result: str
 
-    @property
-    def tally(self) -> Tally:
-        """As it is counted."""
+    tally: Tally = attrs.field(init=False, eq=False, repr=False)
+
+    @tally.default
+    def _counted_as(self) -> Tally:
         return "events", (self.type, self.result)
 
 

@@ -143,7 +143,9 @@ class Failpoints:
         Raises:
             FailpointError: it is armed to fail at this passing.
         """
-        action = self.action(name) if self._armed else None
+        if not self._armed:
+            return
+        action = self.action(name)
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif action == "delay":

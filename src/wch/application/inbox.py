@@ -8,11 +8,12 @@ from typing import Any
 
 import attrs
 
+from wch.application.arrivals import Applied, Verdict
 from wch.application.facts import EventTaken, MessageReceived
 from wch.application.failpoints import Failpoints
 from wch.application.faults import fault
 from wch.application.gathering import Gatherer
-from wch.application.intake import Applied, Intake, Source, Verdict, is_the_same
+from wch.application.intake import Intake, Source, is_the_same
 from wch.application.observers import Observers
 from wch.application.ports import Clock, Database, Said, UnitOfWork, WhatsAppCodec
 from wch.domain.dead_letter import DeadLetter, Reason
@@ -95,10 +96,6 @@ class Inbox:
         """
         if not self.codec.is_signed(body, headers):
             return _UNSIGNED
-        return await self.accept(body)
-
-    async def accept(self, body: bytes) -> Receipt:
-        """Take a delivery whose signature has been checked."""
         source = Source(body=body)
         events: Sequence[InboundEvent | None]
         try:
@@ -188,12 +185,17 @@ _UNSIGNED = Receipt(status="unsigned")
 
 @attrs.define(eq=False)
 class _Events:
-    """Events of one delivery, as the gatherer runs them."""
+    """Events of one delivery, as the gatherer runs them.
+
+    Attributes:
+        none_erased: whether everybody whom they are about was known before them, so far as was looked.
+    """
 
     intake: Intake
     failpoints: Failpoints
     events: Sequence[InboundEvent]
     source: Source
+    none_erased: bool = False
 
     @property
     def people(self) -> Collection[str]:
@@ -207,10 +209,12 @@ class _Events:
         return self.intake.settled(self.events, known)
 
     def options(self, uow: UnitOfWork) -> Collection[str]:
-        return self.intake.option_names(uow, self.events)
+        names = self.intake.option_names(uow, self.events)
+        self.none_erased = not names
+        return names
 
     def phones(self, uow: UnitOfWork) -> Collection[str]:
-        return tuple(self.intake.phones(uow, self.events))
+        return self.intake.phones(uow, self.events, none_erased=self.none_erased)
 
     def apply(self, uow: UnitOfWork) -> list[Applied]:
         applied = [self.intake.apply(uow, event, self.source) for event in self.events]

@@ -5,17 +5,15 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import attrs
 
 from wch.application.accounts import Accounts
 from wch.application.alarms import alarm
-from wch.application.arrivals import Arrivals, Arrived
+from wch.application.arrivals import DEAD, KNOWN, NEW, Applied, Arrivals, Verdict
 from wch.application.claims import is_first
 from wch.application.digests import Digests
-from wch.application.facts import MessageReceived
 from wch.application.payments import IncomingPayments, PaymentReceipt
 from wch.application.people import ALIAS
 from wch.application.ports import Clock, Said, UnitOfWork
@@ -35,33 +33,6 @@ from wch.domain.inbound import (
 
 BYTES_WITH_EACH = 65_536
 """Up to this size every dead letter holds its delivery's bytes; of a larger one only the first letter does."""
-
-
-class Verdict(StrEnum):
-    """What became of one event."""
-
-    NEW = "new"
-    KNOWN = "known"
-    DEAD = "dead"
-
-
-@attrs.frozen(kw_only=True)
-class Applied:
-    """What became of one event."""
-
-    verdict: Verdict
-    arrived: Arrived | None = None
-
-    @property
-    def fact(self) -> "MessageReceived | None":
-        """What observers hear of it, after the commit: only then its id is sure."""
-        if self.arrived is None or self.arrived.row is None or self.arrived.written is None:
-            return None
-        row = self.arrived.row
-        return MessageReceived(message_id=self.arrived.written.id, conversation_id=row.conversation_id, type=row.type)
-
-
-KNOWN = Applied(verdict=Verdict.KNOWN)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,22 +68,34 @@ class Intake:
     payments: IncomingPayments
     numbers: tuple[str, ...]
 
-    def phones(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Iterable[str]:
-        """Whose locks these events will take, so that all are taken in one order."""
+    def phones(self, uow: UnitOfWork, events: Iterable[InboundEvent], *, none_erased: bool = False) -> list[str]:
+        """Whose locks these events will take, so that all are taken in one order.
+
+        `none_erased` says that `option_names` found nothing to ask about the people of these events.
+        """
+        found: list[str] = []
+        identities = self.arrivals.identities
         for event in events:
             if isinstance(event, AccountEvent):
-                yield from self.accounts.phones(uow, event)
-                yield from self.arrivals.identities.phones_of_update(uow, event)
-            elif isinstance(event, Unusable) or not self._is_ours(event.number) or self._is_of_the_erased(uow, event):
+                found += self.accounts.phones(uow, event)
+                found += identities.phones_of_update(uow, event)
+            elif isinstance(event, Unusable) or not self._is_ours(event.number):
                 continue
             elif isinstance(event, StatusUpdate):
                 known = None if event.recipient is None else uow.customers.of(event.recipient)
                 if known is not None:
-                    yield known.phone
+                    found.append(known.phone)
+            elif not none_erased and self._is_of_the_erased(uow, event):
+                continue
             elif isinstance(event, PreferenceChange):
-                yield self.arrivals.identities.key(uow, event.sender)
-            elif self.arrivals.belongs_to_a_thread(event):
-                yield from self._people(uow, event)
+                found.append(identities.key(uow, event.sender))
+            elif not self.arrivals.belongs_to_a_thread(event):
+                continue
+            elif isinstance(event, Echo):
+                found.append(identities.key(uow, event.recipient))
+            else:
+                found += identities.phones(uow, event)
+        return found
 
     def option_names(self, uow: UnitOfWork, events: Iterable[InboundEvent]) -> Collection[str]:
         """The options that these events will ask for: those about people whom nobody knows yet, or knew when it happened."""
@@ -162,7 +145,7 @@ class Intake:
             is_new = self._first(uow, _canonical(event))
             if is_new:
                 self._note(uow, event)
-        return Applied(verdict=Verdict.NEW if is_new else Verdict.KNOWN)
+        return NEW if is_new else KNOWN
 
     def _payment(self, uow: UnitOfWork, event: StatusUpdate) -> PaymentReceipt | None:
         """What a payment inside the chat became here; None when it is none of ours, and only kept as it came."""
@@ -170,12 +153,6 @@ class Intake:
             return None
         receipt = self.payments.overheard(uow, event)
         return None if receipt in {PaymentReceipt.UNKNOWN_GATEWAY, PaymentReceipt.FOREIGN} else receipt
-
-    def _people(self, uow: UnitOfWork, event: InboundMessage | Echo) -> Iterable[str]:
-        identities = self.arrivals.identities
-        if isinstance(event, Echo):
-            return (identities.key(uow, event.recipient),)
-        return identities.phones(uow, event)
 
     def _is_of_the_erased(self, uow: UnitOfWork, event: InboundEvent) -> bool:
         """Whether an event is older than its customer's erasure: it is answered, and kept nowhere.
@@ -202,12 +179,10 @@ class Intake:
             self.arrivals.account(uow, f"status_{event.kind}", event.number, event.raw, now=now)
 
     def _message(self, uow: UnitOfWork, event: InboundMessage, source: Source, *, now: datetime) -> Applied:
-        arrived = self.arrivals.message(uow, event, now=now)
-        if arrived.conflict:
+        applied = self.arrivals.message(uow, event, now=now)
+        if applied is None:
             return self.bury(uow, event, source, Reason.CONFLICT, "the same id came with other content")
-        if arrived.row is None:
-            return Applied(verdict=Verdict.NEW if arrived.is_new else Verdict.KNOWN)
-        return Applied(verdict=Verdict.NEW, arrived=arrived)
+        return applied
 
     def unreadable(self, uow: UnitOfWork, source: Source, why: str) -> Applied:
         """Signed nonsense is kept once; a refusal would bring it back for days."""
@@ -223,7 +198,7 @@ class Intake:
                 created_at=self.clock.now(),
             )
         )
-        return Applied(verdict=Verdict.DEAD)
+        return DEAD
 
     def bury(self, uow: UnitOfWork, event: InboundEvent, source: Source, reason: str, why: str) -> Applied:
         """Keep an event that cannot be applied, with the bytes that it came in.
@@ -248,7 +223,7 @@ class Intake:
                 created_at=self.clock.now(),
             )
         )
-        return Applied(verdict=Verdict.DEAD)
+        return DEAD
 
     def _is_ours(self, number: str) -> bool:
         return "*" in self.numbers or number in self.numbers

@@ -87,7 +87,7 @@ class CustomerProfile:
             latest = now if latest is None else max(latest, now)
         if "unreachable" in preferences:
             preferences = amended(preferences, unreachable=None)
-        identity = self._identity_with(facts)
+        identity = self._identity_with(facts) if facts else None
         if identity is not None:
             preferences = amended(preferences, identity=identity)
         return evolve(

@@ -9,11 +9,13 @@ __all__ = ["evolve", "made_of"]
 
 T = TypeVar("T")
 
+_new, _set = object.__new__, object.__setattr__
+
 
 def made_of(kind: type[T], fields: dict[str, Any]) -> T:
     """A row of these fields, all of them, which are not looked at once more; its class is made with `slots=False`."""
-    made = object.__new__(kind)
-    object.__setattr__(made, "__dict__", fields)
+    made = _new(kind)
+    _set(made, "__dict__", fields)
     return made
 
 
@@ -27,7 +29,8 @@ else:
         Of classes made with `slots=False`, without converters, whose validators look at their own
         field alone.
         """
-        names, validated = _known(row.__class__)
+        kind = row.__class__
+        names, validated = _known(kind)
         fields = row.__dict__.copy()
         fields.update(changes)
         if len(fields) != len(names):
@@ -36,7 +39,8 @@ else:
             fields = {
                 name: fields[name] for name in names
             }  # what a property remembers of one row is not true of the next
-        evolved = made_of(row.__class__, fields)
+        evolved = _new(kind)
+        _set(evolved, "__dict__", fields)
         for name, field, validate in validated:
             if name in changes:
                 validate(evolved, field, fields[name])

@@ -22,7 +22,7 @@ class UnreadableDeliveryError(WchError):
         super().__init__(f"The body is not a delivery of WhatsApp's: {detail}.", detail=detail)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class InboundMessage:
     """Something that a customer said or did, or that WhatsApp says about a customer.
 
@@ -198,10 +198,6 @@ class Delivery:
 
 def person_of(event: InboundEvent) -> str | None:
     """The key of the customer whom an event names, before anybody is looked up."""
-    if isinstance(event, _FROM_SOMEBODY):
+    if isinstance(event, (InboundMessage, PreferenceChange)):
         return event.sender
-    return event.recipient if isinstance(event, _TO_SOMEBODY) else None
-
-
-_FROM_SOMEBODY = InboundMessage | PreferenceChange
-_TO_SOMEBODY = StatusUpdate | Echo
+    return event.recipient if isinstance(event, (StatusUpdate, Echo)) else None

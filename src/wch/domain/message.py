@@ -9,7 +9,7 @@ import attrs
 
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.evolution import evolve
-from wch.domain.moment import iso, of_iso, utc_seconds
+from wch.domain.moment import EPOCH, iso, of_iso, utc_seconds
 
 
 class Direction(StrEnum):
@@ -109,6 +109,40 @@ class Message:
     sent_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     delivered_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     read_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
+
+    @staticmethod
+    def incoming(
+        *,
+        conversation_id: int | None,
+        kind: str,
+        wa_message_id: str,
+        content: JsonObject,
+        raw: JsonObject,
+        sent_at: datetime,
+        now: datetime,
+    ) -> "Message":
+        """A message that a customer sent, waiting for its answer.
+
+        Args:
+            conversation_id: the thread it belongs to; None for groups.
+            kind: the provider's type word.
+            wa_message_id: WhatsApp's id.
+            content: what was said.
+            raw: the event as it came.
+            sent_at: the provider's time.
+            now: the moment it is accepted.
+        """
+        return evolve(
+            _INCOMING,
+            conversation_id=conversation_id,
+            type=kind,
+            wa_message_id=wa_message_id,
+            content=content,
+            raw_payload=raw,
+            created_at=now,
+            updated_at=now,
+            sent_at=sent_at,
+        )
 
     @classmethod
     def outgoing(
@@ -302,6 +336,11 @@ class Message:
                 changes[name] = at
         return changes
 
+
+_INCOMING = Message(
+    direction=Direction.INBOUND, type="", status=MessageStatus.RECEIVED, created_at=EPOCH, updated_at=EPOCH
+)
+"""What every incoming message is at first."""
 
 _DOUBTFUL = frozenset({MessageStatus.PENDING, MessageStatus.SENDING, MessageStatus.UNCONFIRMED})
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeGuard
 
 from wch.domain.document import JsonObject
@@ -90,7 +91,15 @@ def moment(value: Any, now: datetime) -> tuple[datetime, bool]:
 
     An old one stays as it is: a backlog comes with the times at which things were said.
     """
-    seconds = int(value) if is_number(value) else decimal(value)
+    return _written(value, now) if is_number(value) else _possible(decimal(value), now)
+
+
+@lru_cache(maxsize=4096)  # what comes together is of the same few seconds
+def _written(seconds: str, now: datetime) -> tuple[datetime, bool]:
+    return _possible(int(seconds), now)
+
+
+def _possible(seconds: int | Decimal | None, now: datetime) -> tuple[datetime, bool]:
     if seconds is None or not _EARLIEST <= seconds <= now.timestamp() + _AHEAD_SECONDS:
         return now, True
     return of_unix(int(seconds)), False

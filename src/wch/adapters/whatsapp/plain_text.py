@@ -58,16 +58,18 @@ def message(seen: Any, body: bytes, *, now: datetime) -> InboundMessage | None:
     for one in texts:
         if one.__class__ is not str or not one:
             return None
-    for one in more:
-        if one is not None and one.__class__ is not str:
-            return None
+    told = len(more) - more.count(None)
+    if told:
+        for one in more:
+            if one is not None and one.__class__ is not str:
+                return None
     sent_at, moved = lookup.moment(timestamp, now)
     if (
         moved
         or len(wa_message_id) > ID_LENGTH
         or not lookup.is_number(sender)
-        or not lookup.is_number(wa_id)
-        or not strict_json.has_keys(body, _KEYS + len(more) - more.count(None))
+        or not (wa_id == sender or lookup.is_number(wa_id))
+        or not strict_json.has_keys(body, _KEYS + told)
         or strict_json.is_suspect(body)
     ):
         return None
@@ -75,8 +77,8 @@ def message(seen: Any, body: bytes, *, now: datetime) -> InboundMessage | None:
         number=number,
         wa_message_id=wa_message_id,
         sender=sender,
-        sender_user_id=lookup.user_id(own_id) or lookup.user_id(user_id),
-        parent_user_id=lookup.user_id(own_parent_id) or lookup.user_id(parent_id),
+        sender_user_id=lookup.user_id(own_id) or lookup.user_id(user_id) if told else None,
+        parent_user_id=lookup.user_id(own_parent_id) or lookup.user_id(parent_id) if told else None,
         wa_id=wa_id,
         name=name[:NAME_LENGTH],
         username=username or None,
