@@ -57,7 +57,7 @@ test: setup
 	$(PYTEST) -n auto --dist loadscope -m 'not mariadb and not crash and not browser' $(MEASURED) $(ARGS)
 
 test-all: setup
-	$(PYTEST) -m 'not crash and not browser' $(ARGS)
+	$(PYTEST) -n auto --dist loadscope -m 'not crash and not browser' $(ARGS)
 
 # A part leaves its figures in .crash, and the page is made of all that lie there, with the moment and commit of each.
 # What was left out of a part (by ARGS="-k ...") is for .crash/left_out.txt, a line each: nothing else knows of it.

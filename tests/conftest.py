@@ -58,7 +58,10 @@ def corpus() -> Path:
 
 @pytest.fixture(scope="session")
 def mariadb_url() -> str:
-    """A server to test on, its database made: WCH_TEST_MYSQL_URL, else one on 127.0.0.1:3306, else skipped."""
+    """A server to test on, its database made: WCH_TEST_MYSQL_URL, else one on 127.0.0.1:3306, else skipped.
+
+    Where several processes share the tests, each has a database of its own.
+    """
     import pymysql  # noqa: PLC0415 -- an extra: the tests that need no server run without it
 
     named = os.environ.get("WCH_TEST_MYSQL_URL")
@@ -77,7 +80,7 @@ def mariadb_url() -> str:
             pytest.fail(f"the server of WCH_TEST_MYSQL_URL does not answer: {error.args[-1]}", pytrace=False)
         pytest.skip("no MariaDB on 127.0.0.1:3306 and no WCH_TEST_MYSQL_URL: nothing was tried on a server")
     with closing(connection), connection.cursor() as cursor:
-        name = parts.path.strip("/") or "wch_test"
+        name = "_".join(filter(None, (parts.path.strip("/") or "wch_test", os.environ.get("PYTEST_XDIST_WORKER"))))
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4")
     return parts._replace(path=f"/{name}").geturl()
 

@@ -211,8 +211,9 @@ def sqlite_store(folder: Path, *, driver: str = "sqlite+aiosqlite") -> Store:
 
 @contextmanager
 def mariadb_store(server_url: str, name: str) -> Iterator[Store]:
-    """A fresh database on the server, dropped again afterwards."""
+    """A fresh database on the server, named after the one of the tests, dropped again afterwards."""
     server = Store(url=server_url)
+    name = f"{urlsplit(server_url).path.strip('/')}_{name}"
     server.change(f"DROP DATABASE IF EXISTS `{name}`")
     server.change(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
     try:

@@ -44,7 +44,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         yield sqlite_store(tmp_path)
         return
-    with mariadb_store(request.getfixturevalue("mariadb_url"), f"wch_crash_{os.getpid()}") as made:
+    with mariadb_store(request.getfixturevalue("mariadb_url"), f"crash_{os.getpid()}") as made:
         yield made
 
 

@@ -28,7 +28,7 @@ PEOPLE = 30
 @pytest.fixture
 def store(mariadb_url: str) -> Iterator[Store]:
     """Only a server is shared by hosts."""
-    with mariadb_store(mariadb_url, "wch_clocks") as made:
+    with mariadb_store(mariadb_url, "clocks") as made:
         yield made
 
 

@@ -328,7 +328,7 @@ async def test_the_very_first_change_is_made_once(request: pytest.FixtureRequest
         if kind == "sqlite":
             url = sqlite_store(tmp_path).url
         else:
-            name = f"wch_settings_{os.getpid()}"
+            name = f"settings_{os.getpid()}"
             url = stack.enter_context(mariadb_store(request.getfixturevalue("mariadb_url"), name)).url
         settings = Settings(database_url=url, access_token="t", secret_key="k" * 32)
         async with process(settings) as one, process(settings) as other:

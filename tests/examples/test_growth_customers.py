@@ -50,7 +50,7 @@ async def stored(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         async with stage(currency="EUR", WCH_COUNTRY="ES") as opened:
             yield opened
         return
-    with mariadb_store(request.getfixturevalue("mariadb_url"), "wch_growth") as made:
+    with mariadb_store(request.getfixturevalue("mariadb_url"), "growth") as made:
         async with stage(currency="EUR", install=True, WCH_COUNTRY="ES", WCH_DATABASE_URL=made.url) as opened:
             yield opened
 

@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         yield sqlite_store(tmp_path)
         return
-    with mariadb_store(request.getfixturevalue("mariadb_url"), f"wch_races_{os.getpid()}") as made:
+    with mariadb_store(request.getfixturevalue("mariadb_url"), f"races_{os.getpid()}") as made:
         yield made
 
 

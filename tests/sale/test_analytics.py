@@ -1,6 +1,6 @@
 """Figures, each against a count by hand, on rows as the hub writes them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.processes import mariadb_store
 from wch import Settings, open_hub
 from wch.application.exports import ExportRefusedError
 from wch.application.hub import Hub
@@ -74,18 +75,10 @@ async def shop(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 @pytest.fixture
-def empty_server(mariadb_url: str) -> Any:
+def empty_server(mariadb_url: str) -> Iterator[str]:
     """A database of the server's that this test has for itself."""
-    import pymysql  # noqa: PLC0415 - an extra
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - as above
-
-    url = make_url(mariadb_url)
-    connection = pymysql.connect(host=url.host, port=url.port or 3306, user=url.username, password=url.password or "")
-    connection.query("DROP DATABASE IF EXISTS wch_test_analytics")
-    connection.query("CREATE DATABASE wch_test_analytics CHARACTER SET utf8mb4")
-    yield url.set(database="wch_test_analytics").render_as_string(hide_password=False)
-    connection.query("DROP DATABASE wch_test_analytics")
-    connection.close()
+    with mariadb_store(mariadb_url, "analytics") as made:
+        yield made.url
 
 
 # --- rows as the hub writes them

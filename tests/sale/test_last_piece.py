@@ -73,7 +73,7 @@ async def _confirmed(hub: Hub, phone: str) -> None:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Every kind of store."""
     if request.param == "mariadb":
-        with mariadb_store(request.getfixturevalue("mariadb_url"), "wch_last_piece") as made:
+        with mariadb_store(request.getfixturevalue("mariadb_url"), "last_piece") as made:
             yield made.url
     else:
         yield "memory://" if request.param == "memory" else f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}"

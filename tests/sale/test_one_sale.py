@@ -20,7 +20,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param != "mariadb":
         yield f"{request.param}:///{tmp_path}/sale.db"
         return
-    with mariadb_store(request.getfixturevalue("mariadb_url"), "wch_sale") as made:
+    with mariadb_store(request.getfixturevalue("mariadb_url"), "sale") as made:
         yield made.url
 
 

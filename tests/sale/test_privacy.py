@@ -26,7 +26,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     elif request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/hub.db"
     else:
-        with mariadb_store(request.getfixturevalue("mariadb_url"), "wch_privacy") as made:
+        with mariadb_store(request.getfixturevalue("mariadb_url"), "privacy") as made:
             yield made.url
 
 

@@ -14,7 +14,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         yield sqlite_store(tmp_path)
         return
-    with mariadb_store(request.getfixturevalue("mariadb_url"), "wch_processes") as made:
+    with mariadb_store(request.getfixturevalue("mariadb_url"), "processes") as made:
         yield made
 
 
