@@ -108,12 +108,16 @@ class Arrivals:
         if there is not None:
             return self._again(uow, there, event, now=now)
         profile = self.identities.met(uow, profile, event, now=now)
-        conversation = self._conversation(uow, profile, now=now)
-        row = self._row(event, conversation.id, now=now)
-        written = uow.messages.add_later(row)
         counts = event.type not in UNSEEN
-        context = _remembered(conversation.context, event, now=now)
-        uow.conversations.save(conversation.counted(now=now, unread=counts, context=context))
+        thread = self._conversation(uow, profile, now=now)
+        context = _remembered(thread.context, event, now=now)
+        counted = thread.counted(now=now, unread=counts, context=context)
+        if thread.id:
+            uow.conversations.save(counted)
+        else:
+            thread = uow.conversations.add(counted)
+        row = self._row(event, thread.id, now=now)
+        written = uow.messages.add_later(row)
         uow.customers.save(profile.wrote(event.name, now=now, counts=counts, **_told_of(profile, event)))
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
@@ -164,7 +168,7 @@ class Arrivals:
         return NEW
 
     def _conversation(self, uow: UnitOfWork, profile: CustomerProfile, *, now: datetime) -> Conversation:
-        """The customer's open thread, one that was resolved a short while ago, or a new one; locked."""
+        """The customer's open thread, one that was resolved a short while ago, both locked, or a new one to be written."""
         latest = uow.conversations.latest_of(profile.phone, lock=True)
         is_other = profile.new_owner_since == now
         if is_other and latest is not None:
@@ -174,7 +178,7 @@ class Arrivals:
             return latest
         if latest is not None and now - latest.updated_at < self.reopens_within:
             return latest.reopened(now=now)
-        return uow.conversations.add(Conversation(customer_phone=profile.phone, created_at=now, updated_at=now))
+        return Conversation(customer_phone=profile.phone, created_at=now, updated_at=now)
 
     def _change_target(self, uow: UnitOfWork, row: Message, *, now: datetime) -> None:
         """An edit or a take-back changes the message it is about; one that still waits is handled as changed."""

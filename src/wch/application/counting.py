@@ -181,7 +181,7 @@ class _Messages(_Rows):
 
     def _moved(self, message: Message, before: MessageStatus | None = None) -> None:
         if message.direction is Direction.INBOUND:
-            self._say("messages", "inbound", "customer", message.status.value)
+            self._say("messages", "inbound", "customer", message.status)
             return
         class_ = message.class_.value
         self._say("messages", "outbound", class_, message.status.value)

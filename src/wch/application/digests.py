@@ -1,6 +1,7 @@
 """Digests: names that lead nowhere without the secret key."""
 
 import hmac
+from functools import lru_cache
 
 import attrs
 
@@ -23,7 +24,7 @@ class Digests:
         Raises:
             SettingsError: there is no key, so nothing can be hidden.
         """
-        return self._under(self._made_with()[0], text)
+        return _under(self._made_with()[0], text)
 
     def all(self, text: str) -> tuple[str, ...]:
         """The digest under each key, the first in front.
@@ -31,7 +32,7 @@ class Digests:
         Raises:
             SettingsError: there is no key, so nothing can be hidden.
         """
-        return tuple(self._under(key, text) for key in self._made_with())
+        return tuple([_under(key, text) for key in self._made_with()])
 
     def short(self, text: str) -> str:
         """12 hex digits, for a log."""
@@ -44,5 +45,7 @@ class Digests:
             )
         return self.keys
 
-    def _under(self, key: str, text: str) -> str:
-        return hmac.digest(key.encode(), text.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+@lru_cache(maxsize=256)  # one transaction asks several times for the digests of the few whom it is about
+def _under(key: str, text: str) -> str:
+    return hmac.digest(key.encode(), text.encode("utf-8", "surrogatepass"), "sha256").hex()

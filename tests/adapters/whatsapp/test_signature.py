@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wch.adapters.whatsapp.signature import SignatureCheck, sign
 
@@ -52,6 +54,16 @@ def test_either_secret_holds_while_one_replaces_the_other() -> None:
 def test_another_form_is_a_bad_signature_never_an_error(headers: list[bytes]) -> None:
     """A non-ASCII header compared as text raises in a well-known library: a 500 at will."""
     assert not SignatureCheck(["secret"]).holds(BODY, headers)
+
+
+@given(secret=st.text(min_size=1, max_size=150), body=st.binary(max_size=300))
+def test_it_is_hmac_of_any_secret_and_body(secret: str, body: bytes) -> None:
+    """Shorter than a block of the hash or longer, as the library makes it."""
+    check = SignatureCheck([secret])
+
+    assert check.holds(body, [sign(body, secret).encode()])
+    assert check.holds(body, [sign(body, secret).encode()])
+    assert not check.holds(body + b"0", [sign(body, secret).encode()])
 
 
 def test_parsed_and_written_anew_does_not_hold() -> None:

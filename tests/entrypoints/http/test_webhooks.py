@@ -103,6 +103,29 @@ async def test_a_signed_delivery_is_taken_as_it_came() -> None:
     assert len(answered.content) < 100
 
 
+async def test_what_a_host_writes_into_an_answers_headers_is_in_that_answer_alone() -> None:
+    """A middleware adds to the list that it was given; the next answer knows nothing of it."""
+    app = application(ScriptedHub())
+
+    async def dressed(scope: Any, receive: Any, send: Any) -> None:
+        async def adding(message: Any) -> None:
+            if "headers" in message:
+                message["headers"].append((b"x-trace", b"1"))
+            await send(message)
+
+        await app(scope, receive, adding)
+
+    asked = {"headers": [(name.lower().encode(), value.encode()) for name, value in signed().items()]}
+    first = await spoken(dressed, asked, [part(BODY)])
+    second = await spoken(app, asked, [part(BODY)])
+
+    assert first is not None
+    assert second is not None
+    assert (first.status, second.status) == (200, 200)
+    assert first.headers[b"x-trace"] == b"1"
+    assert b"x-trace" not in second.headers
+
+
 @pytest.mark.parametrize("values", [[], [b"one", b"two"], [b"sha256=\xe9" + b"0" * 63], [b"sha1=00"]])
 async def test_signatures_reach_the_inbox_as_bytes_and_all_of_them(values: list[bytes]) -> None:
     """Which header is taken is the inbox's decision: a door that picked one would let two pass."""

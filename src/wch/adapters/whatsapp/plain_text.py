@@ -9,6 +9,7 @@ from typing import Any
 from wch.adapters.whatsapp import lookup, strict_json
 from wch.adapters.whatsapp.sender import NAME_LENGTH
 from wch.domain.document import VERSION
+from wch.domain.evolution import made_of
 from wch.domain.inbound import InboundMessage
 
 OBJECT = "whatsapp_business_account"
@@ -73,19 +74,19 @@ def message(seen: Any, body: bytes, *, now: datetime) -> InboundMessage | None:
         or strict_json.is_suspect(body)
     ):
         return None
-    return InboundMessage(
-        number=number,
-        wa_message_id=wa_message_id,
-        sender=sender,
-        sender_user_id=lookup.user_id(own_id) or lookup.user_id(user_id) if told else None,
-        parent_user_id=lookup.user_id(own_parent_id) or lookup.user_id(parent_id) if told else None,
-        wa_id=wa_id,
-        name=name[:NAME_LENGTH],
-        username=username or None,
-        type=TYPE,
-        content={"v": VERSION, "number": number, "text": text},
-        sent_at=sent_at,
-        raw={
+    fields = {
+        "number": number,
+        "wa_message_id": wa_message_id,
+        "sender": sender,
+        "sender_user_id": lookup.user_id(own_id) or lookup.user_id(user_id) if told else None,
+        "parent_user_id": lookup.user_id(own_parent_id) or lookup.user_id(parent_id) if told else None,
+        "wa_id": wa_id,
+        "name": name[:NAME_LENGTH],
+        "username": username or None,
+        "type": TYPE,
+        "content": {"v": VERSION, "number": number, "text": text},
+        "sent_at": sent_at,
+        "raw": {
             "v": VERSION,
             "field": FIELD,
             "entry_id": entry_id,
@@ -93,6 +94,7 @@ def message(seen: Any, body: bytes, *, now: datetime) -> InboundMessage | None:
             "contact": contact,
             "event": event,
         },
-        live=True,
-        group=False,
-    )
+        "live": True,
+        "group": False,
+    }
+    return made_of(InboundMessage, fields)

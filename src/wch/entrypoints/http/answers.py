@@ -39,14 +39,25 @@ class BodyTooLargeError(Exception):
     """More came than may come."""
 
 
+def prepared(
+    status: int, body: bytes = b"", *headers: Header, content_type: bytes = b"text/plain; charset=utf-8"
+) -> Callable[[Send], Coroutine[Any, Any, None]]:
+    """What sends this whole answer, as often as it is called."""
+    length = b"%d" % len(body)
+    all_headers = [(b"content-type", content_type), (b"content-length", length), *SECURITY_HEADERS, *headers]
+
+    async def told(send: Send) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": all_headers.copy()})
+        await send({"type": "http.response.body", "body": body})
+
+    return told
+
+
 async def answer(
     send: Send, status: int, body: bytes = b"", *headers: Header, content_type: bytes = b"text/plain; charset=utf-8"
 ) -> None:
     """Send a whole answer."""
-    length = b"%d" % len(body)
-    all_headers = [(b"content-type", content_type), (b"content-length", length), *SECURITY_HEADERS, *headers]
-    await send({"type": "http.response.start", "status": status, "headers": all_headers})
-    await send({"type": "http.response.body", "body": body})
+    await prepared(status, body, *headers, content_type=content_type)(send)
 
 
 def problem_of(status: int, title: str, detail: str, *, code: str, errors: Iterable[Any] = ()) -> dict[str, Any]:
@@ -126,8 +137,15 @@ async def whole_body(
     receive: Receive, send: Send, *, most: int, drained: int, seconds: float | None = None
 ) -> bytes | None:
     """The body, within size and time; None when the refusal was answered, or nobody is there to hear it."""
+    reading = read_body(receive, most=most, drained=drained)
     try:
-        return await _within(seconds, read_body(receive, most=most, drained=drained))
+        try:
+            waits_for = reading.send(None)
+        except StopIteration as there:  # no timer is set for what is there already, as nearly every body is
+            body: bytes = there.value
+            return body
+        async with asyncio.timeout(seconds):
+            return await _rest(reading, waits_for)
     except GoneError:
         return None
     except BodyTooLargeError:
@@ -135,16 +153,6 @@ async def whole_body(
     except TimeoutError:
         await answer(send, 408, b"too slow", CLOSE)
     return None
-
-
-async def _within(seconds: float | None, reading: Coroutine[Any, Any, R]) -> R:
-    """What is read, in time; no timer is set for what is there already, as nearly every body is."""
-    try:
-        waits_for = reading.send(None)
-    except StopIteration as there:
-        return there.value  # type: ignore[no-any-return] # what it returned
-    async with asyncio.timeout(seconds):
-        return await _rest(reading, waits_for)
 
 
 @coroutine

@@ -17,12 +17,15 @@ from wch.entrypoints.http.answers import (
     Scope,
     Send,
     answer,
+    prepared,
     values_of,
     whole_body,
 )
 
 SIGNATURE = b"x-hub-signature-256"
 RETRY_AFTER = (b"retry-after", b"30")
+
+_TAKEN = prepared(200, b"ok")
 
 UNSIGNED = "unsigned"
 LIMIT = "webhook"
@@ -102,7 +105,7 @@ class WhatsAppWebhook:
         if receipt.status == UNSIGNED:
             await refuse_unsigned(self.limits, scope, send)
         else:
-            await answer(send, 200, b"ok")
+            await _TAKEN(send)
 
 
 def read_delivery(receive: Receive, send: Send, *, most: int, seconds: float) -> Awaitable[bytes | None]:
