@@ -11,6 +11,7 @@ from wch.application.alarms import alarm
 from wch.application.ports import UnitOfWork
 from wch.application.stops import stop_campaigns
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.evolution import evolve
 from wch.domain.inbound import AccountEvent
 from wch.domain.message_template import APPROVED
 from wch.domain.moment import iso
@@ -245,7 +246,7 @@ def _contact_book(uow: UnitOfWork, event: AccountEvent, now: datetime) -> None:
             continue
         profile = uow.customers.lock(key, now=now)
         if not profile.name:
-            uow.customers.save(attrs.evolve(profile, name=name, updated_at=max(profile.updated_at, now)))
+            uow.customers.save(evolve(profile, name=name, updated_at=max(profile.updated_at, now)))
 
 
 Effect = Callable[[UnitOfWork, AccountEvent, datetime], None]

@@ -10,6 +10,7 @@ from wch.application.sent_files import SentFiles
 from wch.domain.attachment import LARGEST, Attachment, AttachmentError, checked, kept_names
 from wch.domain.document import amended
 from wch.domain.errors import NotFoundError
+from wch.domain.evolution import evolve
 from wch.domain.message import Message
 from wch.domain.outgoing import Media, MediaKind
 
@@ -66,7 +67,7 @@ class Attachments:
             if row is not None and "media" in row.content:
                 media = {**row.content["media"], **facts}
                 plain = {name: value for name, value in media.items() if value is not None}
-                uow.messages.save(attrs.evolve(row, content=amended(row.content, media=plain)))
+                uow.messages.save(evolve(row, content=amended(row.content, media=plain)))
 
         await self.database.transact(work)
 

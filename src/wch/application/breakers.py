@@ -14,6 +14,7 @@ from wch.application.tallies import Tallies
 from wch.domain.audit import AuditEntry
 from wch.domain.circuit_breaker import BreakerRule, BreakerState, CircuitBreaker, Permit
 from wch.domain.errors import NotFoundError, StoreUnavailableError, WchError
+from wch.domain.evolution import evolve
 
 R = TypeVar("R")
 
@@ -163,7 +164,7 @@ class Breakers:
         if breaker.state is BreakerState.OPEN:
             return
         opened_at = now + wait - self.rule(service).timeout
-        uow.breakers.save(attrs.evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
+        uow.breakers.save(evolve(breaker.opened(now=now, failures=breaker.failures + 1), opened_at=opened_at))
         self._closed.pop(service, None)
 
     async def listed(self) -> Sequence[CircuitBreaker]:

@@ -13,6 +13,7 @@ from wch.domain.audit import AuditEntry
 from wch.domain.cart import Cart, CartStatus
 from wch.domain.conversation import ConversationStatus
 from wch.domain.errors import ConflictError, NotFoundError, TransitionError, VersionMovedError
+from wch.domain.evolution import evolve
 from wch.domain.reengagement import CampaignType, Reengagement
 
 PAGE = 100
@@ -136,7 +137,7 @@ class Carts:
             "expire",
             version=version,
             by=by,
-            change=lambda cart, now: attrs.evolve(cart, expires_at=now).expired(now=now),
+            change=lambda cart, now: evolve(cart, expires_at=now).expired(now=now),
         )
 
     async def set_quantity(

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import attrs
-
 from wch.application import known_templates, stops, windows
 from wch.application.alarms import alarm
 from wch.application.following import laid_aside, sent_again
@@ -18,6 +16,7 @@ from wch.domain.conversation import Conversation
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.erasure import is_erased
+from wch.domain.evolution import evolve
 from wch.domain.message import Class, Message, MessageStatus
 from wch.domain.moment import iso
 from wch.domain.send_failure import FailureClass
@@ -271,11 +270,11 @@ def _remember_customer(uow: UnitOfWork, phone: str, failure: FailureClass, *, co
         profile = profile.consenting("marketing", "out", source="error_131050", now=now, by="whatsapp")
     elif failure is FailureClass.MARKETING_CAP:
         hold = document(marketing_until=iso(now + HOLD), code=code)
-        profile = attrs.evolve(profile, preferences=amended(profile.preferences, hold=hold))
+        profile = evolve(profile, preferences=amended(profile.preferences, hold=hold))
     else:
         known = profile.preferences.get("unreachable", {})
         in_a_row = int(known.get("in_a_row", 0)) + 1
         until = iso(now + UNREACHABLE_FOR) if in_a_row >= UNREACHABLE_AFTER else None
         unreachable = document(in_a_row=in_a_row, until=until)
-        profile = attrs.evolve(profile, preferences=amended(profile.preferences, unreachable=unreachable))
+        profile = evolve(profile, preferences=amended(profile.preferences, unreachable=unreachable))
     uow.customers.save(profile)

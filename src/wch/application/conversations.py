@@ -22,6 +22,7 @@ from wch.domain.conversation import (
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, document
 from wch.domain.errors import ConflictError, NotFoundError, WchError
+from wch.domain.evolution import evolve
 from wch.domain.message import Class, Direction, Message
 from wch.domain.outgoing import Outgoing, Template, Text
 from wch.domain.phone import is_number, is_surrogate, variants
@@ -201,7 +202,7 @@ class Conversations:
         def work(uow: UnitOfWork) -> None:
             row = uow.messages.get(latest.id, lock=True)
             if row is not None and row.read_at is None:
-                uow.messages.save(attrs.evolve(row, read_at=self.clock.now()))
+                uow.messages.save(evolve(row, read_at=self.clock.now()))
 
         await self.database.transact(work)
 

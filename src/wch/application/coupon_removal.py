@@ -12,6 +12,7 @@ from wch.application.reminding import Reminding
 from wch.domain.cart import Cart
 from wch.domain.coupon import CouponRemoval as Removal
 from wch.domain.document import document
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso
 from wch.domain.reengagement import CampaignType
 from wch.domain.shop_error import ShopError, ShopUnavailableError
@@ -87,7 +88,7 @@ class CouponRemoval:
             uow.customers.lock(cart.customer_phone, now=self.clock.now())
             held = uow.carts.of(cart.customer_phone, lock=True)
             if held is not None and held.name == cart.name and held.recovery_coupon_code == cart.recovery_coupon_code:
-                uow.carts.save(attrs.evolve(held, recovery_coupon_code=None))
+                uow.carts.save(evolve(held, recovery_coupon_code=None))
 
         await self.database.transact(forget)
         return int(removed is Removal.REMOVED)

@@ -22,6 +22,7 @@ from wch.domain.audit import AuditEntry
 from wch.domain.dead_letter import DeadLetter, DeadLetterStatus, Hook
 from wch.domain.document import amended
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError, WchError
+from wch.domain.evolution import evolve
 from wch.domain.lease import Work
 from wch.domain.message import Direction, Message, MessageStatus
 from wch.domain.notification import NotificationStatus
@@ -230,7 +231,7 @@ class DeadLetters:
                 raise ConflictError(letter_id=letter_id, status=letter.status)
             sha256 = hashlib.sha256(body).hexdigest()
             before = letter.metadata.get("original_sha256") or letter.metadata.get("sha256")
-            edited = attrs.evolve(
+            edited = evolve(
                 letter,
                 args=amended(letter.args, body=base64.b64encode(body).decode("ascii"), event=None),
                 metadata=amended(letter.metadata, sha256=sha256, original_sha256=before, edited_by=by),
@@ -334,7 +335,7 @@ def _fresh(row: Message, after: Work, now: datetime) -> Message:
     if row.expires_at is not None and row.expires_at <= now:
         dropped |= {"expires_at"}
     content: dict[str, Any] = {name: value for name, value in row.content.items() if name not in dropped}
-    return attrs.evolve(
+    return evolve(
         row,
         status=MessageStatus(after.status),
         retry_count=after.attempts,

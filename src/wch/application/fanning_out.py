@@ -21,6 +21,7 @@ from wch.domain.broadcast import BroadcastRecipient, RecipientStatus, skip_of
 from wch.domain.campaign import CampaignState, Plan, Progress
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import amended
+from wch.domain.evolution import evolve
 from wch.domain.message import Class, MessageStatus
 from wch.domain.message_template import MessageTemplate, Rendering
 from wch.domain.moment import SECOND
@@ -250,16 +251,9 @@ class FanningOut:
         if sum(uow.recipients.counts(campaign_id).values()) > self.most:
             pause(uow, campaign_id, progress, "too_many_recipients", now)
             return 1
-        whole = len(page) < PROFILES
-        keep_progress(
-            uow,
-            campaign_id,
-            attrs.evolve(
-                progress,
-                cursor=page[-1].id if page else progress.cursor,
-                phase="sending" if whole else "snapshot",
-            ),
-        )
+        cursor = page[-1].id if page else progress.cursor
+        phase = "sending" if len(page) < PROFILES else "snapshot"
+        keep_progress(uow, campaign_id, attrs.evolve(progress, cursor=cursor, phase=phase))
         return 1
 
     # --- messages
@@ -345,7 +339,7 @@ class FanningOut:
             now=now,
             lives=max((progress.ends_at or now + timedelta(days=1)) - now, SECOND),
         )
-        uow.messages.save(attrs.evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()})))
+        uow.messages.save(evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()})))
         uow.conversations.save(counted)
         uow.recipients.save(recipient.queued())
         return now

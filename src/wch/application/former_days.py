@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-import attrs
-
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation, ConversationStatus
 from wch.domain.document import amended, document
+from wch.domain.evolution import evolve
 from wch.domain.inbound import Echo, InboundMessage
 from wch.domain.message import HISTORY, Direction, Message, MessageStatus
 from wch.domain.moment import iso
@@ -47,7 +46,7 @@ def _thread(uow: UnitOfWork, phone: str, said_at: datetime) -> Conversation:
     if found:
         held = uow.conversations.get(found[0].id, lock=True) or found[0]
         if held.last_message_at is None or held.last_message_at < said_at:
-            held = attrs.evolve(held, last_message_at=said_at)
+            held = evolve(held, last_message_at=said_at)
             uow.conversations.save(held)
         return held
     return uow.conversations.add(

@@ -28,6 +28,7 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import JsonObject
 from wch.domain.errors import LeaseLostError, StoreUnavailableError, UndecodableError, WchError
+from wch.domain.evolution import evolve
 from wch.domain.lease import Leasing, Work
 from wch.domain.line import MOST_ATTEMPTS, choose, is_suspect
 from wch.domain.message import Class, Direction, Message, MessageStatus
@@ -363,7 +364,7 @@ class Handling:
         for wish in answer.refunds:
             cancel_paid(uow, wish.order_id, now=now)
             self.failpoints("saga.signal")
-        conversation = attrs.evolve(
+        conversation = evolve(
             conversation,
             status=answer.conversation.status,
             state=answer.conversation.state,
@@ -394,7 +395,7 @@ class Handling:
                 account["answers"] = rows
             handled = message.handled(account, now=now)
             if was_read and lease == taken.leases[-1]:
-                handled = attrs.evolve(handled, read_at=now)
+                handled = evolve(handled, read_at=now)
             uow.messages.finish(lease, handled)
         return tuple(_of_cart(fact, cart_id) for fact in answer.facts)
 
@@ -406,7 +407,7 @@ class Handling:
             name: getattr(wanted, name) for name in CHANGEABLE if getattr(wanted, name) != getattr(seen, name)
         }
         if changes:
-            uow.customers.save(attrs.evolve(profile, **changes, updated_at=max(profile.updated_at, wanted.updated_at)))
+            uow.customers.save(evolve(profile, **changes, updated_at=max(profile.updated_at, wanted.updated_at)))
 
     def _save_cart(self, uow: UnitOfWork, cart: Cart) -> int:
         if not cart.id:

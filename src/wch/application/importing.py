@@ -15,6 +15,7 @@ from wch.domain.claim import Scope
 from wch.domain.conversation import Conversation, ConversationStatus, State
 from wch.domain.document import JsonObject, document
 from wch.domain.errors import DuplicateError, StoreMisusedError
+from wch.domain.evolution import evolve
 from wch.domain.legacy_row import LegacyRow, RefusedRowError
 from wch.domain.legacy_tables import CONVERTERS, cart
 
@@ -313,7 +314,7 @@ class Importing:
         if made.is_open:
             latest = uow.conversations.latest_of(made.customer_phone)
             if latest is not None and latest.is_open:
-                made = attrs.evolve(made, status=ConversationStatus.RESOLVED, state=State.IDLE, unread_count=0)
+                made = evolve(made, status=ConversationStatus.RESOLVED, state=State.IDLE, unread_count=0)
         return uow.conversations.add(made).id
 
     def _message(self, uow: UnitOfWork, run: _Run, row: LegacyRow) -> bool:
@@ -324,7 +325,7 @@ class Importing:
             raise RefusedRowError(f"conversation {there} was not imported")
         if made.wa_message_id is not None and uow.messages.by_wa_id(made.wa_message_id) is not None:
             return False
-        uow.messages.add(attrs.evolve(made, conversation_id=here))
+        uow.messages.add(evolve(made, conversation_id=here))
         return True
 
     def _claim(self, uow: UnitOfWork, row: LegacyRow) -> bool:
@@ -342,13 +343,13 @@ def _profile(uow: UnitOfWork, made: Any, clock: Clock) -> bool:
     there = uow.customers.of(made.phone)
     held = uow.customers.lock(made.phone, now=clock.now())
     if there is None:
-        uow.customers.save(attrs.evolve(made, id=held.id))
+        uow.customers.save(evolve(made, id=held.id))
         return True
     after = held
     if made.notification_opt_out:
-        after = attrs.evolve(after, notification_opt_out=True)
+        after = evolve(after, notification_opt_out=True)
     if made.is_out and (held.marketing_opted_at is None or held.marketing_opted_at < made.marketing_opted_at):
-        after = attrs.evolve(after, opt_in_marketing=False, marketing_opted_at=made.marketing_opted_at)
+        after = evolve(after, opt_in_marketing=False, marketing_opted_at=made.marketing_opted_at)
     if after != held:
         uow.customers.save(after)
     return False
@@ -366,7 +367,7 @@ def _sync(uow: UnitOfWork, made: Any, _clock: Clock) -> bool:
     if uow.sync.of(made.entity_type, made.entity_id, made.action) is not None:
         return False
     row = uow.sync.enqueue(made.entity_type, made.entity_id, made.action, now=made.created_at)
-    uow.sync.save(attrs.evolve(made, id=row.id))
+    uow.sync.save(evolve(made, id=row.id))
     return True
 
 

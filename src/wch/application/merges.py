@@ -18,6 +18,7 @@ from wch.domain.conversation import Conversation
 from wch.domain.customer import MOST_CONSENT_ENTRIES, MOST_SAVED_ADDRESSES, MOST_TAGS, CustomerProfile
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import ConflictError, NotFoundError, WchError
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso
 from wch.domain.order_figures import Counting, known_orders, united
 from wch.domain.saga import Saga, SagaState
@@ -325,7 +326,7 @@ class Merges:
     def _expire(self, uow: UnitOfWork, phone: str) -> None:
         cart = uow.carts.of(phone, lock=True)
         if cart is not None and cart.status in {CartStatus.ACTIVE, CartStatus.ABANDONED}:
-            uow.carts.save(attrs.evolve(cart, status=CartStatus.EXPIRED))
+            uow.carts.save(evolve(cart, status=CartStatus.EXPIRED))
 
     def _carts_back(self, uow: UnitOfWork, told: JsonObject, kept: str, gone: str) -> None:
         moved, instead_of = told["carts"].get("moved"), told["carts"].get("instead_of")
@@ -380,7 +381,7 @@ class Merges:
         tags = {tag.casefold(): tag for tag in (*gone.tags, *kept.tags)}
         addresses = [*kept.saved_addresses, *({**one, "is_default": False} for one in gone.saved_addresses)]
         numbered = tuple({**one, "id": place} for place, one in enumerate(addresses[:MOST_SAVED_ADDRESSES], start=1))
-        together = attrs.evolve(
+        together = evolve(
             kept,
             name=gone.name if kept.name is None or by_person else kept.name,
             email=kept.email or gone.email,
@@ -403,7 +404,7 @@ class Merges:
     ) -> tuple[CustomerProfile, CustomerProfile]:
         """Both as they were; orders counted since go to the one that was kept, a withdrawal since holds for both."""
         kept = _profile_of_json(told["profiles"][told["kept"]])
-        other = attrs.evolve(_profile_of_json(told["profiles"][told["gone"]]), id=now_other.id)
+        other = evolve(_profile_of_json(told["profiles"][told["gone"]]), id=now_other.id)
         before = {**known_orders(kept), **known_orders(other)}
         since = {number: entry for number, entry in known_orders(now_kept).items() if number not in before}
         newer = {number: entry for number, entry in known_orders(now_kept).items() if number in known_orders(kept)}
@@ -419,9 +420,8 @@ class Merges:
         if out_since and not now_kept.opt_in_marketing:
             purpose = "all" if now_kept.notification_opt_out else "marketing"
             pair = [one.consenting(purpose, "out", source="merge", now=now) for one in pair]
-        latest = now_kept.last_interaction_at
-        kept = attrs.evolve(pair[0], id=now_kept.id, last_interaction_at=latest or pair[0].last_interaction_at)
-        return kept, pair[1]
+        latest = now_kept.last_interaction_at or pair[0].last_interaction_at
+        return evolve(pair[0], id=now_kept.id, last_interaction_at=latest), pair[1]
 
 
 def _linked(kept: CustomerProfile, gone: CustomerProfile) -> int | None:

@@ -20,6 +20,7 @@ from wch.domain.dead_letter import DeadLetterStatus, Hook, Reason
 from wch.domain.document import amended, document
 from wch.domain.erasure import is_erased
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError
+from wch.domain.evolution import evolve
 from wch.domain.lease import Leasing
 from wch.domain.message import Class, Message
 from wch.domain.moment import SECOND
@@ -142,7 +143,7 @@ class Notifications:
             plain=telling.plain,
         )
         policy = {"planned": telling.verdict.to_json()}
-        uow.messages.save(attrs.evolve(row, content=amended(row.content, policy=policy)))
+        uow.messages.save(evolve(row, content=amended(row.content, policy=policy)))
         uow.conversations.save(counted)
         uow.notifications.save(notice.queued(template_name=telling.template_name, now=now))
         self.failpoints("notice.before_commit")

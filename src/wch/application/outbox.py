@@ -32,6 +32,7 @@ from wch.domain.customer import CustomerProfile
 from wch.domain.dead_letter import Reason
 from wch.domain.document import JsonObject, amended
 from wch.domain.errors import LeaseLostError, StoreUnavailableError, WchError
+from wch.domain.evolution import evolve
 from wch.domain.lease import Leasing
 from wch.domain.message import PRIORITY, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
@@ -301,12 +302,12 @@ class Outbox:
         if look is None:
             return False
         if look.refusal is not None:
-            end(uow, attrs.evolve(row, content=look.content).failed(look.refusal, now=now), now=now)
+            end(uow, evolve(row, content=look.content).failed(look.refusal, now=now), now=now)
         elif look.not_before is not None:
-            held = attrs.evolve(row, content=amended(row.content, not_before=iso(look.not_before)))
+            held = evolve(row, content=amended(row.content, not_before=iso(look.not_before)))
             uow.messages.save(held)
         elif look.content != row.content:
-            uow.messages.save(attrs.evolve(row, content=look.content))
+            uow.messages.save(evolve(row, content=look.content))
         return look.refusal is not None or look.not_before is not None
 
     def _probing(

@@ -20,6 +20,7 @@ from wch.domain.dead_letter import Reason
 from wch.domain.document import JsonObject, amended
 from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError, LeaseLostError
+from wch.domain.evolution import evolve
 from wch.domain.lease import Leasing, Work
 from wch.domain.message import RANK, Class, Message, MessageStatus
 from wch.domain.moment import iso, of_iso
@@ -173,7 +174,7 @@ class Outcomes:
         times = int(row.content.get("held", 0))
         wait = SPAM_PAUSE if is_spam else timedelta(seconds=4 ** min(times, 5))
         content = amended(row.content, held=times + 1, not_before=iso(now + wait))
-        waiting = attrs.evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)
+        waiting = evolve(row, content=content).waiting_again(error, now=now, attempts=row.retry_count - 1)
         uow.messages.save(waiting)
 
     def _pause_number(self, uow: UnitOfWork, number: str, retry_after: timedelta | None, *, now: datetime) -> None:

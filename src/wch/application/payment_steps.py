@@ -16,6 +16,7 @@ from wch.application.texts import Texts, country_of_number
 from wch.domain.address import address_from_json
 from wch.domain.attachment import AttachmentError
 from wch.domain.document import JsonObject
+from wch.domain.evolution import evolve
 from wch.domain.ledger import Ledger
 from wch.domain.message import Class, Message
 from wch.domain.moment import iso, of_iso, of_unix
@@ -292,7 +293,7 @@ class PaymentSteps:
         quotes = bill_message(saga, uow.messages.thread(saga.context["conversation_id"], limit=LOOKED_THROUGH))
         for message in pay_messages(saga, texts, lead=texts.say("payment.reminder", minutes=minutes)):
             self.tell_customer(uow, saga, message, now=now, class_=Class.REPLY, quotes=quotes)
-        return attrs.evolve(saga, context={**saga.context, "reminded": True})
+        return evolve(saga, context={**saga.context, "reminded": True})
 
     def _since_last_look(self, saga: Saga) -> tuple[datetime, set[str]] | None:
         """When the gateway was last asked, and what was signalled since."""
@@ -396,7 +397,7 @@ def booked(saga: Saga, capture: JsonObject) -> Saga:
         amount=money_from_json(capture["amount"]),
         at=of_iso(capture["at"]),
     )
-    return attrs.evolve(saga, context=ledger.into(saga.context))
+    return evolve(saga, context=ledger.into(saga.context))
 
 
 def pay_messages(saga: Saga, texts: Texts, *, lead: str | None = None) -> tuple[Outgoing, ...]:

@@ -25,6 +25,7 @@ from wch.domain.coupon import CouponSpec
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import amended, document
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError
+from wch.domain.evolution import evolve
 from wch.domain.message import Class
 from wch.domain.message_template import Rendering
 from wch.domain.moment import SECOND, iso, of_iso
@@ -329,7 +330,7 @@ class Reengagements:
             now=now,
             lives=max(contact.created_at + self.reengaging.terms.life - now, SECOND),
         )
-        uow.messages.save(attrs.evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()})))
+        uow.messages.save(evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()})))
         uow.conversations.save(counted)
         return True
 

@@ -25,6 +25,7 @@ from wch.application.texts import Texts
 from wch.domain.audit import AuditEntry
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import NotFoundError
+from wch.domain.evolution import evolve
 from wch.domain.ledger import Ledger, RefundEntry, RefundRefusalError, RefundWord
 from wch.domain.money import Money, money_from_json, money_to_json
 from wch.domain.notification import REFUNDED, numbered
@@ -105,7 +106,7 @@ def begin_refund(
             "language": placement.context["language"],
         }
         uow.sagas.add(Saga.begun(saga_id, REFUND, context, now=now))
-    return attrs.evolve(placement, context=ledger.into(placement.context)), entry
+    return evolve(placement, context=ledger.into(placement.context)), entry
 
 
 def _is_restocked(uow: UnitOfWork, order_id: int, ledger: Ledger) -> bool:
@@ -263,7 +264,7 @@ class RefundSteps:
         placement = uow.sagas.get(saga.context["placement"], lock=True)
         if placement is not None:
             ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.DONE, now=now)
-            uow.sagas.save(attrs.evolve(placement, context=ledger.into(placement.context)))
+            uow.sagas.save(evolve(placement, context=ledger.into(placement.context)))
         if not saga.context["order"]:
             texts = Texts(saga.context["language"])
             self.paying.tell_customer(
@@ -302,7 +303,7 @@ class RefundSteps:
         placement = uow.sagas.get(saga.context["placement"], lock=True)
         if placement is not None:
             ledger = Ledger.of(placement.context).moved(saga.context["n"], RefundWord.FAILED, now=now)
-            uow.sagas.save(attrs.evolve(placement, context=ledger.into(placement.context)))
+            uow.sagas.save(evolve(placement, context=ledger.into(placement.context)))
         if saga.context.get("cancel"):
             words = Texts(saga.context["language"]).say("order.cancel_too_late", number=saga.context["order_id"])
             self.paying.tell_customer(uow, saga, Text(body=words), now=now)
@@ -421,7 +422,7 @@ class Refunds:
                     key = f"settled-{len(ledger.refunds) + 1}"
                     ledger, entry = ledger.with_refund(key, part, payment_id=capture.payment_id, elsewhere=True)
                     ledger, rest = ledger.moved(entry.n, RefundWord.DONE, now=now), rest - part
-            settled = attrs.evolve(placement, context=ledger.into(placement.context))
+            settled = evolve(placement, context=ledger.into(placement.context))
             uow.sagas.save(settled)
             for one in booked if phone is not None else ():
                 self.announcing.tell(uow, numbered(REFUNDED, one.n), order_id=order_id, phone=str(phone), now=now)

@@ -25,6 +25,7 @@ from wch.domain.coupon import CouponSpec
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import amended
 from wch.domain.errors import ConflictError, NotFoundError, StoreUnavailableError
+from wch.domain.evolution import evolve
 from wch.domain.hindsight import cart_as_of
 from wch.domain.message import Class, Message
 from wch.domain.moment import iso, of_iso
@@ -218,7 +219,7 @@ class Reminders:
             uow.customers.lock(seen.customer_phone, now=self.clock.now())
             cart = uow.carts.of(seen.customer_phone, lock=True)
             if cart is not None and cart.name == seen.name and cart.recovery_coupon_code != made.code:
-                uow.carts.save(attrs.evolve(cart, recovery_coupon_code=made.code))
+                uow.carts.save(evolve(cart, recovery_coupon_code=made.code))
 
         await self.database.transact(keep)
         return self._offered(made.code, spec.expires_at)
@@ -276,7 +277,7 @@ class Reminders:
             now=now,
             lives=due.dies_at - now,
         )
-        row = attrs.evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()}))
+        row = evolve(row, content=amended(row.content, policy={"planned": verdict.to_json()}))
         uow.messages.save(row)
         uow.conversations.save(counted)
         if by is not None:

@@ -16,6 +16,7 @@ from wch.domain.conversation import Conversation, ConversationStatus, Event, Sta
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import document
 from wch.domain.errors import NotFoundError
+from wch.domain.evolution import evolve
 from wch.domain.message import Direction, Message, MessageStatus
 from wch.domain.moment import EPOCH
 from wch.domain.outgoing import Outgoing
@@ -107,7 +108,7 @@ class Replays:
         rows = list(reversed(uow.messages.thread(conversation_id, limit=MOST)))
         known = uow.customers.of(thread.customer_phone)
         met = CustomerProfile.met(thread.customer_phone, now=thread.created_at)
-        return thread, rows, met if known is None else attrs.evolve(met, id=known.id, name=known.name)
+        return thread, rows, met if known is None else evolve(met, id=known.id, name=known.name)
 
     def _exchange(self, together: Sequence[Message], answer: Answer, by_id: dict[int, Message]) -> Exchange:
         handled: Any = together[-1].content.get("handled") or {}
@@ -124,7 +125,7 @@ class Replays:
 
     def _words(self, message: Outgoing) -> str:
         body = self.codec.encode(message)
-        return attrs.evolve(_NOTHING, content=document(body=body)).words
+        return evolve(_NOTHING, content=document(body=body)).words
 
 
 def script_of(exchanges: Iterable[Exchange], title: str) -> Script:
@@ -166,7 +167,7 @@ class _Stage:
     def apply(self, answer: Answer, last: Message) -> None:
         self.conversation, self.profile = answer.conversation, answer.profile
         if answer.cart is not None:
-            self.cart = answer.cart if answer.cart.id else attrs.evolve(answer.cart, id=1)
+            self.cart = answer.cart if answer.cart.id else evolve(answer.cart, id=1)
         if answer.placement is not None:
             placed = answer.placement
             self.placement = Saga.begun(placed.saga_id, PLACEMENT, placed.context, now=last.created_at)

@@ -10,6 +10,7 @@ import attrs
 from wch.application.ports import Clock, Database, Ids, MediaFiles, MediaStore, UnitOfWork
 from wch.domain.attachment import UPLOADED, AttachmentError
 from wch.domain.document import JsonObject, amended, document
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso
 from wch.domain.send_failure import FailureClass, GraphError
 from wch.domain.send_result import NotMade, Refused
@@ -111,4 +112,4 @@ def _learn(uow: UnitOfWork, message_id: int, media_id: str) -> None:
     row = uow.messages.get(message_id, lock=True)
     if row is not None:
         content = amended(row.content, body=with_media(row.content["body"], media_id), reupload=None)
-        uow.messages.save(attrs.evolve(row, content=content))
+        uow.messages.save(evolve(row, content=content))

@@ -13,6 +13,7 @@ from wch.application.ports import Clock, Database, UnitOfWork
 from wch.domain.dead_letter import DeadLetter, Hook, Reason
 from wch.domain.document import amended
 from wch.domain.errors import LeaseLostError, UndecodableError
+from wch.domain.evolution import evolve
 from wch.domain.lease import Leasing, Work
 from wch.domain.message import FOREIGN, Class, Message, MessageStatus
 
@@ -98,14 +99,14 @@ class Settling:
         if row.type == FOREIGN or row.content.get("final"):
             return 0
         if row.class_ is Class.CAMPAIGN:
-            uow.messages.save(attrs.evolve(row, content=amended(row.content, final=True)))
+            uow.messages.save(evolve(row, content=amended(row.content, final=True)))
         elif row.content.get("resent"):
             end(uow, row.failed("unconfirmed_twice", now=now), now=now, reason=Reason.UNCONFIRMED_TWICE)
         elif self.leasing.is_used_up(row.retry_count):
             end(uow, row.failed("max_retries_exceeded", now=now), now=now, reason=Reason.MAX_RETRIES_EXCEEDED)
         else:
             # The attempts stay, so that a sender that wakes up late cannot pass for the next one.
-            again = attrs.evolve(row, content=amended(row.content, resent=1))
+            again = evolve(row, content=amended(row.content, resent=1))
             uow.messages.save(again.waiting_again("no echo came", now=now))
             sent_again(uow, row, "no echo came", now=now)
         return 1

@@ -15,6 +15,7 @@ from wch.domain.broadcast import SKIPS, RecipientStatus
 from wch.domain.document import amended
 from wch.domain.erasure import is_erased
 from wch.domain.errors import DuplicateError
+from wch.domain.evolution import evolve
 from wch.domain.inbound import StatusUpdate
 from wch.domain.message import FOREIGN, PROVIDER_STATUSES, RANK, Direction, Message, MessageStatus
 from wch.domain.send_failure import classify
@@ -114,7 +115,7 @@ class Statuses:
             return
         held = uow.conversations.get(conversation_id, lock=True)
         if held is not None:
-            uow.conversations.save(attrs.evolve(held, wa_conversation_id=wa_conversation_id[:255]))
+            uow.conversations.save(evolve(held, wa_conversation_id=wa_conversation_id[:255]))
 
 
 def _told(row: Message, event: StatusUpdate, *, now: datetime) -> Message:
@@ -122,7 +123,7 @@ def _told(row: Message, event: StatusUpdate, *, now: datetime) -> Message:
     told = row.told(event.status, event.at, now=now, error=event.errors[0].line if event.errors else None)
     if event.pricing is None or "pricing" in told.content:
         return told
-    return attrs.evolve(told, content=amended(told.content, pricing=dict(event.pricing)))
+    return evolve(told, content=amended(told.content, pricing=dict(event.pricing)))
 
 
 def code_in(line: str | None) -> int | None:
@@ -147,7 +148,7 @@ def learn_id(uow: UnitOfWork, row: Message, wa_message_id: str, *, now: datetime
     }
     own = {**row.content.get("own_times", {}), **there.content.get("own_times", {})}
     higher = RANK[there.status] > RANK[row.status]
-    return attrs.evolve(
+    return evolve(
         known,
         status=there.status if higher else row.status,
         content=amended(known.content, own_times=own or None),

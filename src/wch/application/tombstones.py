@@ -10,6 +10,7 @@ from wch.application.ports import UnitOfWork
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, document
 from wch.domain.erasure import ID_GONE, is_erased
+from wch.domain.evolution import evolve
 from wch.domain.inbound import StatusUpdate
 from wch.domain.message import Message
 from wch.domain.moment import iso, of_iso
@@ -69,7 +70,7 @@ class Tombstones:
         purpose = "all" if out.get("notices") else "marketing"
         back = profile.consenting(purpose, "out", source="erasure", now=now)
         if not out.get("marketing"):
-            back = attrs.evolve(back, marketing_opted_at=None)
+            back = evolve(back, marketing_opted_at=None)
         uow.customers.save(back)
         return back
 

@@ -11,6 +11,7 @@ from wch.application.people import found, spellings
 from wch.application.ports import UnitOfWork
 from wch.domain.broadcast import BroadcastRecipient, RecipientStatus
 from wch.domain.campaign import CampaignError
+from wch.domain.evolution import evolve
 from wch.domain.moment import of_iso
 from wch.domain.phone import is_number
 
@@ -101,7 +102,7 @@ class Upload:
                 continue
             profile = uow.customers.lock(line.phone, now=now)
             if line.name:
-                profile = attrs.evolve(profile, name=line.name[:255])
+                profile = evolve(profile, name=line.name[:255])
             agreed = profile.consenting(
                 "marketing", "in", source="import", now=min(line.opted_in_at, now), words=line.source, by="import"
             )

@@ -6,6 +6,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.bound import not_negative
 from wch.domain.evolution import evolve
 from wch.domain.lease import stamp_moved, stamp_taken
 from wch.domain.moment import utc_seconds
@@ -67,8 +68,8 @@ class CircuitBreaker:
 
     service: str
     state: BreakerState = BreakerState.CLOSED
-    failures: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    successes: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    failures: int = attrs.field(default=0, validator=not_negative)
+    successes: int = attrs.field(default=0, validator=not_negative)
     opened_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     updated_at: datetime = attrs.field(validator=utc_seconds)
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import attrs
 
+from wch.domain.bound import not_negative
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.errors import ForbiddenEventError
 from wch.domain.evolution import evolve
@@ -171,8 +172,8 @@ class Conversation:
     state: State = State.IDLE
     assigned_agent_id: int | None = None
     context: JsonObject = attrs.field(factory=document)
-    message_count: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    unread_count: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    message_count: int = attrs.field(default=0, validator=not_negative)
+    unread_count: int = attrs.field(default=0, validator=not_negative)
     last_message_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     created_at: datetime = attrs.field(validator=utc_seconds)
     updated_at: datetime = attrs.field(validator=utc_seconds)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import attrs
 
+from wch.domain.bound import not_negative, short_key
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso, utc_seconds
@@ -37,7 +38,7 @@ class CustomerProfile:
     """
 
     id: int = 0
-    phone: str = attrs.field(validator=[attrs.validators.min_len(1), attrs.validators.max_len(20)])
+    phone: str = attrs.field(validator=short_key)
     wc_customer_id: int | None = None
     name: str | None = None
     email: str | None = None
@@ -45,7 +46,7 @@ class CustomerProfile:
     saved_addresses: tuple[JsonObject, ...] = ()
     preferences: JsonObject = attrs.field(factory=document)
     tags: tuple[str, ...] = ()
-    total_orders: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    total_orders: int = attrs.field(default=0, validator=not_negative)
     total_spent: Decimal = Decimal("0.00")
     opt_in_marketing: bool = False
     notification_opt_out: bool = False

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import attrs
-
 from wch.domain.cart import Cart, CartStatus, Slot
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import amended
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso
 from wch.domain.order_figures import known_orders
 
@@ -33,7 +32,7 @@ def cart_as_of(cart: Cart, moment: datetime) -> Cart:
         }
     elif cart.status is CartStatus.EXPIRED and cart.expires_at is not None and cart.expires_at > moment:
         before |= {"status": CartStatus.ABANDONED}
-    return attrs.evolve(cart, **before)
+    return evolve(cart, **before)
 
 
 def customer_as_of(profile: CustomerProfile, moment: datetime, *, wrote_at: datetime | None) -> CustomerProfile:
@@ -41,7 +40,7 @@ def customer_as_of(profile: CustomerProfile, moment: datetime, *, wrote_at: date
     stats: Any = profile.preferences.get("stats", {})
     orders = {number: entry for number, entry in known_orders(profile).items() if str(entry["at"]) <= iso(moment)}
     preferences = amended(profile.preferences, stats={**stats, "orders": orders}) if stats else profile.preferences
-    return attrs.evolve(_consent_as_of(profile, moment), preferences=preferences, last_interaction_at=wrote_at)
+    return evolve(_consent_as_of(profile, moment), preferences=preferences, last_interaction_at=wrote_at)
 
 
 def _consent_as_of(profile: CustomerProfile, moment: datetime) -> CustomerProfile:
@@ -53,7 +52,7 @@ def _consent_as_of(profile: CustomerProfile, moment: datetime) -> CustomerProfil
     before = [entry for entry in log if str(entry["at"]) <= iso(moment)]
     state = before[-1]["to"] if before and before[-1].get("to") else later[0].get("from")
     everything = [entry for entry in before if entry.get("purpose") == "all" or entry.get("to") == "in"]
-    return attrs.evolve(
+    return evolve(
         profile,
         opt_in_marketing=state == "in",
         marketing_opted_at=None if state is None else moment,

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import attrs
 
+from wch.domain.bound import not_negative
 from wch.domain.document import JsonObject, amended, document
 from wch.domain.evolution import evolve
 from wch.domain.moment import EPOCH, iso, of_iso, utc_seconds
@@ -102,7 +103,7 @@ class Message:
     content: JsonObject = attrs.field(factory=document)
     raw_payload: JsonObject | None = None
     status: MessageStatus
-    retry_count: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    retry_count: int = attrs.field(default=0, validator=not_negative)
     error_message: str | None = None
     created_at: datetime = attrs.field(validator=utc_seconds)
     updated_at: datetime = attrs.field(validator=utc_seconds)

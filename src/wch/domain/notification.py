@@ -7,6 +7,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.bound import not_negative
 from wch.domain.errors import TransitionError
 from wch.domain.evolution import evolve
 from wch.domain.lease import BACK_OFF, back_off
@@ -107,7 +108,7 @@ class Notification:
     template_name: str | None = None
     wa_message_id: str | None = None
     status: NotificationStatus = NotificationStatus.PENDING
-    retry_count: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    retry_count: int = attrs.field(default=0, validator=not_negative)
     sent_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     delivered_at: datetime | None = attrs.field(default=None, validator=utc_seconds)
     read_at: datetime | None = attrs.field(default=None, validator=utc_seconds)

@@ -10,6 +10,7 @@ import attrs
 
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended
+from wch.domain.evolution import evolve
 from wch.domain.moment import iso, of_iso
 
 MOST_SPENT = Decimal("99999999.99")
@@ -106,7 +107,7 @@ class Counting:
             "categories": categories,
         }
         told = {name: value for name, value in stats.items() if value not in (None, {}) or name == "orders"}
-        return attrs.evolve(
+        return evolve(
             profile,
             preferences=amended(profile.preferences, stats=told),
             total_orders=len(counting),

@@ -11,6 +11,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.bound import not_negative
 from wch.domain.moment import EPOCH, of_unix, unix, utc_seconds
 
 PARTS = 12
@@ -34,7 +35,7 @@ class RateLimitWindow:
 
     identifier_hash: str = attrs.field(validator=attrs.validators.min_len(64))
     limit_type: str
-    request_count: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    request_count: int = attrs.field(default=0, validator=not_negative)
     window_start: datetime = attrs.field(validator=utc_seconds)
 
 

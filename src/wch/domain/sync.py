@@ -6,6 +6,7 @@ from typing import Self
 
 import attrs
 
+from wch.domain.bound import not_negative
 from wch.domain.evolution import evolve
 from wch.domain.lease import stamp_moved
 from wch.domain.moment import utc_seconds
@@ -56,7 +57,7 @@ class SyncTask:
     entity_id: int = attrs.field(validator=attrs.validators.gt(0))
     action: SyncAction
     status: SyncStatus = SyncStatus.PENDING
-    attempts: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    attempts: int = attrs.field(default=0, validator=not_negative)
     error_message: str | None = None
     created_at: datetime = attrs.field(validator=utc_seconds)
     processed_at: datetime | None = attrs.field(default=None, validator=utc_seconds)

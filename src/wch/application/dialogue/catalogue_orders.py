@@ -17,6 +17,7 @@ from wch.domain.cart import Cart, CartItem
 from wch.domain.catalogue import Sellable
 from wch.domain.conversation import Event, State
 from wch.domain.errors import CartRefusalError
+from wch.domain.evolution import evolve
 from wch.domain.money import Money
 from wch.domain.quote import Line, LineCheck, Verdict
 
@@ -210,7 +211,7 @@ def _price_words(turn: Turn, name: str, one: Wanted, price: Money) -> tuple[list
 
 def _agreeing(cart: Cart, key: tuple[int, int | None], price: Decimal) -> Cart:
     items = tuple(attrs.evolve(item, agreed_price=price) if item.key == key else item for item in cart.items)
-    return attrs.evolve(cart, items=items)
+    return evolve(cart, items=items)
 
 
 async def _show(turn: Turn, taken: list[tuple[int, int | None]], *, others: bool) -> None:

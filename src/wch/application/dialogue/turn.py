@@ -21,6 +21,7 @@ from wch.domain.catalogue import Product
 from wch.domain.conversation import CHECKOUT, Conversation, Event, State
 from wch.domain.customer import CustomerProfile
 from wch.domain.document import JsonObject, amended
+from wch.domain.evolution import evolve
 from wch.domain.message import Message
 from wch.domain.moment import iso, of_iso
 from wch.domain.money import Money
@@ -323,7 +324,7 @@ class Turn:
     def remember(self, **fields: Any) -> None:
         """Change what the dialogue remembers; None forgets."""
         context = amended(self.context, **fields)
-        self.conversation = attrs.evolve(self.conversation, context=context)
+        self.conversation = evolve(self.conversation, context=context)
 
     def speak(self, language: str) -> None:
         """Go on in this language."""
@@ -362,7 +363,7 @@ class Turn:
             messages = ()
             for row in spoken:
                 row.silence = Silence.FLOOD
-        self.conversation = attrs.evolve(self.conversation, context=_within(self.context))
+        self.conversation = evolve(self.conversation, context=_within(self.context))
         last = spoken[-1].message.id if spoken else None
         return Answer(
             conversation=self.conversation,
