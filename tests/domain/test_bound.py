@@ -13,7 +13,8 @@ from wch.testing.doubles import NOON
 def test_a_count_is_never_below_zero(count: int) -> None:
     """Zero is the first that is taken, and the error names the field."""
     if count >= 0:
-        assert Conversation(customer_phone="1", unread_count=count, created_at=NOON, updated_at=NOON)
+        thread = Conversation(customer_phone="1", unread_count=count, created_at=NOON, updated_at=NOON)
+        assert thread.unread_count == count
         return
 
     with pytest.raises(ValueError, match="unread_count must not be negative"):
