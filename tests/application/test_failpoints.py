@@ -101,7 +101,7 @@ async def test_the_names_of_these_rooms_are_passed() -> None:
     await hub.hear("hi")
     await hub.worker().drain()
     await hub.inbox._single(  # noqa: SLF001 - the way after an error
-        hub.inbox.codec.read(b'{"object":"whatsapp_business_account","entry":[{}]}', now=hub.clock.now()).events[0],
+        hub.inbox.codec.read(b'{"object":"whatsapp_business_account","entry":[{}]}', now=hub.clock.now())[0],
         Source(body=b"x"),
     )
     (letter,) = await hub.letters()

@@ -74,7 +74,7 @@ async def test_what_a_message_older_than_its_customer_asks_for_is_foreseen(
 
     def look(uow: UnitOfWork) -> set[str]:
         older = delivery({"messages": [said("again", wa_id="wamid.again", at=unix(hub.clock.now()) - 60)]})
-        events = hub.inbox.codec.read(older, now=hub.clock.now()).events
+        events = hub.inbox.codec.read(older, now=hub.clock.now())
         foreseen = set(hub.inbox.intake.option_names(uow, events))
         monkeypatch.setattr(type(uow.options), "get", lambda _, name: asked.append(name))
         assert list(hub.inbox.intake.phones(uow, events)) == [ANNA]

@@ -140,7 +140,7 @@ class Till:
         codec = CloudApiCodec(secrets=(KNOWN.app_secret,))
         if not codec.is_signed(content, [named["x-hub-signature-256"].encode()]):
             return PaymentReceipt.UNSIGNED
-        (event,) = codec.read(content, now=self.hub.clock.now()).events
+        (event,) = codec.read(content, now=self.hub.clock.now())
         assert isinstance(event, StatusUpdate)
         receipt: PaymentReceipt = await self.hub.do(lambda uow: self.hub.payments.overheard(uow, event))
         return receipt

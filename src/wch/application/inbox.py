@@ -99,14 +99,13 @@ class Inbox:
         source = Source(body=body)
         events: Sequence[InboundEvent | None]
         try:
-            delivery = self.codec.read(body, now=self.clock.now())
+            events = told = self.codec.read(body, now=self.clock.now())
         except UnreadableDeliveryError as error:
             events = (None,)
             applied = [await self._unreadable(source, error.detail)]
         else:
             self.failpoints("ingress.parsed")
-            events = delivery.events
-            applied = await self._store(delivery.events, source)
+            applied = await self._store(told, source)
             self.failpoints("ingress.after_commit")
         verdicts = [one.verdict for one in applied]
         if Verdict.NEW in verdicts:
@@ -126,7 +125,7 @@ class Inbox:
     def redelivery(self, letter: DeadLetter, source: Source) -> "Redelivery":
         """What a dead letter's bytes tell: the one event that it is about, or all of them if it is not found."""
         try:
-            events = self.codec.read(source.body, now=self.clock.now()).events
+            events = self.codec.read(source.body, now=self.clock.now())
         except UnreadableDeliveryError as error:
             return Redelivery(intake=self.intake, source=source, events=(), unreadable=error.detail)
         about: Any = letter.args.get("event")

@@ -189,13 +189,6 @@ class Unusable:
 InboundEvent = InboundMessage | StatusUpdate | PreferenceChange | Echo | AccountEvent | Unusable
 
 
-@attrs.frozen(kw_only=True)
-class Delivery:
-    """All events of one signed body, in the order of its arrays."""
-
-    events: tuple[InboundEvent, ...]
-
-
 def person_of(event: InboundEvent) -> str | None:
     """The key of the customer whom an event names, before anybody is looked up."""
     if isinstance(event, (InboundMessage, PreferenceChange)):

@@ -75,7 +75,7 @@ async def test_our_own_parser_understands_everything_that_the_sandbox_posts() ->
         here.sandbox.faults.order("bsuid_only")
         await here.hears()
         await here.sandbox.settle()
-        events = [event for one in here.hub.caught for event in codec.read(one.raw, now=NOON).events]
+        events = [event for one in here.hub.caught for event in codec.read(one.raw, now=NOON)]
 
     kinds = [type(event) for event in events]
     assert kinds.count(InboundMessage) == 4

@@ -73,7 +73,7 @@ def word_of(event: InboundEvent) -> str:
 
 def without_sender(body: bytes) -> bool:
     """Whether a file names its sender by words in capitals, as some invented ones do."""
-    events = parser.read(body, now=NOW).events
+    events = parser.read(body, now=NOW)
     return all(isinstance(event, Unusable) and event.detail.endswith("without_sender") for event in events)
 
 
@@ -85,7 +85,7 @@ def deliveries(corpus: Path) -> tuple[Counter[tuple[str, str]], list[object]]:
     wrong: list[object] = []
     for row in rows:
         body = (corpus / row["file"]).read_bytes()
-        events = parser.read(body, now=NOW).events
+        events = parser.read(body, now=NOW)
         kind = row["type"]
         if kind.startswith("batch"):
             table["batch", f"{len(events)} events"] += 1

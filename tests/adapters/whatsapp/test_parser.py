@@ -36,7 +36,7 @@ def body_of(*values: dict[str, Any], field: str = "messages") -> bytes:
 
 def events_of(*values: dict[str, Any], field: str = "messages") -> tuple[InboundEvent, ...]:
     """The events in these values."""
-    return parser.read(body_of(*values, field=field), now=NOW).events
+    return parser.read(body_of(*values, field=field), now=NOW)
 
 
 def text(**more: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def test_each_recorded_delivery_is_the_event_that_its_type_names(corpus: Path) -
 def test_each_recorded_event_can_be_stored(corpus: Path) -> None:
     """Columns hold JSON of plain types, each object with its version."""
     for file in sorted((corpus / "whatsapp").glob("*.json")):
-        for event in parser.read(file.read_bytes(), now=NOW).events:
+        for event in parser.read(file.read_bytes(), now=NOW):
             kept = event.value if isinstance(event, AccountEvent) else event.raw
             json.dumps(kept, allow_nan=False)
             if isinstance(event, InboundMessage | Echo):
@@ -85,7 +85,7 @@ def test_each_recorded_message_id_is_one_event(corpus: Path) -> None:
             if isinstance(change["value"], dict)
         ]
         elements = [one for value in values for one in (*value.get("messages", ()), *value.get("calls", ()))]
-        events = parser.read(file.read_bytes(), now=NOW).events
+        events = parser.read(file.read_bytes(), now=NOW)
         unusable = [event for event in events if isinstance(event, Unusable)]
         messages = [event for event in events if isinstance(event, InboundMessage)]
 
@@ -127,7 +127,7 @@ def test_five_thousand_events_are_read_and_no_more() -> None:
     most = body_of({"messages": [text(id=f"w{place}") for place in range(5_000)]})
     more = body_of({"messages": [text(id=f"w{place}") for place in range(5_001)]})
 
-    assert len(parser.read(most, now=NOW).events) == 5_000
+    assert len(parser.read(most, now=NOW)) == 5_000
     with pytest.raises(UnreadableDeliveryError):
         parser.read(more, now=NOW)
 
@@ -143,7 +143,7 @@ def test_a_batch_of_many_people_takes_no_longer_for_each() -> None:
     )
     started = time.process_time()
 
-    events = parser.read(body, now=NOW).events
+    events = parser.read(body, now=NOW)
 
     assert time.process_time() - started < 10
     assert [event.name for event in events if isinstance(event, InboundMessage)] == people
@@ -184,9 +184,7 @@ def test_one_broken_message_leaves_the_others(broken: Any) -> None:
 @pytest.mark.parametrize("entry", [None, 7, {}, {"changes": {}}, {"changes": [None]}, {"changes": [{"value": []}]}])
 def test_an_entry_of_another_shape_is_kept_aside(entry: Any) -> None:
     """It is answered 200, so it must be somewhere."""
-    (event,) = parser.read(
-        json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode(), now=NOW
-    ).events
+    (event,) = parser.read(json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode(), now=NOW)
 
     assert isinstance(event, Unusable)
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wch.adapters.whatsapp import parser
-from wch.domain.inbound import AccountEvent, Delivery, InboundMessage, UnreadableDeliveryError
+from wch.domain.inbound import AccountEvent, InboundEvent, InboundMessage, UnreadableDeliveryError
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -27,13 +27,13 @@ ODD: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-def read(body: bytes) -> Delivery | None:
+def read(body: bytes) -> tuple[InboundEvent, ...] | None:
     """The delivery; None when it is unreadable. Any other error is the failure looked for."""
     try:
         delivery = parser.read(body, now=NOW)
     except UnreadableDeliveryError:
         return None
-    for event in delivery.events:
+    for event in delivery:
         kept = event.value if isinstance(event, AccountEvent) else event.raw
         json.dumps(kept, allow_nan=False, ensure_ascii=False).encode()
         if isinstance(event, InboundMessage):

@@ -95,7 +95,7 @@ def test_where_pywa_understands_a_delivery_we_say_the_same(corpus: Path, capsys:
         if update is None:
             table[kind, "pywa does not read it"] += 1
             continue
-        event = parser.read(file.read_bytes(), now=NOW).events[0]
+        event = parser.read(file.read_bytes(), now=NOW)[0]
         known, wanted = ours(event), told(update)
         pairs = {name: (known[name], value) for name, value in wanted.items() if known.get(name) is not None}
         wrong = {name: pair for name, pair in pairs.items() if not _alike(*pair) and not _by_rule(event, name, pair[1])}

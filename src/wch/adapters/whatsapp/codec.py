@@ -8,7 +8,7 @@ import attrs
 from wch.adapters.whatsapp import encoder, parser
 from wch.adapters.whatsapp.signature import SignatureCheck
 from wch.domain.document import JsonObject
-from wch.domain.inbound import Delivery
+from wch.domain.inbound import InboundEvent
 from wch.domain.outgoing import Outgoing
 
 
@@ -31,8 +31,8 @@ class CloudApiCodec:
         """Whether exactly one header came and one of the secrets made it; never raises."""
         return self._check.holds(body, headers)
 
-    def read(self, body: bytes, *, now: datetime) -> Delivery:
-        """What a delivery tells.
+    def read(self, body: bytes, *, now: datetime) -> tuple[InboundEvent, ...]:
+        """The events of a delivery, in its own order.
 
         Raises:
             UnreadableDeliveryError: it is not JSON within the rules, or not WhatsApp's.

@@ -13,7 +13,6 @@ from wch.adapters.whatsapp.sender import ContactBlocks, Sender, ids_of, sender
 from wch.domain.document import VERSION, JsonObject, document
 from wch.domain.inbound import (
     AccountEvent,
-    Delivery,
     Echo,
     InboundEvent,
     InboundMessage,
@@ -32,7 +31,7 @@ _ENVELOPE = frozenset({"messaging_product", "metadata", "contacts"})
 _LIVE_FIELDS = frozenset({"messages", "calls"})
 
 
-def read(body: bytes, *, now: datetime) -> Delivery:
+def read(body: bytes, *, now: datetime) -> tuple[InboundEvent, ...]:
     """The events of a delivery, in the order of its arrays, each usable or not by itself.
 
     `now` is the moment of acceptance: it stands in for times that cannot be.
@@ -44,10 +43,10 @@ def read(body: bytes, *, now: datetime) -> Delivery:
     moment = whole(now)
     seen = strict_json.glance(body)
     message = plain_text.message(seen, body, now=moment)
-    return Delivery(events=(message,)) if message is not None else _read_any(seen, body, now=moment)
+    return (message,) if message is not None else _read_any(seen, body, now=moment)
 
 
-def _read_any(seen: Any, body: bytes, *, now: datetime) -> Delivery:
+def _read_any(seen: Any, body: bytes, *, now: datetime) -> tuple[InboundEvent, ...]:
     try:
         known = strict_json.read_after(seen, body)
     except strict_json.StrictJsonError as error:
@@ -66,7 +65,7 @@ def _read_any(seen: Any, body: bytes, *, now: datetime) -> Delivery:
             if len(events) == EVENTS:
                 raise UnreadableDeliveryError(detail="too_many_events")
             events.append(event)
-    return Delivery(events=tuple(events))
+    return tuple(events)
 
 
 def _of_entry(entry: Any, known: strict_json.Document, *, now: datetime) -> Iterable[InboundEvent]:

@@ -11,7 +11,7 @@ from wch.domain.attachment import Attachment
 from wch.domain.catalogue_item import BatchStatus, CataloguePage
 from wch.domain.completion import Completion
 from wch.domain.document import JsonObject
-from wch.domain.inbound import Delivery
+from wch.domain.inbound import InboundEvent
 from wch.domain.outgoing import Outgoing
 from wch.domain.send_result import SendResult
 
@@ -51,8 +51,8 @@ class WhatsAppCodec(Protocol):
         """Whether exactly one signature header came and one of the app secrets made it; never raises."""
         ...
 
-    def read(self, body: bytes, *, now: datetime) -> Delivery:
-        """What a delivery tells, event by event, in its own order.
+    def read(self, body: bytes, *, now: datetime) -> Sequence[InboundEvent]:
+        """The events of a delivery, in its own order.
 
         Raises:
             UnreadableDeliveryError: it is not JSON within the rules, or not WhatsApp's.
