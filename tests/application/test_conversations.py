@@ -188,6 +188,19 @@ async def test_the_queue_is_oldest_first(hub: Rooms) -> None:
     assert (put_back.status, put_back.assigned_agent_id) == (ConversationStatus.ESCALATED, None)
 
 
+async def test_what_nobody_has_is_not_put_back(hub: Rooms) -> None:
+    """Nothing changes, so nothing is noted of it; the answer is the thread as it is."""
+    await hub.hear("help")
+    anna = await hub.thread(ANNA)
+    await hub.conversations.handoff(anna.id, by="ann")
+    before = await hub.thread(ANNA)
+    hub.clock.advance(5)
+
+    assert await hub.conversations.unassign(anna.id, by="ann") == before
+    assert await hub.thread(ANNA) == before
+    assert [one.action for one in await hub.see(lambda uow: uow.audit.listed())] == ["conversation.handoff"]
+
+
 async def test_searching_numbers_names_and_words(hub: Rooms) -> None:
     """A number in any spelling and a name find threads, words find messages, newest first."""
     await hub.post(

@@ -283,8 +283,8 @@ class Conversation:
         )
 
     def unassigned(self, *, now: datetime) -> Self:
-        """Nobody in particular has it; it waits for a person."""
-        return evolve(self, assigned_agent_id=None, updated_at=now)
+        """Nobody in particular has it; it waits for a person. Of nobody's nothing changes."""
+        return self if self.assigned_agent_id is None else evolve(self, assigned_agent_id=None, updated_at=now)
 
     def is_handoff_over(self, *, person: timedelta, phone_app: timedelta, now: datetime) -> bool:
         """Whether people were silent for so long that the dialogue takes over again.

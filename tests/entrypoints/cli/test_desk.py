@@ -208,6 +208,39 @@ def test_the_shop_goes_out_and_in_again_unchanged(line: Line) -> None:
     assert told["unchanged"] > 0
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        ("shop", "export", "kept.txt"),
+        ("customers", "export", ANNA, "--output", "kept.txt"),
+        ("analytics", "export", "days", "--output", "kept.txt"),
+        ("replay", "conversation", "1", "--to-test", "kept.txt"),
+    ],
+    ids=lambda act: " ".join(act[:2]),
+)
+def test_a_file_that_is_there_is_written_over_only_by_force(line: Line, act: tuple[str, ...]) -> None:
+    """An empty one has nothing to lose; with something in it, it is named and left as it is."""
+    file = Path("kept.txt")
+    file.touch()
+    line.text(*act)
+    file.write_text("mine")
+
+    told = line.refused(*act)
+
+    assert told.startswith("wch: kept.txt is there already")
+    assert "--force" in told
+    assert file.read_text() == "mine"
+    line.text(*act, "-f")
+    assert file.read_text() != "mine"
+
+
+def test_a_file_that_came_with_a_message_is_not_written_over_another(line: Line) -> None:
+    """It is said before anything is fetched."""
+    Path("picture.jpg").write_text("mine")
+
+    assert "picture.jpg is there already" in line.refused("conversations", "file", "1", "--to", "picture.jpg")
+
+
 def test_a_bad_file_names_its_line_and_changes_nothing(line: Line) -> None:
     """It is taken whole or not at all."""
     line.text("shop", "export", "before.csv")

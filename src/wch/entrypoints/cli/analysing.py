@@ -13,6 +13,7 @@ from rich.table import Table
 from wch.domain.figures import TABLES, Period, PeriodError
 from wch.entrypoints import sheets
 from wch.entrypoints.cli.running import USAGE, Run, command, fail
+from wch.entrypoints.cli.writing import force, refuse_taken
 
 if TYPE_CHECKING:
     from wch.application.analytics import Analytics
@@ -139,12 +140,16 @@ async def broadcasts(run: Run, first: datetime | None, after: datetime | None) -
 @_FIRST
 @_AFTER
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; the screen otherwise.")
+@force
 @command
-async def export(run: Run, what: str, first: datetime | None, after: datetime | None, output: Path | None) -> None:
+async def export(
+    run: Run, what: str, first: datetime | None, after: datetime | None, output: Path | None, *, force: bool
+) -> None:
     """One table as CSV that is safe in a spreadsheet: a line for each day, product, campaign, kind, type or stage.
 
     Example: wch analytics export products --output products.csv
     """
+    refuse_taken(output, force=force)
     async with run.hub() as hub:
         rows = await hub.analytics.table(what, _period(hub.analytics, first, after))
     text = "".join(sheets.lines(rows))

@@ -14,6 +14,7 @@ from wch.domain.errors import NotFoundError
 from wch.domain.phone import masked
 from wch.domain.saga import Saga
 from wch.entrypoints.cli.running import BY, FAILED, USAGE, Run, command, fail, failure
+from wch.entrypoints.cli.writing import force, refuse_taken
 from wch.entrypoints.shown import plain
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ PAUSE_SECONDS = 0.2
 @click.command()
 @click.argument("key")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, readable for you alone.")
+@force
 @command
-async def export(run: Run, key: str, output: Path | None) -> int:
+async def export(run: Run, key: str, output: Path | None, *, force: bool) -> int:
     """Print all that is known of a customer, in every table and beyond, as one JSON document.
 
     Example: wch customers export +34612345678 --output anna.json
     """
+    refuse_taken(output, force=force)
     code = 0
     async with run.hub() as hub:
         try:

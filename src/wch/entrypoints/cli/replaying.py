@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from wch.entrypoints.cli.running import Run, command
+from wch.entrypoints.cli.writing import force, refuse_taken
 
 
 @click.group()
@@ -22,12 +23,14 @@ def replay() -> None:
     metavar="FILE",
     help="Write a conversation file with today's answers.",
 )
+@force
 @command
-async def replay_conversation(run: Run, conversation_id: int, to_test: Path | None, *, diff: bool) -> None:
+async def replay_conversation(run: Run, conversation_id: int, to_test: Path | None, *, diff: bool, force: bool) -> None:
     """What the dialogue of today would answer, message by message, each at its own moment.
 
     Example: wch replay conversation 7 --diff
     """
+    refuse_taken(to_test, force=force)
     async with run.hub() as hub:
         exchanges = await hub.replays.conversation(conversation_id)
     if to_test is not None:

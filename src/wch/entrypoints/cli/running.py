@@ -59,20 +59,35 @@ class Tree(click.Group):
 def _misread(error: click.UsageError) -> BaseException:
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
+    if isinstance(error, click.NoSuchOption) and error.option_name[1:].isdigit():
+        error = _below_nought(error.ctx) or error
     sentence = " ".join(error.format_message().split()).removesuffix(".")
     return failure(f"{sentence}; see `{error.ctx.command_path} --help`.", USAGE)
 
 
+def _below_nought(ctx: click.Context) -> click.UsageError | None:
+    """What is wrong with `-5` where a number is expected: it looks like an option, and is none."""
+    for param in ctx.command.params:
+        if isinstance(param, click.Argument) and isinstance(param.type, click.types.IntParamType):
+            wanted = param.type if isinstance(param.type, Whole) else Whole(1)
+            return click.BadParameter(f"it is no whole number {wanted.bounds}", ctx, param)
+    return None
+
+
 class Whole(click.IntRange):
     """A whole number; whoever writes another word reads which are taken."""
+
+    @property
+    def bounds(self) -> str:
+        """Which are taken."""
+        return f"of {self.min} or more" if self.max is None else f"from {self.min} to {self.max}"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read it."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            bounds = f"of {self.min} or more" if self.max is None else f"from {self.min} to {self.max}"
-            self.fail(f"{str(value)!r} is no whole number {bounds}", param, ctx)
+            self.fail(f"{str(value)!r} is no whole number {self.bounds}", param, ctx)
 
 
 @attrs.frozen(kw_only=True)

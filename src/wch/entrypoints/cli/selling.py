@@ -12,6 +12,7 @@ from wch.domain.cart import Cart, CartStatus
 from wch.domain.catalogue import ProductCard
 from wch.domain.phone import masked
 from wch.entrypoints.cli.running import BY, USAGE, Run, Whole, command, fail
+from wch.entrypoints.cli.writing import force, refuse_taken
 
 if TYPE_CHECKING:
     from wch.adapters.local_shop import LocalShop
@@ -64,14 +65,16 @@ async def import_(run: Run, file: Path, *, dry_run: bool, replace: bool) -> int:
 
 @shop.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@force
 @command
-async def export(run: Run, file: Path) -> None:
+async def export(run: Run, file: Path, *, force: bool) -> None:
     """Write all products to a CSV FILE (`-` for standard output).
 
     Example: wch shop export products.csv
     """
     from wch.adapters.local_shop.catalogue_file import export_products  # noqa: PLC0415 - only this command needs it
 
+    refuse_taken(file, force=force)
     async with run.hub() as hub:
         data = await export_products(_local(hub.shop))
     if str(file) == "-":

@@ -12,6 +12,7 @@ from wch.domain.conversation import ConversationStatus
 from wch.domain.errors import NotFoundError
 from wch.domain.phone import masked
 from wch.entrypoints.cli.running import BY, USAGE, Run, Whole, command, fail
+from wch.entrypoints.cli.writing import force, refuse_taken
 
 
 @click.group()
@@ -137,12 +138,14 @@ async def reply(  # noqa: PLR0917 - what the command line offers
 @conversations.command(name="file")
 @click.argument("message_id", type=int)
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write it.")
+@force
 @command
-async def conversations_file(run: Run, message_id: int, to: Path) -> None:
+async def conversations_file(run: Run, message_id: int, to: Path, *, force: bool) -> None:
     """Fetch the file that came with a message; WhatsApp keeps it for seven days.
 
     Example: wch conversations file 12 --to picture.jpg
     """
+    refuse_taken(to, force=force)
     async with run.hub() as hub:
         found = await hub.attachments.open(message_id)
     to.write_bytes(found.data)  # noqa: ASYNC240 - the command does nothing else meanwhile
