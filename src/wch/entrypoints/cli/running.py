@@ -59,9 +59,9 @@ class Tree(click.Group):
 def _misread(error: click.UsageError) -> BaseException:
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
-    if isinstance(error, click.NoSuchOption) and error.option_name[1:].isdigit():
-        error = _below_nought(error.ctx) or error
-    sentence = " ".join(error.format_message().split()).removesuffix(".")
+    is_number = isinstance(error, click.NoSuchOption) and error.option_name[1:].isdigit()
+    told = (_below_nought(error.ctx) if is_number else None) or error
+    sentence = " ".join(told.format_message().split()).removesuffix(".")
     return failure(f"{sentence}; see `{error.ctx.command_path} --help`.", USAGE)
 
 
