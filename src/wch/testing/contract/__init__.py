@@ -19,9 +19,10 @@ from wch.testing.contract.census import TestCensus
 from wch.testing.contract.guards import TestBreakers, TestClaims, TestLimits
 from wch.testing.contract.holdings import TestHoldings
 from wch.testing.contract.inbox import TestInboxQueries
+from wch.testing.contract.interest import TestReengagements, TestViews
 from wch.testing.contract.keys import TestKeys, TestTexts
 from wch.testing.contract.messages import TestFence, TestLines, TestOutbox, TestThreads, TestWrittenTogether
-from wch.testing.contract.people import TestCarts, TestConversations, TestCustomers, TestReengagements, TestViews
+from wch.testing.contract.people import TestCarts, TestConversations, TestCustomers
 from wch.testing.contract.records import TestAudit, TestDeadLetters, TestOptions, TestSagas
 from wch.testing.contract.rows import TestRows
 from wch.testing.contract.together import TestNewWrittenTogether
