@@ -1,12 +1,17 @@
 """A worker of its own shows what it counted: whoever scrapes only the hub would never see a send."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.processes import GraphApi, Installed, client, counters, delivery, finished, said, sqlite_store
+from tests.processes import GraphApi, Installed, client, counters, delivery, finished, said, sqlite_store, until
+from wch.adapters.clock import SystemClock
+from wch.domain.moment import of_iso
 
 SENT = ("wch_messages_total", "reply", "outbound", "sent")
+_BEATS = "select value from wch_options where name like 'worker.%'"
 
 
 @pytest.mark.timeout(120)
@@ -29,6 +34,24 @@ async def test_what_a_worker_did_is_read_from_the_worker(tmp_path: Path, graph: 
     assert of_hub["wch_webhooks_total", "whatsapp", "accepted"] == 1
     assert of_hub["wch_health", "workers"] == of_worker["wch_health", "workers"] == 0
     assert (elsewhere.status_code, bare.status_code, code) == (404, 401, 0)
+
+
+@pytest.mark.timeout(120)
+async def test_a_watched_worker_lives_in_the_sandbox_s_time(tmp_path: Path) -> None:
+    """What it does beside `serve --sandbox` is of the hour in which the customers are, as without `--metrics`."""
+    (tmp_path / "beside").mkdir()
+    hub = Installed(folder=tmp_path, store=sqlite_store(tmp_path))
+    async with hub.serving("--sandbox", "--no-worker") as served:
+        hub.wch("clock", "advance", "6h")
+        graph_url = f"{served.address}/sandbox/graph"
+        beside = Installed(folder=tmp_path / "beside", store=hub.store, graph_url=graph_url)
+        async with beside.serving(command=("worker", "--metrics", "127.0.0.1:0")) as worker:
+            await until(lambda: bool(hub.store.rows(_BEATS)))
+            ((beat,),) = hub.store.rows(_BEATS)
+            code = await worker.terminate()
+
+    assert of_iso(json.loads(beat)["at"]) > SystemClock().now() + timedelta(hours=5)
+    assert code == 0
 
 
 def test_where_to_be_watched_is_checked_first(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ async def worker(run: Run, only: str | None, metrics: tuple[str, int] | None, *,
         from wch.entrypoints.http.serving import work  # noqa: PLC0415 - needs the extra `http`
 
         host, port = metrics
-        return await work(settings, host=host, port=port, kinds=kinds)
+        return await work(settings, host=host, port=port, kinds=kinds, in_sandbox=sandbox)
     async with open_living(settings, install=True, sandbox=sandbox) as living:
 
         def busy() -> "Worker":

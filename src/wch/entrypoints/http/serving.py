@@ -53,6 +53,7 @@ class Plan:
         with_worker: whether the worker runs beside it.
         kinds: what the worker does; None: everything.
         is_only_watched: whether nothing but health and metrics is reached.
+        in_sandbox: whether the clock is that of a sandbox, this one's or another process's.
     """
 
     settings: Settings
@@ -62,6 +63,7 @@ class Plan:
     with_worker: bool
     kinds: frozenset[str] | None = None
     is_only_watched: bool = False
+    in_sandbox: bool = False
 
 
 async def _nothing() -> None:
@@ -103,7 +105,14 @@ def serve(
     with closing(listening(host, port)) as listener:
         address = reached_at(host, listener.getsockname()[1])
         phones = sandbox or (settings.general.profile == "dev" and processes == 1)
-        plan = Plan(settings=settings, address=address, sandbox=sandbox, phones=phones, with_worker=with_worker)
+        plan = Plan(
+            settings=settings,
+            address=address,
+            sandbox=sandbox,
+            phones=phones,
+            with_worker=with_worker,
+            in_sandbox=phones,
+        )
         if processes == 1:
             return _run(_serve_one(plan, listener, announce=lambda: _announce(plan), life_line=None))
         return overseeing.oversee(
@@ -113,8 +122,12 @@ def serve(
         )
 
 
-async def work(settings: Settings, *, host: str, port: int, kinds: frozenset[str] | None = None) -> int:
+async def work(
+    settings: Settings, *, host: str, port: int, kinds: frozenset[str] | None = None, in_sandbox: bool = False
+) -> int:
     """Work until SIGTERM or SIGINT, and show those who watch what this process counted; the exit code.
+
+    In the sandbox it is as late as in the process that has the phones.
 
     Raises:
         SettingsError: the port is taken or not ours to take, or the host is not on this machine.
@@ -131,6 +144,7 @@ async def work(settings: Settings, *, host: str, port: int, kinds: frozenset[str
             with_worker=True,
             kinds=kinds,
             is_only_watched=True,
+            in_sandbox=in_sandbox,
         )
         return await _serve_one(
             plan, listener, announce=lambda: _said(f"wch works, watched on {address}"), life_line=None
@@ -227,7 +241,7 @@ async def _loaded(plan: Plan, stack: AsyncExitStack) -> Opened:
         settings = settings.for_sandbox(
             graph_url=f"{plan.address}/sandbox/graph", gateways_url=f"{plan.address}/sandbox"
         )
-    living = await stack.enter_async_context(bootstrap.open_living(settings, install=True, sandbox=plan.phones))
+    living = await stack.enter_async_context(bootstrap.open_living(settings, install=True, sandbox=plan.in_sandbox))
     sandbox = None
     if plan.phones:
         webhook = f"{plan.address}/webhooks/whatsapp"
