@@ -712,7 +712,9 @@ def list_options(uow: UnitOfWork, _ids: Ids, *, prefix: str, after: str, limit: 
 def add_line(uow: UnitOfWork, ids: Ids, *, actor: str, detail: Any, text: Any, limit: int, place: int | None) -> Any:
     line = AuditEntry(at=NOON, actor=actor, action="x", object=text, reason=text, detail=detail)
     added = ids.new(uow.audit.add(line))
-    return [added, uow.audit.listed(actor=actor, after=_page(ids, AuditEntry, place), limit=limit)]
+    edge = _page(ids, AuditEntry, place)
+    older = uow.audit.latest(actor=actor, below=edge or None, limit=limit)
+    return [added, uow.audit.listed(actor=actor, after=edge, limit=limit), older]
 
 
 @command()

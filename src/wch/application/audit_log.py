@@ -62,6 +62,15 @@ class AuditLog:
         asked = self._asked(which)
         return await self.database.read(lambda uow: uow.audit.listed(**asked, after=after, limit=limit))
 
+    async def latest(self, which: AuditFilter, *, below: int | None = None, limit: int = 50) -> Sequence[AuditEntry]:
+        """The lines that are meant, the newest first, strictly below this id.
+
+        Raises:
+            AuditDaysError: as for `listed`.
+        """
+        asked = self._asked(which)
+        return await self.database.read(lambda uow: uow.audit.latest(**asked, below=below, limit=limit))
+
     async def exported(self, which: AuditFilter, *, by: str, sees: bool) -> list[dict[str, Any]]:
         """All lines that are meant, one row each, for somebody who takes them away; that is a line itself.
 

@@ -1,5 +1,6 @@
 """What people do in the console, action by action: it goes through the use-case, once, with its line in the audit log."""
 
+import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from wch.domain.campaign import CampaignState
 from wch.domain.cart import CartStatus
 from wch.domain.document import document
 from wch.domain.operator import Role
+from wch.entrypoints.http.pages.visiting import PAGE_SIZE
 
 OTHER = "34600999888"
 
@@ -397,6 +399,24 @@ async def test_home_tells_tier_template_warnings_and_silence(town: Shop) -> None
     assert "paused_one, en paused" in after
     assert "yellow_one, en yellow" in after
     assert "7 min ago" in after
+
+
+async def test_the_audit_log_begins_with_what_was_done_last(town: Shop) -> None:
+    """Further down, and on the next page, is what was done before; no line is on two pages."""
+    lines = [
+        AuditEntry(at=town.clock.now(), actor="ana", action="cart.expire", object=f"cart:{one}")
+        for one in range(PAGE_SIZE + 2)
+    ]
+    await town.hub.database.transact(lambda uow: [uow.audit.add(line) for line in lines])
+    admin = await town.signed_in("maria", Role.ADMIN)
+
+    first = (await admin.get("/audit?action=cart.expire")).text
+    further = re.search(r'href="/console(/audit\?[^"]*before=[^"]*)"', first)
+    assert further is not None
+    second = (await admin.get(html.unescape(further[1]))).text
+
+    shown = [int(one) for page in (first, second) for one in re.findall(r">cart:(\d+)<", page)]
+    assert shown == list(reversed(range(PAGE_SIZE + 2)))
 
 
 async def test_the_audit_log_is_searched_and_taken_away_by_an_admin(town: Shop) -> None:

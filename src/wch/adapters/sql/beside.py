@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import attrs
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 
 from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.rows import Rows
@@ -97,7 +97,34 @@ class SqlAuditRepository:
         after: int = 0,
         limit: int = 50,
     ) -> Sequence[AuditEntry]:
-        where = [self._c.id > after]
+        where = self._meant(actor, action, object, since, before)
+        return self._rows.many(self._c.id > after, *where, limit=limit)
+
+    def latest(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        object: str | None = None,  # noqa: A002 - as the line calls it
+        since: datetime | None = None,
+        before: datetime | None = None,
+        below: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[AuditEntry]:
+        where = self._meant(actor, action, object, since, before)
+        if below is not None:
+            where.append(self._c.id < below)
+        return self._rows.many(*where, order=[self._c.id.desc()], limit=limit)
+
+    def _meant(
+        self,
+        actor: str | None,
+        action: str | None,
+        object: str | None,  # noqa: A002 - as the line calls it
+        since: datetime | None,
+        before: datetime | None,
+    ) -> list[ColumnElement[bool]]:
+        where: list[ColumnElement[bool]] = []
         if actor is not None:
             where.append(self._c.actor == actor)
         if action is not None:
@@ -109,4 +136,4 @@ class SqlAuditRepository:
             where.append(self._c.at >= since)
         if before is not None:
             where.append(self._c.at < before)
-        return self._rows.many(*where, limit=limit)
+        return where

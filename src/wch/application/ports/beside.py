@@ -62,6 +62,20 @@ class AuditRepository(Protocol):
         """Lines by id, strictly after `after`; who, what and to what letter by letter, at `since` or later, before `before`."""
         ...
 
+    def latest(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        object: str | None = None,  # noqa: A002 - as the line calls it
+        since: datetime | None = None,
+        before: datetime | None = None,
+        below: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[AuditEntry]:
+        """The lines of `listed` the other way round: the highest id first, strictly below `below`."""
+        ...
+
 
 class Holdings(Protocol):
     """Every table as rows of plain values: for what must reach all that is stored of a person.

@@ -133,9 +133,9 @@ def _span(seconds: int) -> str:
 
 
 async def audit(visit: Visit) -> Page:
-    """What people did and what accounts told us, by id."""
+    """What people did and what accounts told us, the newest first."""
     asked = {name: word for name in _AUDITED if (word := visit.query.get(name, "").strip()[:255])}
-    rows = await visit.hub.audit.listed(_meant(asked), after=visit.number("after"), limit=PAGE_SIZE)
+    rows = await visit.hub.audit.latest(_meant(asked), below=visit.number("before") or None, limit=PAGE_SIZE)
     table = Table(
         title="Audit log",
         columns=("Line", "When", "Who", "As", "Did", "To what", "Why"),
@@ -164,7 +164,7 @@ async def audit(visit: Visit) -> Page:
         lead=f"Days are those of {visit.hub.audit.zone}.",
         sections=sections,
         template="audit.html",
-        more=visit.href("audit", **asked, after=rows[-1].id) if len(rows) == PAGE_SIZE else None,
+        more=visit.href("audit", **asked, before=rows[-1].id) if len(rows) == PAGE_SIZE else None,
         values={"asked": dict.fromkeys(_AUDITED, "") | asked},
     )
 
