@@ -86,6 +86,44 @@ async def test_what_a_message_older_than_its_customer_asks_for_is_foreseen(
     assert set(asked) <= foreseen
 
 
+async def test_who_has_nothing_to_ask_locks_the_same_customers_unasked(hub: Rooms) -> None:
+    """Whoever was known before an event was not erased since; whoever was not known is asked about."""
+    await hub.post({"messages": [said("hi")]})
+    now = unix(hub.clock.now())
+    tombstones = hub.inbox.intake.arrivals.tombstones
+    await hub.do(lambda uow: tombstones.set(uow, BORIS, None, saga_id="erasure-1", now=hub.clock.now()))
+    echo = {"from": "15550783881", "type": "text", "text": {"body": "I am here"}}
+    bodies = [
+        body
+        for phone in (ANNA, BORIS)
+        for at in (now - 60, now, now + 60)
+        for body in (
+            delivery({"messages": [said("hi", sender=phone, at=at)]}),
+            delivery({"messages": [said("hi", sender=phone, at=at, group_id="g")]}),
+            delivery({"statuses": [status("wamid.x", "read", recipient=phone, at=at)]}),
+            delivery(
+                {"message_echoes": [{**echo, "to": phone, "id": "wamid.e", "timestamp": str(at)}]},
+                field="smb_message_echoes",
+            ),
+        )
+    ]
+
+    def look(uow: UnitOfWork) -> list[tuple[bool, list[str], list[str]]]:
+        intake, found = hub.inbox.intake, []
+        for body in bodies:
+            events = hub.inbox.codec.read(body, now=hub.clock.now())
+            asked = bool(intake.option_names(uow, events))
+            unasked = intake.phones(uow, events, none_erased=not asked)
+            found.append((asked, unasked, intake.phones(uow, events)))
+        return found
+
+    found = await hub.see(look)
+
+    assert all(unasked == wanted for _, unasked, wanted in found)
+    assert {asked for asked, _, _ in found} == {False, True}
+    assert {tuple(wanted) for _, _, wanted in found} == {(), (ANNA,), (BORIS,)}
+
+
 async def test_a_delivery_of_nothing_is_accepted(hub: Rooms) -> None:
     """WhatsApp sends it again otherwise."""
     receipt = await hub.post()

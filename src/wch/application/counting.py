@@ -234,7 +234,7 @@ class _Customers(_Rows):
 
     def save(self, profile: CustomerProfile) -> None:
         self._rows.save(profile)
-        was = self.before(profile)
+        was, self._seen[profile.id] = self._seen.get(profile.id), profile
         if was is None or was.preferences is profile.preferences:
             return
         known = _consent_log(was)

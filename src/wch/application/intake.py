@@ -35,7 +35,7 @@ BYTES_WITH_EACH = 65_536
 """Up to this size every dead letter holds its delivery's bytes; of a larger one only the first letter does."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Source:
     """The delivery that events came in.
 
