@@ -234,6 +234,27 @@ def test_a_file_that_is_there_is_written_over_only_by_force(line: Line, act: tup
     assert file.read_text() != "mine"
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        ("shop", "export", "kept.txt"),
+        ("customers", "export", ANNA, "--output", "kept.txt"),
+        ("analytics", "export", "days", "--output", "kept.txt"),
+    ],
+    ids=lambda act: " ".join(act[:2]),
+)
+def test_the_last_export_is_written_over_by_the_next(line: Line, act: tuple[str, ...]) -> None:
+    """Every night to the same place, without anybody to ask."""
+    file = Path("kept.txt")
+    line.text(*act)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:2]))
+
+    line.text(*act)
+
+    assert len(file.read_bytes().splitlines()) >= len(lines)  # a customer's export is told of in the next one
+
+
 def test_a_file_that_came_with_a_message_is_not_written_over_another(line: Line) -> None:
     """It is said before anything is fetched."""
     Path("picture.jpg").write_text("mine")

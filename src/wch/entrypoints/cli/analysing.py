@@ -149,10 +149,10 @@ async def export(
 
     Example: wch analytics export products --output products.csv
     """
-    refuse_taken(output, force=force)
     async with run.hub() as hub:
         rows = await hub.analytics.table(what, _period(hub.analytics, first, after))
     text = "".join(sheets.lines(rows))
+    refuse_taken(output, force=force, like=text.partition("\n")[0].encode())
     if output is not None:
         await asyncio.to_thread(output.write_bytes, text.encode())
         run.show(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 200
 PAUSE_SECONDS = 0.2
+
+_BEGINNING = b'{\n  "format": "wch.export/'
+"""Of every export of a customer."""
 """Between two looks at an erasure that a worker carries out."""
 
 
@@ -35,7 +38,7 @@ async def export(run: Run, key: str, output: Path | None, *, force: bool) -> int
 
     Example: wch customers export +34612345678 --output anna.json
     """
-    refuse_taken(output, force=force)
+    refuse_taken(output, force=force, like=_BEGINNING)
     code = 0
     async with run.hub() as hub:
         try:

@@ -74,9 +74,9 @@ async def export(run: Run, file: Path, *, force: bool) -> None:
     """
     from wch.adapters.local_shop.catalogue_file import export_products  # noqa: PLC0415 - only this command needs it
 
-    refuse_taken(file, force=force)
     async with run.hub() as hub:
         data = await export_products(_local(hub.shop))
+    refuse_taken(file, force=force, like=data.partition(b"\n")[0])
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         return
