@@ -17,7 +17,7 @@ _WRITTEN = re.compile(r"wch_([0-9a-f]{12})_([0-9a-f]{40})\Z")
 
 
 class UnknownScopeError(WchError):
-    """There is no such scope; `known` lists those that there are."""
+    """There is no such scope."""
 
 
 class KeyScope(StrEnum):

@@ -144,6 +144,11 @@ def test_an_unknown_command_is_wrong_usage(bare: Line) -> None:
         (("shop", "stock", "LAMP", "1.5"), "'1.5' is no whole number of 0 or more; see `wch shop stock --help`."),
         (("shop", "stock", "LAMP", "-5"), "it is no whole number of 0 or more; see `wch shop stock --help`."),
         (("conversations", "show", "-52"), "it is no whole number of 1 or more; see `wch conversations show --help`."),
+        (
+            ("analytics", "summary", "--from", "yesterday"),
+            "'yesterday' is no day; write it like 2026-03-01; see `wch analytics summary --help`.",
+        ),
+        (("analytics", "carts", "--to", "2026-02-30"), "'2026-02-30' is no day"),
         (("stats", "-5"), "No such option '-5'; see `wch stats --help`."),
         (("carts", "show"), "Missing argument 'CART_ID'; see `wch carts show --help`."),
         (("carts", "shwo"), "see `wch carts --help`."),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,23 +18,31 @@ from wch.entrypoints.cli.writing import force, refuse_taken
 if TYPE_CHECKING:
     from wch.application.analytics import Analytics
 
-_FIRST = click.option(
-    "--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="The first day; 30 days ago otherwise."
-)
+
+class Day(click.ParamType[date]):
+    """A day; whoever writes it otherwise reads how."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read it."""
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no day; write it like 2026-03-01", param, ctx)
+
+
+_FIRST = click.option("--from", "first", type=Day(), metavar="YYYY-MM-DD", help="The first day; 30 days ago otherwise.")
 _AFTER = click.option(
-    "--to", "after", type=click.DateTime(["%Y-%m-%d"]), help="The day after the last; tomorrow otherwise."
+    "--to", "after", type=Day(), metavar="YYYY-MM-DD", help="The day after the last; tomorrow otherwise."
 )
 
 
-def _period(analytics: "Analytics", first: datetime | None, after: datetime | None) -> Period:
+def _period(analytics: "Analytics", first: date | None, after: date | None) -> Period:
     try:
-        return analytics.period(_day(first), _day(after))
+        return analytics.period(first, after)
     except PeriodError as error:
         fail(str(error), USAGE)
-
-
-def _day(told: datetime | None) -> date | None:
-    return None if told is None else told.date()
 
 
 @click.group()
@@ -46,7 +54,7 @@ def analytics() -> None:
 @_FIRST
 @_AFTER
 @command
-async def summary(run: Run, first: datetime | None, after: datetime | None) -> None:
+async def summary(run: Run, first: date | None, after: date | None) -> None:
     """Customers, talk, orders, money, products and notices of a period.
 
     Example: wch analytics summary --from 2026-03-01 --to 2026-04-01
@@ -60,7 +68,7 @@ async def summary(run: Run, first: datetime | None, after: datetime | None) -> N
 @_FIRST
 @_AFTER
 @command
-async def funnel(run: Run, first: datetime | None, after: datetime | None) -> None:
+async def funnel(run: Run, first: date | None, after: date | None) -> None:
     """How far those who wrote went: viewed, added, checkout, confirmed, paid.
 
     Example: wch analytics funnel --from 2026-03-01
@@ -90,7 +98,7 @@ async def funnel(run: Run, first: datetime | None, after: datetime | None) -> No
 @_FIRST
 @_AFTER
 @command
-async def carts(run: Run, first: datetime | None, after: datetime | None) -> None:
+async def carts(run: Run, first: date | None, after: date | None) -> None:
     """Carts opened, abandoned, reminded of and recovered.
 
     Example: wch analytics carts --from 2026-03-01
@@ -104,7 +112,7 @@ async def carts(run: Run, first: datetime | None, after: datetime | None) -> Non
 @_FIRST
 @_AFTER
 @command
-async def broadcasts(run: Run, first: datetime | None, after: datetime | None) -> None:
+async def broadcasts(run: Run, first: date | None, after: date | None) -> None:
     """What each broadcast of a period came to.
 
     Example: wch analytics broadcasts --from 2026-03-01
@@ -143,7 +151,7 @@ async def broadcasts(run: Run, first: datetime | None, after: datetime | None) -
 @force
 @command
 async def export(
-    run: Run, what: str, first: datetime | None, after: datetime | None, output: Path | None, *, force: bool
+    run: Run, what: str, first: date | None, after: date | None, output: Path | None, *, force: bool
 ) -> None:
     """One table as CSV that is safe in a spreadsheet: a line for each day, product, campaign, kind, type or stage.
 
