@@ -138,7 +138,7 @@ async def test_forms_of_two_sessions_are_not_alike(hub: Rooms, operators: Operat
 @pytest.mark.usefixtures("maria")
 async def test_a_name_is_given_once_and_a_number_never_again(operators: Operators) -> None:
     """The number stands in threads: it must go on meaning one person."""
-    with pytest.raises(ConflictError):
+    with pytest.raises(ConflictError, match="somebody of this name"):
         await operators.add("maria", Role.VIEWER, PASSWORD, by="cli")
     vera = await operators.add("vera", Role.VIEWER, PASSWORD, by="cli")
 

@@ -84,7 +84,8 @@ class Operators:
         def work(uow: UnitOfWork) -> Operator:
             last = uow.options.get(NUMBERS, lock=True)
             if uow.options.get(PREFIX + name, lock=True) is not None:
-                raise ConflictError(operator=name)
+                message = "There is somebody of this name already, and nothing was changed; choose another name."
+                raise ConflictError(message, operator=name)
             now = self.clock.now()
             number = 1 + (0 if last is None else int(last["last"]))
             made = Operator(name=name, number=number, role=role, salt=salt, secret=secret, created_at=now)

@@ -274,7 +274,7 @@ def test_a_bad_file_names_its_line_and_changes_nothing(line: Line) -> None:
 
     assert result.exit_code == 1
     assert f"line {len(rows) + 1}" in result.stdout
-    assert "nothing was changed" in result.stderr
+    assert "bad.csv has 1 bad line, and nothing was changed" in result.stderr
     line.text("shop", "export", "after.csv")
     assert Path("after.csv").read_bytes() == Path("before.csv").read_bytes()
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 ROUNDS = 200
 PAUSE_SECONDS = 0.2
+"""Between two looks at an erasure that a worker carries out."""
 
 _BEGINNING = b'{\n  "format": "wch.export/'
 """Of every export of a customer."""
-"""Between two looks at an erasure that a worker carries out."""
 
 
 @click.command()

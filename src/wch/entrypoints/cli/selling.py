@@ -59,7 +59,9 @@ async def import_(run: Run, file: Path, *, dry_run: bool, replace: bool) -> int:
 
     run.show(report, text)
     if report.errors:
-        fail(f"{file.name} has {len(report.errors)} bad lines, and nothing was changed; mend them and import again.")
+        bad = len({fault.line for fault in report.errors})
+        many, them = ("line", "it") if bad == 1 else ("lines", "them")
+        fail(f"{file.name} has {bad} bad {many}, and nothing was changed; mend {them} and import again.")
     return 0
 
 
