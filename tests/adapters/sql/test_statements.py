@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import aiosqlite
 import attrs
 import pytest
 from hypothesis import given
@@ -67,6 +68,9 @@ class Heard:
     def __init__(self, inner: Direct, sent: list[str]) -> None:
         self._inner = inner
         self._sent = sent
+
+    def at_once(self, work: Callable[[Any], Any]) -> Any:
+        return self._inner.at_once(lambda there: work(Heard(there, self._sent)))
 
     def __getattr__(self, name: str) -> Any:
         def heard(text: str, values: Any) -> Any:
@@ -126,6 +130,54 @@ async def test_the_short_way_tells_rows_changes_and_errors_as_the_long_one(
     database = opened(f"{driver}:///{tmp_path / 'one'}.db")
     await schema.upgrade(database)
     await database.run(work, write=True)
+
+
+async def test_what_waits_to_be_written_is_one_way_to_the_thread_of_a_driver(
+    tmp_path: Path, opened: Callable[..., SqlDatabase], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To go there and back for each table took longer than what was done there."""
+    ways: list[int] = []
+    there: Any = aiosqlite.Connection._execute  # noqa: SLF001 - every way goes through it
+
+    async def counted(held: Any, *asked: Any, **more: Any) -> Any:
+        ways.append(0)
+        return await there(held, *asked, **more)
+
+    def work(uow: UnitOfWork) -> None:
+        uow.customers.lock_all(["491", "492"], now=NOON)
+        uow.read_ahead(phones=["491", "492"])
+        many_new(3)(uow)
+        ways.clear()
+
+    database = opened(f"sqlite+aiosqlite:///{tmp_path / 'one'}.db")
+    await schema.upgrade(database)
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    await database.transact(work)
+
+    assert len(ways) == 2  # the other is COMMIT
+    assert await database.read(lambda uow: len(uow.customers.listed())) == 5
+
+
+async def test_what_is_done_at_once_tells_errors_as_what_is_done_by_itself(
+    tmp_path: Path, opened: Callable[..., SqlDatabase]
+) -> None:
+    """An error that comes from the driver's own thread is still SQLAlchemy's, and undoes nothing of what went before."""
+
+    def fill(there: Direct) -> None:
+        there.tell_all("INSERT INTO one VALUES (?)", [("a",), ("b",)])
+        there.tell("INSERT INTO one VALUES (?)", ("b",))
+
+    def work(connection: Connection) -> Any:
+        way = direct(connection, is_file=True)
+        way.tell("CREATE TABLE one (word TEXT UNIQUE)", ())
+        with pytest.raises(IntegrityError) as raised:
+            way.at_once(fill)
+        assert raised.value.statement is None
+        return way.at_once(lambda there: there.ask("SELECT word FROM one ORDER BY word", ()))
+
+    database = opened(f"sqlite+aiosqlite:///{tmp_path / 'one'}.db")
+    await schema.upgrade(database)
+    assert await database.run(work, write=True) == [("a",), ("b",)]
 
 
 def test_what_is_run_for_many_rows_has_the_cursor_that_lives_as_long_as_its_connection() -> None:

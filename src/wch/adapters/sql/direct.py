@@ -1,10 +1,12 @@
 """Texts given to the driver as they are: where the engine is a file, SQLAlchemy's way takes longer than its answer."""
 
-from collections.abc import Sequence
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+R = TypeVar("R")
 
 Values = Sequence[Any]
 
@@ -46,12 +48,17 @@ class Direct(Protocol):
         """Run one text for each of these; how many rows were changed."""
         ...
 
+    def at_once(self, work: Callable[["Direct"], R]) -> R:
+        """Run work that needs nothing but what it is given, in one way to where the driver is."""
+        ...
+
 
 def direct(connection: Connection, *, is_file: bool) -> Direct:
     """The shortest way to the driver; `is_file`: the engine is one, and nobody listens to what it is asked."""
     if not is_file:
         return _ThroughSqlAlchemy(connection)
-    return _ThroughAThread(connection) if connection.dialect.is_async else _ToAFile(connection)
+    kind = _ThroughAThread if connection.dialect.is_async else _ToAFile
+    return kind(connection, cursor_of(connection))
 
 
 class _ThroughSqlAlchemy:
@@ -69,6 +76,9 @@ class _ThroughSqlAlchemy:
     def tell_all(self, text: str, rows: Sequence[Values]) -> int:
         return self._connection.exec_driver_sql(text, [tuple(row) for row in rows]).rowcount
 
+    def at_once(self, work: Callable[[Direct], R]) -> R:
+        return work(self)
+
 
 class _ToAFile:
     """By the connection's own cursor: one of a transaction's own could be thrown away on another thread later.
@@ -76,9 +86,9 @@ class _ToAFile:
     There it would reset the statement that it keeps, which somebody else may be running by then.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, cursor: Any) -> None:
         self._connection = connection
-        self._cursor = cursor_of(connection)
+        self._cursor = cursor
         self._error = connection.dialect.loaded_dbapi.Error
 
     def ask(self, text: str, values: Values) -> Sequence[Values]:
@@ -101,14 +111,20 @@ class _ToAFile:
             _raise(self._connection, error)
         return int(self._cursor.rowcount)
 
+    def at_once(self, work: Callable[[Direct], R]) -> R:
+        return work(self)
+
 
 class _ThroughAThread(_ToAFile):
-    """The same where the driver has a thread of its own: what is asked there and what it answers are one way."""
+    """The same where the driver has a thread of its own: to go there and back takes longer than most statements."""
 
     def ask(self, text: str, values: Values) -> Sequence[Values]:
+        return self.at_once(lambda there: there.ask(text, values))
+
+    def at_once(self, work: Callable[[Direct], R]) -> R:
         driver: Any = self._connection.connection.dbapi_connection
         try:
-            rows: Sequence[Values] = driver.run_async(lambda held: held.execute_fetchall(text, values))
+            result: R = driver.run_async(lambda held: held._execute(self._there, held, work))  # noqa: SLF001 - it has no public name
         except self._error as error:
             _raise(self._connection, error)
         except ValueError as error:
@@ -116,7 +132,15 @@ class _ThroughAThread(_ToAFile):
                 raise
             # The driver's word for a connection that was closed.
             _raise(self._connection, self._connection.dialect.loaded_dbapi.OperationalError(str(error)))
-        return rows
+        return result
+
+    def _there(self, held: Any, work: Callable[[Direct], R]) -> R:
+        """On the driver's thread, by a cursor that lives and ends there."""
+        cursor = held._conn.cursor()  # noqa: SLF001 - as above
+        try:
+            return work(_ToAFile(self._connection, cursor))
+        finally:
+            cursor.close()
 
 
 def _raise(connection: Connection, error: Exception) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, Select, Table, UpdateBase
@@ -87,11 +88,15 @@ class Session:
             DuplicateError: a unique key of a new row is taken; the transaction is lost.
             NotLockedError: a locked row is gone.
         """
-        for changes in tuple(self._later.values()) if of is None else (self._later.get(of.name),):
-            if changes is None or not changes.are_waiting:
-                continue
+        known = self._later.values() if of is None else (self._later.get(of.name),)
+        waiting = [changes for changes in known if changes is not None and changes.are_waiting]
+        if waiting:
+            self.direct.at_once(lambda direct: self._write(waiting, direct))
+
+    def _write(self, waiting: Sequence[Changes], direct: Direct) -> None:
+        for changes in waiting:
             try:
-                self.checked(changes.write)
+                self.checked(partial(changes.write, direct))
             except IntegrityError as error:
                 # Some of the rows may be there: nobody may go on as if none were.
                 self.failed = error
