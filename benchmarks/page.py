@@ -45,11 +45,9 @@ which are few for a group; with plain sqlite3 (`sqlite:///wch.db`, the same file
 over HTTP and for sagas that is faster. aiosqlite stays the default that hosts were promised. Where the load
 below a table is above 2, others had most of the machine, and its ratios say little.
 
-Sagas were measured last on a machine whose disk was slow (the floor alone did a tenth of what it does on a quick one), so
-that commits weigh more there and Python less: on a quick disk the ratios to the floor are lower, nearer to 0.3 of it one
-after another. Then they are bound by Python: ten at once share their commits, and what is left of a step is making the saga that
-it becomes, its log as text, and the turns of the event loop between commits; one after another each commit is a way to a
-thread and back besides. The limiter on SQLite
+Sagas are bound by Python on a disk that is quick: ten at once share their commits, and what is left of a step is making
+the saga that it becomes, its log as text, and the turns of the event loop between commits; one after another each commit
+is a way to a thread and back besides. On a slow disk, where commits weigh more, they come nearer to the floor. The limiter on SQLite
 was measured while others had the machine and its disk, so that commits weighed more than they do on a quiet one, where
 what Python does around them weighs more: its ratios to the floor are too good then, those to peers that commit more
 often as well. A job put in alone is a way to a thread and back around its commit. On MariaDB a saga's transaction
