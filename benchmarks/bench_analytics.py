@@ -29,7 +29,7 @@ from wch.bootstrap import Installation
 from wch.domain.document import JsonObject
 from wch.domain.figures import MOST_DAYS
 from wch.domain.moment import iso
-from wch.entrypoints.http.serving import NEW_BEFORE_A_LOOK
+from wch.entrypoints.loading import NEW_BEFORE_A_LOOK
 from wch.testing import FrozenClock, RecordingWhatsApp
 
 CUSTOMERS, WRITERS, MESSAGES = 50_000, 5_000, 100_000

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import sqlalchemy
-from deliveries import CUSTOMERS, delivery
+from deliveries import CUSTOMERS, delivery, signature
 from ingesting import opened, stored, together
 from measuring import Measure, Target, arguments, keep, rounds
 from sqlalchemy import event
@@ -121,8 +121,9 @@ def statements(loop: asyncio.AbstractEventLoop, hub: Hub, counted: Counted) -> l
     fresh = itertools.count(10**6)
 
     async def group(size: int, customers: int) -> None:
+        bodies = [delivery(next(fresh), customers=customers) for _ in range(size)]
         # What is begun at the same moment is one group.
-        await asyncio.gather(*(hub.inbox.accept(delivery(next(fresh), customers=customers)) for _ in range(size)))
+        await asyncio.gather(*(hub.inbox.receive_raw(body, signature=signature(body)) for body in bodies))
 
     def measure(size: int, *, known: bool) -> Measure:
         def run() -> float:

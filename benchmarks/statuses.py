@@ -34,7 +34,7 @@ def told(
             async def all_of_them() -> float:
                 begun, changed = time.perf_counter(), 0
                 for body in bodies:
-                    changed += (await hub.inbox.accept(body)).new
+                    changed += (await hub.inbox.receive_raw(body, signature=deliveries.signature(body))).new
                 if changed != most:
                     raise RuntimeError(changed)
                 return most / (time.perf_counter() - begun)
