@@ -713,7 +713,7 @@ def add_line(uow: UnitOfWork, ids: Ids, *, actor: str, detail: Any, text: Any, l
     line = AuditEntry(at=NOON, actor=actor, action="x", object=text, reason=text, detail=detail)
     added = ids.new(uow.audit.add(line))
     edge = _page(ids, AuditEntry, place)
-    older = uow.audit.latest(actor=actor, below=edge or None, limit=limit)
+    older = uow.audit.listed(actor=actor, after=edge, newest_first=True, limit=limit)
     return [added, uow.audit.listed(actor=actor, after=edge, limit=limit), older]
 
 

@@ -53,23 +53,18 @@ class AuditLog:
     limits: Limits
     zone: str
 
-    async def listed(self, which: AuditFilter, *, after: int = 0, limit: int = 50) -> Sequence[AuditEntry]:
-        """The lines that are meant, by id, strictly after this one.
+    async def listed(
+        self, which: AuditFilter, *, after: int = 0, newest_first: bool = False, limit: int = 50
+    ) -> Sequence[AuditEntry]:
+        """The lines that are meant, by id or the other way round, strictly after this one in that order; 0: from its beginning.
 
         Raises:
             AuditDaysError: the last day is before the first, or one is beyond all calendars.
         """
         asked = self._asked(which)
-        return await self.database.read(lambda uow: uow.audit.listed(**asked, after=after, limit=limit))
-
-    async def latest(self, which: AuditFilter, *, below: int | None = None, limit: int = 50) -> Sequence[AuditEntry]:
-        """The lines that are meant, the newest first, strictly below this id.
-
-        Raises:
-            AuditDaysError: as for `listed`.
-        """
-        asked = self._asked(which)
-        return await self.database.read(lambda uow: uow.audit.latest(**asked, below=below, limit=limit))
+        return await self.database.read(
+            lambda uow: uow.audit.listed(**asked, after=after, newest_first=newest_first, limit=limit)
+        )
 
     async def exported(self, which: AuditFilter, *, by: str, sees: bool) -> list[dict[str, Any]]:
         """All lines that are meant, one row each, for somebody who takes them away; that is a line itself.

@@ -25,17 +25,17 @@ class Observers:
 
     def hears(self, kind: type) -> bool:
         """Whether anybody hears facts of this kind."""
-        listening = self._listening.get(kind)
-        return bool(self._asked(kind) if listening is None else listening)
+        return bool(self._of(kind))
 
-    def _asked(self, kind: type) -> tuple[Observer, ...]:
-        found = self._listening[kind] = tuple(one for one in self.all if getattr(one, "hears", _everything)(kind))
+    def _of(self, kind: type) -> tuple[Observer, ...]:
+        found = self._listening.get(kind)
+        if found is None:
+            found = self._listening[kind] = tuple(one for one in self.all if getattr(one, "hears", _everything)(kind))
         return found
 
     def __call__(self, fact: object) -> None:
         """Tell this fact."""
-        listening = self._listening.get(type(fact))
-        for observer in self._asked(type(fact)) if listening is None else listening:
+        for observer in self._of(type(fact)):
             try:
                 observer(fact)
             except Exception as error:  # noqa: BLE001 - whatever a host's code raises stays with it

@@ -39,8 +39,7 @@ else:
             fields = {
                 name: fields[name] for name in names
             }  # what a property remembers of one row is not true of the next
-        evolved = _new(kind)
-        _set(evolved, "__dict__", fields)
+        evolved = made_of(kind, fields)
         for name, field, validate in validated:
             if name in changes:
                 validate(evolved, field, fields[name])

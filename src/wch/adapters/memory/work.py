@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - what a method promises stands on its port
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from wch.adapters.memory.rows import Rows, first
@@ -425,41 +425,20 @@ class MemoryAuditRepository:
         since: datetime | None = None,
         before: datetime | None = None,
         after: int = 0,
+        newest_first: bool = False,
         limit: int = 50,
     ) -> Sequence[AuditEntry]:
-        lines = self._meant(actor, action, object, since, before)
-        return first(limit, (row for row in lines if row.id > after))
-
-    def latest(
-        self,
-        *,
-        actor: str | None = None,
-        action: str | None = None,
-        object: str | None = None,  # noqa: A002 - as the line calls it
-        since: datetime | None = None,
-        before: datetime | None = None,
-        below: int | None = None,
-        limit: int = 50,
-    ) -> Sequence[AuditEntry]:
-        lines = [row for row in self._meant(actor, action, object, since, before) if below is None or row.id < below]
-        return first(limit, reversed(lines))
-
-    def _meant(
-        self,
-        actor: str | None,
-        action: str | None,
-        object: str | None,  # noqa: A002 - as the line calls it
-        since: datetime | None,
-        before: datetime | None,
-    ) -> Iterator[AuditEntry]:
         actor, action = self._rows.fitting("actor", actor), self._rows.fitting("action", action)
         wanted = self._rows.fitting("object", object)
-        return (
+        rows = list(self._rows.all())
+        found = (
             row
-            for row in self._rows.all()
-            if actor in {None, row.actor}
+            for row in (reversed(rows) if newest_first else rows)
+            if (row.id < after if newest_first and after else row.id > after)
+            and actor in {None, row.actor}
             and action in {None, row.action}
             and wanted in {None, row.object}
             and (since is None or row.at >= since)
             and (before is None or row.at < before)
         )
+        return first(limit, found)

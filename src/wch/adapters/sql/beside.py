@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import attrs
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import func
 
 from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.rows import Rows
@@ -95,36 +95,11 @@ class SqlAuditRepository:
         since: datetime | None = None,
         before: datetime | None = None,
         after: int = 0,
+        newest_first: bool = False,
         limit: int = 50,
     ) -> Sequence[AuditEntry]:
-        where = self._meant(actor, action, object, since, before)
-        return self._rows.many(self._c.id > after, *where, limit=limit)
-
-    def latest(
-        self,
-        *,
-        actor: str | None = None,
-        action: str | None = None,
-        object: str | None = None,  # noqa: A002 - as the line calls it
-        since: datetime | None = None,
-        before: datetime | None = None,
-        below: int | None = None,
-        limit: int = 50,
-    ) -> Sequence[AuditEntry]:
-        where = self._meant(actor, action, object, since, before)
-        if below is not None:
-            where.append(self._c.id < below)
-        return self._rows.many(*where, order=[self._c.id.desc()], limit=limit)
-
-    def _meant(
-        self,
-        actor: str | None,
-        action: str | None,
-        object: str | None,  # noqa: A002 - as the line calls it
-        since: datetime | None,
-        before: datetime | None,
-    ) -> list[ColumnElement[bool]]:
-        where: list[ColumnElement[bool]] = []
+        by_id = self._c.id
+        where = [by_id < after if newest_first and after else by_id > after]
         if actor is not None:
             where.append(self._c.actor == actor)
         if action is not None:
@@ -136,4 +111,4 @@ class SqlAuditRepository:
             where.append(self._c.at >= since)
         if before is not None:
             where.append(self._c.at < before)
-        return where
+        return self._rows.many(*where, order=[by_id.desc()] if newest_first else None, limit=limit)

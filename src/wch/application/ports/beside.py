@@ -57,23 +57,13 @@ class AuditRepository(Protocol):
         since: datetime | None = None,
         before: datetime | None = None,
         after: int = 0,
+        newest_first: bool = False,
         limit: int = 50,
     ) -> Sequence[AuditEntry]:
-        """Lines by id, strictly after `after`; who, what and to what letter by letter, at `since` or later, before `before`."""
-        ...
+        """Lines by id, or the other way round, strictly after `after` in that order.
 
-    def latest(
-        self,
-        *,
-        actor: str | None = None,
-        action: str | None = None,
-        object: str | None = None,  # noqa: A002 - as the line calls it
-        since: datetime | None = None,
-        before: datetime | None = None,
-        below: int | None = None,
-        limit: int = 50,
-    ) -> Sequence[AuditEntry]:
-        """The lines of `listed` the other way round: the highest id first, strictly below `below`."""
+        Who, what and to what letter by letter, at `since` or later, before `before`; 0 is before the first of either.
+        """
         ...
 
 

@@ -297,7 +297,7 @@ class TestAudit:
         assert list(await database.read(lambda uow: uow.audit.listed(after=a.id, limit=1))) == [b]
 
     async def test_the_latest_lines_are_those_listed_the_other_way_round(self, database: Database) -> None:
-        """By the same filters, by id and not by moment, strictly below, so many."""
+        """By the same filters, by id and not by moment, strictly after, so many."""
         line = AuditEntry(at=NOON, actor="cli", action="saga.resume", object="saga:a")
         a, b, c, d = await database.transact(
             write(
@@ -308,14 +308,20 @@ class TestAudit:
             )
         )
 
-        assert list(await database.read(lambda uow: uow.audit.latest())) == [d, c, b, a]
-        assert list(await database.read(lambda uow: uow.audit.latest(actor="cli", object="saga:a"))) == [d, a]
-        assert list(await database.read(lambda uow: uow.audit.latest(action="saga.resume", since=NOON, limit=2))) == [
+        assert list(await database.read(lambda uow: uow.audit.listed(newest_first=True))) == [d, c, b, a]
+        assert list(
+            await database.read(lambda uow: uow.audit.listed(newest_first=True, actor="cli", object="saga:a"))
+        ) == [d, a]
+        assert list(
+            await database.read(
+                lambda uow: uow.audit.listed(newest_first=True, action="saga.resume", since=NOON, limit=2)
+            )
+        ) == [
             c,
             b,
         ]
-        assert list(await database.read(lambda uow: uow.audit.latest(before=NOON))) == [d]
-        assert list(await database.read(lambda uow: uow.audit.latest(below=c.id))) == [b, a]
+        assert list(await database.read(lambda uow: uow.audit.listed(newest_first=True, before=NOON))) == [d]
+        assert list(await database.read(lambda uow: uow.audit.listed(after=c.id, newest_first=True))) == [b, a]
 
     async def test_lines_are_listed_by_what_was_done_to_and_when(self, database: Database) -> None:
         """What was done to letter by letter, neither folded nor padded; from a moment on, and before one."""

@@ -135,7 +135,7 @@ def _span(seconds: int) -> str:
 async def audit(visit: Visit) -> Page:
     """What people did and what accounts told us, the newest first."""
     asked = {name: word for name in _AUDITED if (word := visit.query.get(name, "").strip()[:255])}
-    rows = await visit.hub.audit.latest(_meant(asked), below=visit.number("before") or None, limit=PAGE_SIZE)
+    rows = await visit.hub.audit.listed(_meant(asked), after=visit.number("before"), newest_first=True, limit=PAGE_SIZE)
     table = Table(
         title="Audit log",
         columns=("Line", "When", "Who", "As", "Did", "To what", "Why"),
