@@ -40,10 +40,9 @@ their ids before). A group on MariaDB takes three statements around its work (be
 lost answer, commit) and one for each of looking at people, locking them, their threads, ids that are known, and each
 table that changes: nine or ten, not eight, because whom an event is about is looked at before it is locked. Statuses
 of one delivery share their commit, but each still reads and writes its own row, which bounds what a hundred together
-bring. With aiosqlite the work runs on the loop, and only the calls of the driver leave it,
-which are few for a group; with plain sqlite3 (`sqlite:///wch.db`, the same file) it runs in a thread beside the loop:
-over HTTP and for sagas that is faster. aiosqlite stays the default that hosts were promised. Where the load
-below a table is above 2, others had most of the machine, and its ratios say little.
+bring. A transaction on SQLite is one way to a thread and back with either driver: aiosqlite's own of each connection, or
+one of ours with plain sqlite3 (`sqlite:///wch.db`, the same file). Where the load below a table is above 2, others had
+most of the machine, and its ratios say little.
 
 Sagas are bound by Python on a disk that is quick: ten at once share their commits, and what is left of a step is making
 the saga that it becomes, its log as text, and the turns of the event loop between commits; one after another each commit

@@ -4,7 +4,6 @@ import gc
 import sqlite3
 import weakref
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +25,6 @@ from wch.adapters.sql.statements import Statements
 from wch.adapters.sql.tables import tables
 from wch.application.ports import UnitOfWork
 from wch.domain.conversation import Conversation
-from wch.domain.errors import StoreUnavailableError
 from wch.domain.message import Direction, Message, MessageStatus
 from wch.domain.saga import Saga
 from wch.testing import NOON, strategies
@@ -68,9 +66,6 @@ class Heard:
     def __init__(self, inner: Direct, sent: list[str]) -> None:
         self._inner = inner
         self._sent = sent
-
-    def at_once(self, work: Callable[[Any], Any]) -> Any:
-        return self._inner.at_once(lambda there: work(Heard(there, self._sent)))
 
     def __getattr__(self, name: str) -> Any:
         def heard(text: str, values: Any) -> Any:
@@ -122,6 +117,7 @@ async def test_the_short_way_tells_rows_changes_and_errors_as_the_long_one(
             with pytest.raises(IntegrityError) as raised:
                 wrong()
             assert raised.value.statement is None
+        assert way.ask("SELECT count(*) FROM one", ()) == [(3,)]
         with pytest.raises(OperationalError):
             way.ask("SELECT nothing FROM one", ())
         with pytest.raises(OverflowError):
@@ -132,52 +128,28 @@ async def test_the_short_way_tells_rows_changes_and_errors_as_the_long_one(
     await database.run(work, write=True)
 
 
-async def test_what_waits_to_be_written_is_one_way_to_the_thread_of_a_driver(
+async def test_a_transaction_is_one_way_to_the_thread_of_a_driver(
     tmp_path: Path, opened: Callable[..., SqlDatabase], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To go there and back for each table took longer than what was done there."""
-    ways: list[int] = []
+    """To go there and back for each statement took longer than what was done there."""
+    ways: list[str] = []
     there: Any = aiosqlite.Connection._execute  # noqa: SLF001 - every way goes through it
 
     async def counted(held: Any, *asked: Any, **more: Any) -> Any:
-        ways.append(0)
+        ways.append("there")
         return await there(held, *asked, **more)
 
-    def work(uow: UnitOfWork) -> None:
-        uow.customers.lock_all(["491", "492"], now=NOON)
-        uow.read_ahead(phones=["491", "492"])
-        many_new(3)(uow)
-        ways.clear()
-
     database = opened(f"sqlite+aiosqlite:///{tmp_path / 'one'}.db")
     await schema.upgrade(database)
+    await database.read(lambda uow: uow.options.get("x"))
     monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
-    await database.transact(work)
 
-    assert len(ways) == 2  # the other is COMMIT
-    assert await database.read(lambda uow: len(uow.customers.listed())) == 5
+    await database.transact(many_new(3))
+    written = len(ways)
+    found = await database.read(lambda uow: len(uow.customers.listed()))
 
-
-async def test_what_is_done_at_once_tells_errors_as_what_is_done_by_itself(
-    tmp_path: Path, opened: Callable[..., SqlDatabase]
-) -> None:
-    """An error that comes from the driver's own thread is still SQLAlchemy's, and undoes nothing of what went before."""
-
-    def fill(there: Direct) -> None:
-        there.tell_all("INSERT INTO one VALUES (?)", [("a",), ("b",)])
-        there.tell("INSERT INTO one VALUES (?)", ("b",))
-
-    def work(connection: Connection) -> Any:
-        way = direct(connection, is_file=True)
-        way.tell("CREATE TABLE one (word TEXT UNIQUE)", ())
-        with pytest.raises(IntegrityError) as raised:
-            way.at_once(fill)
-        assert raised.value.statement is None
-        return way.at_once(lambda there: there.ask("SELECT word FROM one ORDER BY word", ()))
-
-    database = opened(f"sqlite+aiosqlite:///{tmp_path / 'one'}.db")
-    await schema.upgrade(database)
-    assert await database.run(work, write=True) == [("a",), ("b",)]
+    assert (written, found) == (1, 3)
+    assert ways[1:] == ["there"]
 
 
 def test_what_is_run_for_many_rows_has_the_cursor_that_lives_as_long_as_its_connection() -> None:
@@ -192,27 +164,6 @@ def test_what_is_run_for_many_rows_has_the_cursor_that_lives_as_long_as_its_conn
         way.tell_all("INSERT INTO one VALUES (?)", [("a",)])
     assert way.ask("SELECT count(*) FROM one", ()) == [(2,)]
     held.close()
-
-
-async def test_a_connection_that_was_closed_under_a_work_counts_as_lost(
-    tmp_path: Path, opened: Callable[..., SqlDatabase]
-) -> None:
-    """The driver says so by a plain ValueError, which would look like our own mistake; any other one stays."""
-
-    def work(connection: Connection) -> None:
-        way = direct(connection, is_file=True)
-        with pytest.raises(UnicodeEncodeError):
-            way.ask("SELECT ?", ["\ud800"])
-        held: Any = connection.connection.dbapi_connection
-        held.run_async(lambda driver: driver.close())
-        with pytest.raises(OperationalError):
-            way.ask("SELECT 1", ())
-        raise OperationalError("", None, sqlite3.OperationalError("closed"))
-
-    database = opened(f"sqlite+aiosqlite:///{tmp_path / 'one'}.db")
-    await schema.upgrade(database)
-    with pytest.raises(StoreUnavailableError):
-        await database.within(timedelta(0)).run(work, write=True)
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect(), mysql.dialect()], ids=["file", "server"])

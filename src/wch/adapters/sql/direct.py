@@ -1,12 +1,10 @@
 """Texts given to the driver as they are: where the engine is a file, SQLAlchemy's way takes longer than its answer."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, NoReturn, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-
-R = TypeVar("R")
 
 Values = Sequence[Any]
 
@@ -48,17 +46,12 @@ class Direct(Protocol):
         """Run one text for each of these; how many rows were changed."""
         ...
 
-    def at_once(self, work: Callable[["Direct"], R]) -> R:
-        """Run work that needs nothing but what it is given, in one way to where the driver is."""
-        ...
-
 
 def direct(connection: Connection, *, is_file: bool) -> Direct:
     """The shortest way to the driver; `is_file`: the engine is one, and nobody listens to what it is asked."""
     if not is_file:
         return _ThroughSqlAlchemy(connection)
-    kind = _ThroughAThread if connection.dialect.is_async else _ToAFile
-    return kind(connection, cursor_of(connection))
+    return _ToAFile(connection, cursor_of(connection))
 
 
 class _ThroughSqlAlchemy:
@@ -75,9 +68,6 @@ class _ThroughSqlAlchemy:
 
     def tell_all(self, text: str, rows: Sequence[Values]) -> int:
         return self._connection.exec_driver_sql(text, [tuple(row) for row in rows]).rowcount
-
-    def at_once(self, work: Callable[[Direct], R]) -> R:
-        return work(self)
 
 
 class _ToAFile:
@@ -110,37 +100,6 @@ class _ToAFile:
         except self._error as error:
             _raise(self._connection, error)
         return int(self._cursor.rowcount)
-
-    def at_once(self, work: Callable[[Direct], R]) -> R:
-        return work(self)
-
-
-class _ThroughAThread(_ToAFile):
-    """The same where the driver has a thread of its own: to go there and back takes longer than most statements."""
-
-    def ask(self, text: str, values: Values) -> Sequence[Values]:
-        return self.at_once(lambda there: there.ask(text, values))
-
-    def at_once(self, work: Callable[[Direct], R]) -> R:
-        driver: Any = self._connection.connection.dbapi_connection
-        try:
-            result: R = driver.run_async(lambda held: held._execute(self._there, held, work))  # noqa: SLF001 - it has no public name
-        except self._error as error:
-            _raise(self._connection, error)
-        except ValueError as error:
-            if error.__class__ is not ValueError:
-                raise
-            # The driver's word for a connection that was closed.
-            _raise(self._connection, self._connection.dialect.loaded_dbapi.OperationalError(str(error)))
-        return result
-
-    def _there(self, held: Any, work: Callable[[Direct], R]) -> R:
-        """On the driver's thread, by a cursor that lives and ends there."""
-        cursor = held._conn.cursor()  # noqa: SLF001 - as above
-        try:
-            return work(_ToAFile(self._connection, cursor))
-        finally:
-            cursor.close()
 
 
 def _raise(connection: Connection, error: Exception) -> NoReturn:

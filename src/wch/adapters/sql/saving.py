@@ -75,17 +75,14 @@ class Changes:
         All new rows of the table are written so, or none.
         """
         if not self._next:
-            self._next = self._next_id(self._direct)
+            self._next = self._next_id()
         values[0] = self._next
         self._next += 1
         self._new.append((values, Written(id=values[0])))
         self._numbered[(values[0],)] = values
 
-    def write(self, direct: Direct) -> None:
+    def write(self) -> None:
         """Write all that waits.
-
-        Args:
-            direct: takes it.
 
         Raises:
             NotLockedError: a row that was locked is gone.
@@ -97,23 +94,23 @@ class Changes:
         for key, values in changed.items():
             alike.setdefault(tuple(values), []).append((*values.values(), *key))
         for names, rows in alike.items():
-            self._change(direct, names, rows)
+            self._change(names, rows)
         if new:
-            self._add(direct, new)
+            self._add(new)
 
-    def _change(self, direct: Direct, names: tuple[str, ...], rows: Sequence[Key]) -> None:
+    def _change(self, names: tuple[str, ...], rows: Sequence[Key]) -> None:
         spoken = self._spoken
         if spoken.asks_a_server and len(rows) > 1:
             sql = spoken.change_all(names, len(rows))
-            changed = direct.tell(sql, list(chain.from_iterable(rows))).rowcount
+            changed = self._direct.tell(sql, list(chain.from_iterable(rows))).rowcount
         else:
-            changed = direct.tell_all(spoken.change(names), rows)
+            changed = self._direct.tell_all(spoken.change(names), rows)
         if changed != len(rows):
             raise NotLockedError(table=self.table.name)
 
-    def _add(self, direct: Direct, new: Sequence[New]) -> None:
+    def _add(self, new: Sequence[New]) -> None:
         """Many rows at once. Whoever holds the whole file knows the next ids; else the rows are found by their key."""
-        spoken, statements = self._spoken, self._statements
+        spoken, statements, direct = self._spoken, self._statements, self._direct
         if spoken.asks_a_server:
             asks, place = ("id", self._by), statements.names.index(self._by)
             sql = spoken.add_all(statements.given, len(new), tells=asks)
@@ -128,9 +125,9 @@ class Changes:
                 written.id = found[row[place]]
             return
         if not new[0][1].id:
-            for number, (row, written) in enumerate(new, self._next_id(direct)):
+            for number, (row, written) in enumerate(new, self._next_id()):
                 row[0] = written.id = number
         direct.tell_all(spoken.add_all(statements.names), [row for row, _ in new])
 
-    def _next_id(self, direct: Direct) -> int:
-        return int(direct.ask(self._spoken.next_id, ())[0][0])
+    def _next_id(self) -> int:
+        return int(self._direct.ask(self._spoken.next_id, ())[0][0])

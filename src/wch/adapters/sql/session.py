@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, Select, Table, UpdateBase
@@ -90,13 +89,9 @@ class Session:
         """
         known = self._later.values() if of is None else (self._later.get(of.name),)
         waiting = [changes for changes in known if changes is not None and changes.are_waiting]
-        if waiting:
-            self.direct.at_once(lambda direct: self._write(waiting, direct))
-
-    def _write(self, waiting: Sequence[Changes], direct: Direct) -> None:
         for changes in waiting:
             try:
-                self.checked(partial(changes.write, direct))
+                self.checked(changes.write)
             except IntegrityError as error:
                 # Some of the rows may be there: nobody may go on as if none were.
                 self.failed = error

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from wch.adapters.sql.database import engines, faults
+from wch.adapters.sql.database.driven import Driven
 from wch.adapters.sql.database.held import Held
 from wch.adapters.sql.database.sharing import SharedCommits, Then
 from wch.adapters.sql.database.writer import Writer
@@ -104,6 +105,7 @@ class SqlDatabase:
             else ThreadPoolExecutor(max_workers=pool_size, thread_name_prefix="wch-database")
         )
         self._writer = Writer() if self.is_sqlite and self._threads is not None else None
+        self._driven = Driven(engine) if isinstance(engine, AsyncEngine) else None
         self._held = Held(engine) if self._writer is not None and isinstance(engine, Engine) else None
         self._running: set[asyncio.Task[Any]] = set()
         self._shared = SharedCommits(self._begin_write)
@@ -189,8 +191,9 @@ class SqlDatabase:
             failpoint=failpoint,
         )
         database._is_hosted = True
-        if database._held is not None:
-            database._held.keeps = False
+        for keeper in (database._driven, database._held):
+            if keeper is not None:
+                keeper.keeps = False
         return database
 
     # --- the port
@@ -264,6 +267,8 @@ class SqlDatabase:
         self._shared.close()
         if self._held is not None:
             self._held.give_back()
+        if self._driven is not None:
+            await self._driven.give_back()
         if self._is_hosted:
             pass
         elif isinstance(self._engine, AsyncEngine):
@@ -279,7 +284,8 @@ class SqlDatabase:
     def connections_out(self) -> int:
         """Connections that are in use at this moment."""
         checked_out = getattr(self._engine.pool, "checkedout", None)
-        kept = self._held is not None and self._held.is_idle
+        keeper = self._held or self._driven
+        kept = keeper is not None and keeper.is_idle
         return int(checked_out()) - kept if checked_out is not None else 0
 
     @property
@@ -418,11 +424,10 @@ class SqlDatabase:
         await asyncio.sleep(pause)
 
     async def _hop(self, work: Callable[[Connection], R], this: _Try, *, write: bool) -> R:
-        """The whole try at once: where the driver waits for itself, in one hop to a thread."""
-        engine = self._engine
-        if isinstance(engine, AsyncEngine):
-            async with engine.connect() as outer:
-                return await outer.run_sync(lambda inner: self._whole(inner, work, this, write=write))
+        """The whole try at once, in one hop to a thread: the driver waits for itself."""
+        if self._driven is not None:
+            return await self._driven.run(lambda inner: self._whole(inner, work, this, write=write), write=write)
+        engine: Any = self._engine
 
         def there() -> R:
             with engine.connect() as connection:
