@@ -63,6 +63,52 @@ class Lent(PoolProxiedConnection):
         """Nothing: it is given back by whoever lent it."""
 
 
+class _There:
+    """One connection of the pool, and the thread that it lives on."""
+
+    def __init__(self, outer: AsyncConnection) -> None:
+        self.outer = outer
+        self._engine = outer.sync_engine
+        pooled: Any = outer.sync_connection
+        self._known = pooled.info
+        self._driver: Any = pooled.connection.driver_connection
+        self._connection: Connection | None = None
+
+    async def run(self, work: Callable[[Connection], R]) -> R:
+        """What the work returns or raises."""
+        try:
+            result, error = await self._driver._execute(self._run, work)  # noqa: SLF001 - it has no public name
+        except ValueError as closed:
+            # The driver's word for a connection that was closed.
+            await self.outer.invalidate()
+            dialect = self._engine.dialect
+            lost = dialect.loaded_dbapi.OperationalError(str(closed))
+            raise DBAPIError.instance(None, None, lost, dialect.loaded_dbapi.Error, dialect=dialect) from closed
+        if self._connection is None or self._connection.invalidated:
+            await self.outer.invalidate()
+        if error is not None:
+            raise error
+        answer: R = result
+        return answer
+
+    def _run(self, work: Callable[[Connection], R]) -> tuple[R | None, BaseException | None]:
+        """On the thread: no future takes every error that a work may raise, so it comes back as an answer."""
+        try:
+            connection = self._connection
+            if connection is None or connection.in_transaction():
+                # Where SQLAlchemy has begun one of its own, the next would not be as on a new connection.
+                connection = self._connection = Connection(self._engine, self._lent())
+            return work(connection), None
+        except BaseException as raised:  # noqa: BLE001 - whatever it is, whoever waits hears of it
+            return None, raised
+
+    def _lent(self) -> Lent:
+        known: Lent | None = self._known.get(_LENT)
+        if known is None:
+            known = self._known[_LENT] = Lent(self._driver._conn)  # noqa: SLF001 - what runs there needs what lives there
+        return known
+
+
 class Driven:
     """Runs works on the threads of an asynchronous engine's connections.
 
@@ -75,7 +121,7 @@ class Driven:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._kept: AsyncConnection | None = None
+        self._kept: _There | None = None
         self.keeps = True
 
     @property
@@ -85,57 +131,27 @@ class Driven:
 
     async def run(self, work: Callable[[Connection], R], *, write: bool) -> R:
         """What the work returns or raises; writers come one at a time, and no work leaves a transaction open."""
-        outer = None
+        there = None
         if write:
-            outer, self._kept = self._kept, None
-        outer = outer or await self._engine.connect()
-        went_well = False
+            there, self._kept = self._kept, None
+        if there is None:
+            there = _There(await self._engine.connect())
+        is_kept = False
         try:
-            result = await _there(outer, work)
-            went_well = True
+            result = await there.run(work)
+            is_kept = write and self.keeps and not there.outer.invalidated
         finally:
-            if went_well and write and self.keeps:
-                self._kept = outer
+            if is_kept:
+                self._kept = there
             else:
-                await asyncio.shield(outer.close())
+                await asyncio.shield(there.outer.close())
         return result
 
     async def give_back(self) -> None:
         """Keep none."""
-        outer, self._kept = self._kept, None
-        if outer is not None:
-            await outer.close()
-
-
-async def _there(outer: AsyncConnection, work: Callable[[Connection], R]) -> R:
-    """Run a work on the thread of this connection."""
-    engine = outer.sync_engine
-    driver: Any = (await outer.get_raw_connection()).driver_connection
-    known = outer.info
-
-    def there() -> tuple[R | None, BaseException | None]:
-        lent = known.get(_LENT)
-        if lent is None:
-            lent = known[_LENT] = Lent(driver._conn)  # noqa: SLF001 - what runs on this thread needs what lives there
-        try:
-            return work(Connection(engine, lent)), None
-        except BaseException as raised:  # noqa: BLE001 - whatever it is, whoever waits hears of it
-            return None, raised
-
-    try:
-        result, error = await driver._execute(there)  # noqa: SLF001 - it has no public name
-    except ValueError as closed:
-        # The driver's word for a connection that was closed.
-        await outer.invalidate()
-        dbapi = engine.dialect.loaded_dbapi
-        lost = dbapi.OperationalError(str(closed))
-        raise DBAPIError.instance(None, None, lost, dbapi.Error, dialect=engine.dialect) from closed
-    if _LENT in known and not known[_LENT].is_valid:
-        await outer.invalidate()
-    if error is not None:
-        raise error
-    answer: R = result
-    return answer
+        there, self._kept = self._kept, None
+        if there is not None:
+            await there.outer.close()
 
 
 __all__ = ["Driven", "Lent"]
