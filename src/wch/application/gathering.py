@@ -210,10 +210,12 @@ class Gatherer:
             return []
         uow.customers.look_ahead(frozenset([one for work in works for one in work.people]))
         options = frozenset([one for work in works for one in work.options(uow)])
-        uow.options.look_ahead(options)
+        if options:
+            uow.options.look_ahead(options)
         phones = frozenset([one for work in works for one in work.phones(uow)])
         uow.customers.lock_all(phones, now=self._clock.now())
-        uow.options.look_ahead(options)  # again: only from now on nobody else changes them
+        if options:
+            uow.options.look_ahead(options)  # again: only from now on nobody else changes them
         uow.read_ahead(phones=phones)
         return [one.apply(uow) for one in works]
 

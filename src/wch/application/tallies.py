@@ -59,7 +59,10 @@ class Tallies:
 
     def time(self, name: str, labels: Labels, seconds: float) -> None:
         """It took so long once more."""
-        self.spans.setdefault((name, labels), Span()).add(seconds)
+        span = self.spans.get((name, labels))
+        if span is None:
+            span = self.spans[name, labels] = Span()
+        span.add(seconds)
 
     def of(self, name: str) -> Mapping[Labels, float]:
         """How often by labels."""

@@ -10,6 +10,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.decoding import NEVER_ABSENT
 from wch.adapters.sql.json_text import clean
+from wch.adapters.sql.made_once import made_once
+from wch.adapters.sql.saving import Changes
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.statements import MOST_ASKED, Statements
 from wch.adapters.sql.types import Broken
@@ -42,9 +44,7 @@ class Reading(Generic[T]):
         self.table = table
         self.key = key
         self._row = row
-        self._counted = key == ("id",)
         self._statements = Statements.of(table, key)
-        self._key_of = self._statements.key_of
         self._spoken = self._statements.spoken(session.connection.dialect)
         self._decoded: Callable[[Sequence[Any]], T] = self._spoken.decoder(row).read
         self._saves_later = saves_later
@@ -89,7 +89,7 @@ class Reading(Generic[T]):
         """
         wanted = {clean(value): value for value in values}
         found: dict[Any, T | None] = dict.fromkeys(wanted.values())
-        place = self._statements.names.index(column)
+        (place,) = self.places(column)
         for raw in self.raw_among((), column, sorted(wanted)):
             value = wanted[raw[place]]
             try:
@@ -97,6 +97,15 @@ class Reading(Generic[T]):
             except UndecodableError:
                 del found[value]
         return found
+
+    def places(self, *columns: str) -> list[int]:
+        """Where these columns stand in a whole row as the driver gives it."""
+        return [self._statements.names.index(name) for name in columns]
+
+    def value(self, column: str, raw: Any) -> Any:
+        """What the driver gives for this column as the value that it is; whatever is wrong with it is raised."""
+        read = self._spoken.readers[column]
+        return raw if read is None else read(raw)
 
     def read_held(self, rows: Iterable[Sequence[Any]]) -> list[T]:
         """Raw rows as what they are, locked; one that cannot be read is passed over."""
@@ -107,10 +116,10 @@ class Reading(Generic[T]):
     def hold(self, rows: Sequence[T]) -> None:
         """Count rows as locked that were read in this transaction, where it holds the whole file."""
         self.session.must_write()
-        keys = [self._key_of(row) for row in rows]
+        keys = [self._statements.key_of(row) for row in rows]
         self._locked.update(keys)
         if self._saves_later:
-            self.session.later(self._statements).stand(zip(keys, rows, strict=True))
+            self._later.stand(zip(keys, rows, strict=True))
 
     def find(
         self, columns: tuple[str, ...], values: Sequence[Any], *, lock: bool = False, skip: bool = False
@@ -214,7 +223,7 @@ class Reading(Generic[T]):
         """The row of this key as this transaction will leave it, if it has locked it and writes it later."""
         if not self._saves_later or not self.holds(*key):
             return None
-        held: T | None = self.session.later(self._statements).standing(key)
+        held: T | None = self._later.standing(key)
         return held
 
     def holds(self, *key: Any) -> bool:
@@ -226,6 +235,11 @@ class Reading(Generic[T]):
         self._locked.add(key)
 
     # --- parts
+
+    @made_once
+    def _later(self) -> Changes:
+        """What waits to be written to this table."""
+        return self.session.later(self._spoken)
 
     def _readable_texts(self, rows: Iterable[Sequence[Any]]) -> Iterator[T]:
         for raw in rows:

@@ -34,19 +34,19 @@ class Rows(Reading[T]):
         values = spoken.whole(row)
         if self._saves_later and not session.locks_rows:
             # Nobody else writes to the file, so its id is known, and it is written together with others.
-            session.checked(lambda: session.later(self._statements).number(values))
+            session.checked(lambda: self._later.number(values))
             return self._stored(values)
         try:
             made = session.tell(spoken.add_all(self._statements.given), self._given(values))
         except IntegrityError as error:
             raise_duplicate(session, self.table, error)
-        if self._counted:
+        if self._statements.are_numbered:
             values[0] = made.lastrowid
         return self._stored(values)
 
     def _given(self, values: list[Any]) -> list[Any]:
         """A new row's values without its number, where rows have numbers."""
-        return values[1:] if self._counted else values
+        return values[1:] if self._statements.are_numbered else values
 
     def _stored(self, values: Sequence[Any]) -> T:
         """The row of these values of the driver's, locked."""
@@ -65,7 +65,7 @@ class Rows(Reading[T]):
             StoreMisusedError: a value does not fit into its column.
         """
         self.session.must_write()
-        return self.session.later(self._statements).add(row, by=by)
+        return self._later.add(row, by=by)
 
     def lock_or_add(self, row: T, *columns: str, unique: str) -> T:
         """The row that has the same values in these columns, locked; made first if there is none.
@@ -110,7 +110,7 @@ class Rows(Reading[T]):
         written = [spoken.whole(row) for row in rows]
         if not session.locks_rows:
             for told in written:
-                session.later(self._statements).number(told)
+                self._later.number(told)
             return
         sql = spoken.add_all(self._statements.given, len(rows), leave=unique)
         session.tell(sql, [value for told in written for value in self._given(told)])
@@ -179,11 +179,11 @@ class Rows(Reading[T]):
             StoreMisusedError: a value does not fit into its column.
         """
         self.session.must_write()
-        key = self._key_of(row)
+        key = self._statements.key_of(row)
         if key not in self._locked:
             self._spoken.whole(row)  # of two things wrong at once, the one that `save` tells
             raise NotLockedError(table=self.table.name)
-        self.session.later(self._statements).save(key, row)
+        self._later.save(key, row)
 
     def move(
         self,

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Dialect, Table
+from sqlalchemy import Table
 
 from wch.adapters.sql.direct import Direct
-from wch.adapters.sql.statements import Statements
+from wch.adapters.sql.statements import Spoken
 from wch.application.ports import Written
 from wch.domain.errors import NotLockedError
 
@@ -24,10 +24,9 @@ class Changes:
         table: whose they are.
     """
 
-    def __init__(self, statements: Statements, dialect: Dialect, direct: Direct) -> None:
-        self.table: Table = statements.table
-        self._statements = statements
-        self._spoken = statements.spoken(dialect)
+    def __init__(self, spoken: Spoken, direct: Direct) -> None:
+        self.table: Table = spoken.table
+        self._spoken = spoken
         self._direct = direct
         self._known: dict[Key, Any] = {}
         self._changed: dict[Key, dict[str, Any]] = {}
@@ -47,6 +46,10 @@ class Changes:
             rows = [(key, row) for key, row in rows if key not in self._changed]
         self._known.update(rows)
 
+    def forget(self) -> None:
+        """How rows stand in the table is not known any more."""
+        self._known.clear()
+
     def standing(self, key: Key) -> Any:
         """The row of this key with what waits to be written of it, None where it is not known."""
         return self._known.get(key)
@@ -57,7 +60,7 @@ class Changes:
         if changed and key in self._numbered:
             new = self._numbered[key]
             for name, value in changed.items():
-                new[self._statements.names.index(name)] = value
+                new[self._spoken.statements.names.index(name)] = value
         elif changed:
             self._changed[key] = {**self._changed[key], **changed} if key in self._changed else changed
         self._known[key] = row
@@ -75,7 +78,7 @@ class Changes:
         All new rows of the table are written so, or none.
         """
         if not self._next:
-            self._next = self._next_id()
+            self._next = int(self._direct.ask(self._spoken.next_id, ())[0][0])
         values[0] = self._next
         self._next += 1
         self._new.append((values, Written(id=values[0])))
@@ -109,8 +112,8 @@ class Changes:
             raise NotLockedError(table=self.table.name)
 
     def _add(self, new: Sequence[New]) -> None:
-        """Many rows at once. Whoever holds the whole file knows the next ids; else the rows are found by their key."""
-        spoken, statements, direct = self._spoken, self._statements, self._direct
+        """Many rows at once. Whoever holds the whole file knows the ids that follow the first; else the rows are found by their key."""
+        spoken, statements, direct = self._spoken, self._spoken.statements, self._direct
         if spoken.asks_a_server:
             asks, place = ("id", self._by), statements.names.index(self._by)
             sql = spoken.add_all(statements.given, len(new), tells=asks)
@@ -125,9 +128,9 @@ class Changes:
                 written.id = found[row[place]]
             return
         if not new[0][1].id:
-            for number, (row, written) in enumerate(new, self._next_id()):
+            (row, first), *new = new
+            first.id = int(direct.tell(spoken.add_all(statements.given), row[1:]).lastrowid or 0)
+            for number, (row, written) in enumerate(new, first.id + 1):
                 row[0] = written.id = number
-        direct.tell_all(spoken.add_all(statements.names), [row for row, _ in new])
-
-    def _next_id(self) -> int:
-        return int(self._direct.ask(self._spoken.next_id, ())[0][0])
+        if new:
+            direct.tell_all(spoken.add_all(statements.names), [row for row, _ in new])

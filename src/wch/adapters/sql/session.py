@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from wch.adapters.sql.direct import Direct, Told, direct
 from wch.adapters.sql.saving import Changes
-from wch.adapters.sql.statements import Statements
+from wch.adapters.sql.statements import Spoken
 from wch.domain.errors import DuplicateError, ReadOnlyError, StoreMisusedError, WchError
 
 R = TypeVar("R")
@@ -64,7 +64,8 @@ class Session:
         """Rows of this table were changed past their gateway: what is known of them is not so any more."""
         for known in self._ahead[name]:
             known.clear()
-        self._later.pop(name, None)
+        if name in self._later:
+            self._later[name].forget()
 
     def ahead(self, table: Table) -> dict[Any, Any]:
         """For what is read of a table before it is asked for; whatever writes past the gateway empties it."""
@@ -72,12 +73,12 @@ class Session:
         self._ahead[table.name].append(known)
         return known
 
-    def later(self, statements: Statements) -> Changes:
+    def later(self, spoken: Spoken) -> Changes:
         """What waits to be written to this table: before anybody asks it, at the latest on commit."""
-        name = statements.table.name
+        name = spoken.table.name
         known = self._later.get(name)
         if known is None:
-            known = self._later[name] = Changes(statements, self.connection.dialect, self.direct)
+            known = self._later[name] = Changes(spoken, self.direct)
         return known
 
     def flush(self, of: Table | None = None) -> None:
@@ -87,9 +88,9 @@ class Session:
             DuplicateError: a unique key of a new row is taken; the transaction is lost.
             NotLockedError: a locked row is gone.
         """
-        known = self._later.values() if of is None else (self._later.get(of.name),)
-        waiting = [changes for changes in known if changes is not None and changes.are_waiting]
-        for changes in waiting:
+        for name, changes in self._later.items():
+            if not changes.are_waiting or (of is not None and of.name != name):
+                continue
             try:
                 self.checked(changes.write)
             except IntegrityError as error:

@@ -16,7 +16,7 @@ from weakref import ref
 from sqlalchemy import Dialect, Table, and_, bindparam, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from wch.adapters.sql.decoding import Decoder
+from wch.adapters.sql.decoding import Decoder, reader_of
 from wch.adapters.sql.types import MYSQL, Own, letter_by_letter
 
 Text = tuple[str, tuple[str, ...]]
@@ -45,6 +45,7 @@ class Statements:
 
     Attributes:
         names: its columns.
+        are_numbered: whether the engine gives its rows a number, which is their first column.
         given: those that a new row brings: all but the number that the engine gives it.
         others: those beside the key.
         by_key: of a row's values in order the others, then the key, as an update asks for them.
@@ -55,7 +56,8 @@ class Statements:
         self.table = table
         self.key = key
         self.names = tuple(column.name for column in table.c)
-        self.given = self.names[1:] if key == ("id",) else self.names
+        self.are_numbered = key == ("id",)
+        self.given = self.names[1:] if self.are_numbered else self.names
         self.others = tuple(name for name in self.names if name not in key)
         self.by_key = itemgetter(*(self.names.index(name) for name in (*self.others, *key)))
         self.key_of = values_at(key)
@@ -82,22 +84,26 @@ class Spoken:
     """A table's statements as texts of one dialect, with what each column's values become on the way.
 
     Attributes:
+        table: whose they are.
+        statements: the same for every dialect.
+        readers: by column what makes a value of what the driver gives, where something has to.
         asks_a_server: whether each statement goes over a network, so that one for all rows is worth its making.
         tells_what_it_adds: whether an insert can answer with columns of its rows.
     """
 
     def __init__(self, statements: Statements, dialect: Dialect) -> None:
-        self._statements = statements
-        self._table = statements.table
+        self.statements = statements
+        self.table = statements.table
         self._dialect = dialect
         self.asks_a_server = dialect.name in MYSQL
         self.tells_what_it_adds = self.asks_a_server and dialect.insert_returning
         self._mark = "%s" if self.asks_a_server else "?"
         self._texts: dict[Any, Text] = {}
         self._decoders: dict[Any, Decoder[Any]] = {}
+        self.readers = {column.name: reader_of(column.type, dialect) for column in self.table.c}
         self._writers = {
             column.name: column.type.writer(dialect, column.name) if isinstance(column.type, Own) else None
-            for column in self._table.c
+            for column in self.table.c
         }
         self._in_order = tuple(self._writers.values())
         self._values = values_at(statements.names)
@@ -109,7 +115,7 @@ class Spoken:
         """What makes aggregates of this class of the table's rows."""
         known = self._decoders.get(row)
         if known is None:
-            known = self._decoders[row] = Decoder(self._table, row, self._dialect)
+            known = self._decoders[row] = Decoder(self.table, row, self._dialect)
         return known
 
     def whole(self, row: Any) -> list[Any]:
@@ -180,7 +186,7 @@ class Spoken:
         """The whole row that has these values in these columns, in their order."""
 
         def build() -> Any:
-            statement = select(self._table).where(self._fits(columns))
+            statement = select(self.table).where(self._fits(columns))
             return statement.with_for_update(skip_locked=skip) if lock else statement
 
         return self._text(("row by", columns, lock, skip), build)[0]
@@ -208,17 +214,17 @@ class Spoken:
 
         def build() -> Any:
             *known, stamp = fence
-            at = self._table.c[stamp].is_(None) if first else self._fits((stamp,))
-            changed = {name: bindparam(f"new_{name}", type_=self._table.c[name].type) for name in names}
-            return update(self._table).where(self._fits(known), at).values({**changed, **(also or {})})
+            at = self.table.c[stamp].is_(None) if first else self._fits((stamp,))
+            changed = {name: bindparam(f"new_{name}", type_=self.table.c[name].type) for name in names}
+            return update(self.table).where(self._fits(known), at).values({**changed, **(also or {})})
 
         return self._text(("fenced", names, fence, first, *(also or ())), build)
 
     def _fits(self, columns: Sequence[str]) -> ColumnElement[bool]:
         return and_(
             *(
-                letter_by_letter(self._table.c[name], self._dialect)
-                == bindparam(f"key_{name}", type_=self._table.c[name].type)
+                letter_by_letter(self.table.c[name], self._dialect)
+                == bindparam(f"key_{name}", type_=self.table.c[name].type)
                 for name in columns
             )
         )
@@ -235,9 +241,9 @@ class Spoken:
         return text, asked
 
     def _among(self, columns: Sequence[str], by: str, size: int, *, lock: bool) -> Any:
-        column = self._table.c[by]
+        column = self.table.c[by]
         wanted = column.in_([bindparam(f"w{place}", type_=column.type) for place in range(size)])
-        statement = select(*(self._table.c[name] for name in columns)) if columns else select(self._table)
+        statement = select(*(self.table.c[name] for name in columns)) if columns else select(self.table)
         statement = statement.where(wanted).order_by(column)
         return statement.with_for_update() if lock else statement
 
@@ -247,8 +253,8 @@ class Spoken:
         def build() -> str:
             quote = self._dialect.identifier_preparer
             changed = ", ".join(f"{quote.quote(name)} = {self._mark}" for name in names)
-            fits = " AND ".join(f"{quote.quote(name)} = {self._mark}" for name in self._statements.key)
-            return f"UPDATE {quote.format_table(self._table)} SET {changed} WHERE {fits}"  # noqa: S608 - names of columns and marks
+            fits = " AND ".join(f"{quote.quote(name)} = {self._mark}" for name in self.statements.key)
+            return f"UPDATE {quote.format_table(self.table)} SET {changed} WHERE {fits}"  # noqa: S608 - names of columns and marks
 
         return self._written_out(("change", *names), build)
 
@@ -257,9 +263,9 @@ class Spoken:
 
         def build() -> str:
             quote = self._dialect.identifier_preparer
-            own, counted = quote.format_table(self._table), quote.quote(column)
-            values = ", ".join([self._mark] * len(self._statements.names))
-            keys = ", ".join(map(quote.quote, self._statements.key))
+            own, counted = quote.format_table(self.table), quote.quote(column)
+            values = ", ".join([self._mark] * len(self.statements.names))
+            keys = ", ".join(map(quote.quote, self.statements.key))
             taken, new = f"ON CONFLICT ({keys}) DO UPDATE SET", f"excluded.{counted}"
             if self.asks_a_server:
                 taken, new = "ON DUPLICATE KEY UPDATE", f"VALUES({counted})"
@@ -272,8 +278,8 @@ class Spoken:
 
         def build() -> str:
             quote = self._dialect.identifier_preparer
-            own = quote.format_table(self._table)
-            changed, keys = list(map(quote.quote, names)), list(map(quote.quote, self._statements.key))
+            own = quote.format_table(self.table)
+            changed, keys = list(map(quote.quote, names)), list(map(quote.quote, self.statements.key))
             columns = [*changed, *keys]
             first = ", ".join(f"%s AS {name}" for name in columns)
             others = ", ".join(["%s"] * len(columns))
@@ -302,7 +308,7 @@ class Spoken:
             rows = ", ".join([f"({', '.join([self._mark] * len(names))})"] * count)
             told = ", ".join(quote.quote(name) for name in tells) if self.tells_what_it_adds else ""
             left = f" ON DUPLICATE KEY UPDATE {quote.quote(leave)} = {quote.quote(leave)}" if leave else ""
-            return f"INSERT INTO {quote.format_table(self._table)} ({columns}) VALUES {rows}{left}{f' RETURNING {told}' if told else ''}"  # noqa: S608 - as above
+            return f"INSERT INTO {quote.format_table(self.table)} ({columns}) VALUES {rows}{left}{f' RETURNING {told}' if told else ''}"  # noqa: S608 - as above
 
         return self._written_out(("add all", *names, count, leave, *tells), build)
 
@@ -311,10 +317,10 @@ class Spoken:
         """What the next row's id will be, for whoever holds the whole file; an id that was given never comes again."""
 
         def build() -> str:
-            own = self._dialect.identifier_preparer.format_table(self._table)
+            own = self._dialect.identifier_preparer.format_table(self.table)
             return (
                 "SELECT 1 + max(ifnull((SELECT max(id) FROM "  # noqa: S608 - as above
-                f"{own}), 0), ifnull((SELECT seq FROM sqlite_sequence WHERE name = '{self._table.name}'), 0))"
+                f"{own}), 0), ifnull((SELECT seq FROM sqlite_sequence WHERE name = '{self.table.name}'), 0))"
             )
 
         return self._written_out(("next id",), build)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, bindparam, cast, func, or_, select
+from sqlalchemy import Column, Select, Text, and_, bindparam, cast, func, or_, select
 
 from wch.adapters.sql.json_text import clean
 from wch.adapters.sql.reading import MOST, PAGE, PAST, Condition, plain_part, work_of
@@ -45,7 +45,7 @@ class SqlConversationRepository:
             return
         self._session.must_write()
         best: dict[str, Sequence[Any]] = {}
-        number, status, phone = (self._c.keys().index(name) for name in ("id", "status", "customer_phone"))
+        number, status, phone = self._rows.places("id", "status", "customer_phone")
         for raw in self._rows.raw_among((), "customer_phone", phones, lock=True):
             other = best.get(raw[phone])
             # What is open goes before what is not, then the later one.
@@ -133,9 +133,11 @@ class SqlMessageRepository:
         self._c = tables.messages.c
         self._absent = session.ahead(tables.messages)
         self._threads = tables.conversations.c
-        content: Any = tables.messages.c.content.type
-        self._content = content.reader(session.connection.dialect)
-        self._light = (self._c.id, self._c.conversation_id, self._c.status, self._c.retry_count, self._c.updated_at)
+
+    @property
+    def _light(self) -> Sequence[Column[Any]]:
+        """What the queues look at, without any JSON."""
+        return (self._c.id, self._c.conversation_id, self._c.status, self._c.retry_count, self._c.updated_at)
 
     def add(self, message: Message) -> Message:
         self._is_there(message)
@@ -162,7 +164,7 @@ class SqlMessageRepository:
         if raw is None:
             return document()
         try:
-            content: JsonObject = self._content(raw)
+            content: JsonObject = self._rows.value("content", raw)
         except Exception:  # noqa: BLE001 - whatever is wrong with a stored value, it is one thing
             return None
         return content
