@@ -35,7 +35,7 @@ class Actor(str):
         return str(self), self.role
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class AuditEntry:
     """One line of `audit_log`, written in the transaction of the change.
 

@@ -14,6 +14,9 @@ from wch.domain.moment import utc_seconds
 
 T = TypeVar("T")
 
+Column = tuple[str, Read | None]
+"""Its name, and what makes a value of what the driver gives, where something has to."""
+
 Check = tuple[Callable[[Any, Any, Any], Any], Any]
 
 NEVER_ABSENT: Mapping[str, Callable[[], Any]] = {
@@ -41,11 +44,7 @@ class Decoder(Generic[T]):
         self._columns = [(column.name, reader_of(column.type, dialect)) for column in table.c]
         self.is_filled = _is_plain(row, [name for name, _ in self._columns])
         if self.is_filled:
-            self._absent = [
-                (place, name, NEVER_ABSENT[name])
-                for place, (name, _) in enumerate(self._columns)
-                if name in NEVER_ABSENT
-            ]
+            self._fields_of = _written_out(self._columns)
             self._checks = list(_checks(row, table))
 
     def read(self, raw: Sequence[Any]) -> T:
@@ -55,13 +54,8 @@ class Decoder(Generic[T]):
             UndecodableError: something in it cannot be read.
         """
         if self.is_filled:
-            fields: dict[str, Any] = {}
             try:
-                for (name, read), value in zip(self._columns, raw, strict=True):
-                    fields[name] = value if value is None or read is None else read(value)
-                for place, name, value_of in self._absent:
-                    if raw[place] is None:
-                        fields[name] = value_of()
+                fields = self._fields_of(*raw)
                 made: T = made_of(self._row, fields)  # type: ignore[arg-type]  # a class, if it is filled
                 for check, field in self._checks:
                     check(made, field, fields[field.name])
@@ -91,6 +85,25 @@ def reader_of(kind: TypeEngine[Any], dialect: Dialect) -> Read | None:
     if isinstance(kind, Own):
         return kind.reader(dialect)
     return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _written_out(columns: Sequence[Column]) -> Callable[..., dict[str, Any]]:
+    """What makes the fields of an aggregate of the values of a row: the loop of `read_by_name`, written out.
+
+    Each row that is read goes through it; what is the same for all of them is not to be found out for each.
+    """
+    known: dict[str, Any] = {}
+    fields = []
+    for place, (name, read) in enumerate(columns):
+        value, absent = f"v{place}", "None"
+        if read is not None:
+            known[f"read{place}"], value = read, f"read{place}({value})"
+        if name in NEVER_ABSENT:
+            known[f"absent{place}"], absent = NEVER_ABSENT[name], f"absent{place}()"
+        fields.append(f"{name!r}: {absent} if v{place} is None else {value}")
+    given = ", ".join(f"v{place}" for place in range(len(columns)))
+    written_out: Callable[..., dict[str, Any]] = eval(f"lambda {given}: {{{', '.join(fields)}}}", known)  # noqa: S307 - of names of columns alone
+    return written_out
 
 
 def _is_plain(row: Any, names: Sequence[str]) -> bool:

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import compress
-from operator import attrgetter, is_not, itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 from weakref import ref
 
@@ -27,7 +26,6 @@ _NAMED = re.compile(r"%\((\w+)\)s")
 MOST_ASKED = 512
 """Up to so many values one select may ask for; every engine takes as many."""
 
-_UNKNOWN = object()
 _COMPARED = frozenset({str, int, bool, datetime, Decimal})
 """What is compared before it is written again; of two objects of JSON nobody knows whether they are written alike."""
 
@@ -83,6 +81,8 @@ class Statements:
 class Spoken:
     """A table's statements as texts of one dialect, with what each column's values become on the way.
 
+    Rows are of classes made with `slots=False`: a look into their fields is the shortest way to all of them.
+
     Attributes:
         table: whose they are.
         statements: the same for every dialect.
@@ -105,10 +105,8 @@ class Spoken:
             column.name: column.type.writer(dialect, column.name) if isinstance(column.type, Own) else None
             for column in self.table.c
         }
-        self._in_order = tuple(self._writers.values())
-        self._values = values_at(statements.names)
+        self._all = list(self._writers.items())
         self._others = [(name, self._writers[name]) for name in statements.others]
-        self._values_of_others = values_at(statements.others)
         self._remembered: dict[int, tuple[ref[Any], Mapping[str, Any]]] = {}
 
     def decoder(self, row: Callable[..., Any]) -> Decoder[Any]:
@@ -124,9 +122,9 @@ class Spoken:
         Raises:
             StoreMisusedError: one does not fit into its column.
         """
+        values = row.__dict__
         return [
-            value if value is None or write is None else write(value)
-            for write, value in zip(self._in_order, self._values(row), strict=True)
+            value if (value := values[name]) is None or write is None else write(value) for name, write in self._all
         ]
 
     def changed(self, before: Any, after: Any) -> dict[str, Any]:
@@ -135,14 +133,14 @@ class Spoken:
         Raises:
             StoreMisusedError: one does not fit into its column.
         """
-        others, values = self._others, self._values_of_others(after)
-        stood = (_UNKNOWN,) * len(values) if before is None else self._values_of_others(before)
-        found = {}
-        for place in compress(range(len(values)), map(is_not, stood, values)):
-            value, was = values[place], stood[place]
-            if was.__class__ is value.__class__ and value.__class__ in _COMPARED and was == value:
+        values = after.__dict__
+        if before is None:
+            return self.written({name: values[name] for name, _ in self._others})
+        stood, found = before.__dict__, {}
+        for name, write in self._others:
+            value, was = values[name], stood[name]
+            if was is value or (was.__class__ is value.__class__ and value.__class__ in _COMPARED and was == value):
                 continue
-            name, write = others[place]
             found[name] = value if value is None or write is None else write(value)
         return found
 
