@@ -7,6 +7,7 @@ nothing, but that a limit was asked in vain. Whose caller was cancelled may be m
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -82,7 +83,11 @@ class CountedDatabase(StoreAround):
 
 def room_of(work: Callable[[UnitOfWork], Any]) -> str:
     """The room that a transaction is of: its module's name; `host` for code that is not ours."""
-    module = str(getattr(getattr(work, "func", work), "__module__", ""))
+    return _room(str(getattr(getattr(work, "func", work), "__module__", "")))
+
+
+@lru_cache(maxsize=256)
+def _room(module: str) -> str:
     return module.removeprefix(ROOMS).replace(".", "_") if module.startswith(ROOMS) else "host"
 
 

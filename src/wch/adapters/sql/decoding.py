@@ -17,7 +17,7 @@ T = TypeVar("T")
 Column = tuple[str, Read | None]
 """Its name, and what makes a value of what the driver gives, where something has to."""
 
-Check = tuple[Callable[[Any, Any, Any], Any], Any]
+Check = tuple[str, Callable[[Any, Any, Any], Any], Any]
 
 NEVER_ABSENT: Mapping[str, Callable[[], Any]] = {
     **dict.fromkeys(("content", "context", "preferences", "args", "metadata", "detail", "value"), lambda: {"v": 1}),
@@ -57,8 +57,8 @@ class Decoder(Generic[T]):
             try:
                 fields = self._fields_of(*raw)
                 made: T = made_of(self._row, fields)  # type: ignore[arg-type]  # a class, if it is filled
-                for check, field in self._checks:
-                    check(made, field, fields[field.name])
+                for name, check, field in self._checks:
+                    check(made, field, fields[name])
             except Exception:  # noqa: BLE001, S110 - the other way tells what is wrong
                 pass
             else:
@@ -117,8 +117,8 @@ def _is_plain(row: Any, names: Sequence[str]) -> bool:
 
 
 def _checks(row: Any, table: Table) -> Iterator[Check]:
-    """The validators that say more than the type of the column does, each with its field."""
+    """The validators that say more than the type of the column does, each with its field and that one's name."""
     for field in attrs.fields(row):
         is_seen_to = field.validator is utc_seconds and isinstance(table.c[field.name].type, UtcSeconds)
         if field.validator is not None and not is_seen_to:
-            yield field.validator, field
+            yield field.name, field.validator, field

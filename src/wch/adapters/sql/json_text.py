@@ -71,9 +71,9 @@ def object_of(value: Any) -> Any:
     Raises:
         TypeError: it is none.
     """
+    if isinstance(value, dict):
+        return value
     if value == []:
         return {}  # how PHP writes an empty object, in rows that were imported
-    if not isinstance(value, dict):
-        message = "not an object"
-        raise TypeError(message)
-    return value
+    message = "not an object"
+    raise TypeError(message)

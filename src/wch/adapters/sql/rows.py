@@ -34,7 +34,7 @@ class Rows(Reading[T]):
         values = spoken.whole(row)
         if self._saves_later and not session.locks_rows:
             # Nobody else writes to the file, so its id is known, and it is written together with others.
-            session.checked(lambda: self._later.number(values))
+            session.checked(self._later.number, values)
             return self._stored(values)
         try:
             made = session.tell(spoken.add_all(self._statements.given), self._given(values))
@@ -178,9 +178,9 @@ class Rows(Reading[T]):
             NotLockedError: this transaction has not locked it.
             StoreMisusedError: a value does not fit into its column.
         """
-        self.session.must_write()
         key = self._statements.key_of(row)
         if key not in self._locked:
+            self.session.must_write()
             self._spoken.whole(row)  # of two things wrong at once, the one that `save` tells
             raise NotLockedError(table=self.table.name)
         self._later.save(key, row)

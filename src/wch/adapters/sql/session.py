@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, Select, Table, UpdateBase
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
@@ -12,6 +12,7 @@ from wch.adapters.sql.saving import Changes
 from wch.adapters.sql.statements import Spoken
 from wch.domain.errors import DuplicateError, ReadOnlyError, StoreMisusedError, WchError
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -106,7 +107,7 @@ class Session:
         Raises:
             StoreMisusedError: a value does not fit.
         """
-        return self.checked(lambda: self.connection.execute(statement, values))
+        return self.checked(self.connection.execute, statement, values)
 
     def ask(self, text: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """All rows of a select that the driver takes as it is, with values that it takes as they are.
@@ -114,7 +115,7 @@ class Session:
         Raises:
             StoreMisusedError: a value does not fit.
         """
-        return self.checked(lambda: self.direct.ask(text, values))
+        return self.checked(self.direct.ask, text, values)
 
     def tell(self, text: str, values: Sequence[Any]) -> Told:
         """Run a text that changes rows, as `ask` runs a select.
@@ -122,16 +123,16 @@ class Session:
         Raises:
             StoreMisusedError: a value does not fit.
         """
-        return self.checked(lambda: self.direct.tell(text, values))
+        return self.checked(self.direct.tell, text, values)
 
-    def checked(self, ask: Callable[[], R]) -> R:
-        """Ask the engine, and remember an error after which nothing may be committed.
+    def checked(self, ask: Callable[P, R], *what: P.args, **named: P.kwargs) -> R:
+        """Ask the engine this, and remember an error after which nothing may be committed.
 
         Raises:
             StoreMisusedError: a value does not fit.
         """
         try:
-            return ask()
+            return ask(*what, **named)
         except IntegrityError:
             raise
         except DBAPIError as error:
