@@ -1,7 +1,7 @@
 """Traces through OpenTelemetry: its API only, so that the host decides what becomes of them. Needs the extra `tracing`."""
 
 from asyncio import CancelledError
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 
@@ -15,12 +15,22 @@ from wch.application.ports import SpanNotes
 from wch.application.untraced import NO_SPAN
 
 _TRACEPARENT = TraceContextTextMapPropagator()
+_OF_TRACES = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
 _NOTED = (LineAnswered, SendEnded, StepEnded)
 
 
 def _named(about: Mapping[str, str | int]) -> dict[str, str | int]:
     """What OpenTelemetry has a name for has a dot in it; the rest is ours."""
     return {key if "." in key else f"wch.{key}": value for key, value in about.items()}
+
+
+def _of_traces(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """What a request says of the trace that it is part of, each name as it comes first."""
+    said: dict[str, str] = {}
+    for name, value in headers:
+        if name in _OF_TRACES:
+            said.setdefault(_OF_TRACES[name], value.decode("latin-1"))
+    return said
 
 
 @attrs.frozen
@@ -63,7 +73,7 @@ class OpenTelemetryTracer:
         name: str,
         /,
         *,
-        caller: Mapping[str, str] | None = None,
+        caller: Iterable[tuple[bytes, bytes]] | None = None,
         outside: bool = False,
         **about: str | int,
     ) -> AbstractContextManager[SpanNotes]:
@@ -81,11 +91,11 @@ class OpenTelemetryTracer:
 
     @contextmanager
     def _span(
-        self, name: str, caller: Mapping[str, str] | None, about: Mapping[str, str | int], *, outside: bool
+        self, name: str, caller: Iterable[tuple[bytes, bytes]] | None, about: Mapping[str, str | int], *, outside: bool
     ) -> Iterator[OpenTelemetrySpan]:
         parent = None
         if caller is not None and not trace.get_current_span().get_span_context().is_valid:
-            parent = _TRACEPARENT.extract(caller)
+            parent = _TRACEPARENT.extract(_of_traces(caller))
         kind = SpanKind.CLIENT if outside else SpanKind.INTERNAL if caller is None else SpanKind.SERVER
         with self.tracer.start_as_current_span(
             name,

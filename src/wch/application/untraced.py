@@ -1,6 +1,6 @@
 """Untraced: the tracer of a hub that nobody traces."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 import attrs
@@ -30,7 +30,7 @@ class Untraced:
         name: str,  # noqa: ARG002 - the port's arguments
         /,
         *,
-        caller: Mapping[str, str] | None = None,  # noqa: ARG002 - as above
+        caller: Iterable[tuple[bytes, bytes]] | None = None,  # noqa: ARG002 - as above
         outside: bool = False,  # noqa: ARG002 - as above
         **about: str | int,  # noqa: ARG002 - as above
     ) -> AbstractContextManager[_NoSpan]:

@@ -163,6 +163,17 @@ async def test_a_bad_signature_stays_bad_when_nobody_can_count_it() -> None:
     assert answered.status_code == 401
 
 
+async def test_a_delivery_is_answered_by_its_status_alone() -> None:
+    """A body would be a second write of the server's for each delivery, and nobody reads it."""
+    async with web(application(ScriptedHub())) as client:
+        answered = await client.post(DOOR, content=BODY, headers=signed())
+
+    assert (answered.status_code, answered.content) == (200, b"")
+    assert answered.headers["content-length"] == "0"
+    assert "content-type" not in answered.headers
+    assert answered.headers["x-content-type-options"] == "nosniff"
+
+
 async def test_a_store_that_cannot_take_it_is_503_with_a_time_to_come_back() -> None:
     """Only 200 tells Meta that it worked; everything else is sent again."""
     hub = ScriptedHub()

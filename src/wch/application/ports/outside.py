@@ -272,14 +272,20 @@ class Tracer(Protocol):
     """Follows what is done, as spans of traces; a span within another is its child, across tasks too."""
 
     def span(
-        self, name: str, /, *, caller: Mapping[str, str] | None = None, outside: bool = False, **about: str | int
+        self,
+        name: str,
+        /,
+        *,
+        caller: Iterable[tuple[bytes, bytes]] | None = None,
+        outside: bool = False,
+        **about: str | int,
     ) -> AbstractContextManager[SpanNotes]:
         """A span around what the block does; an error that leaves the block is noted by its class, never its words.
 
         Args:
             name: the kind of work, the same for all of its kind.
-            caller: headers of the request that this answers; what they say of its trace is the parent, if the
-                host has begun no span.
+            caller: headers of the request that this answers, their names in small letters; what they say of its trace
+                is the parent, if the host has begun no span.
             outside: whether the block waits for somebody else's answer.
             about: as `SpanNotes.note` takes it.
         """

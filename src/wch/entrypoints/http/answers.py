@@ -42,9 +42,9 @@ class BodyTooLargeError(Exception):
 def prepared(
     status: int, body: bytes = b"", *headers: Header, content_type: bytes = b"text/plain; charset=utf-8"
 ) -> Callable[[Send], Coroutine[Any, Any, None]]:
-    """What sends this whole answer, as often as it is called."""
-    length = b"%d" % len(body)
-    all_headers = [(b"content-type", content_type), (b"content-length", length), *SECURITY_HEADERS, *headers]
+    """What sends this whole answer, as often as it is called; one without a body has no type."""
+    typed = [(b"content-type", content_type)] if body else []
+    all_headers = [*typed, (b"content-length", b"%d" % len(body)), *SECURITY_HEADERS, *headers]
 
     async def told(send: Send) -> None:
         await send({"type": "http.response.start", "status": status, "headers": all_headers.copy()})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from wch.application.hub import Hub
 from wch.application.ports import Tracer
 from wch.application.untraced import NO_SPAN, Untraced
-from wch.domain.moment import unix
 from wch.entrypoints.http.answers import (
     FAULT,
     Receive,
@@ -40,7 +39,6 @@ PAGES_WITH_A_SLASH = frozenset({"/sandbox/", "/console/"})
 SERVERS_FAULT = 500
 """From this status on the fault is ours."""
 
-_OF_TRACES = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
 _TOLD = "wch.told"
 OTHER = "other"
 """The route of what has none."""
@@ -117,23 +115,22 @@ class Application:
         if scope["type"] != "http":
             await self.complete()(scope, receive, send)
             return
-        method = str(scope["method"])
+        method, told = scope["method"], _Told(send)
         known: dict[str, Any] = {"http.request.method": method}
-        around = self._tracer.span(method, caller=_trace_of(scope), **known)
+        around = self._tracer.span(method, caller=scope["headers"], **known)
         if around is NO_SPAN:
-            await self._counted(scope, receive, send)
+            await self._counted(scope, receive, told)
             return
         with around as span:
-            told = await self._counted(scope, receive, send)
+            await self._counted(scope, receive, told)
             span.call(f"{method} {told.route}")
             known |= {"http.route": told.route, "http.response.status_code": told.status}
             span.note(**known)
             if told.status >= SERVERS_FAULT:
                 span.fail(str(told.status))
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> "_Told":
+    async def _counted(self, scope: Scope, receive: Receive, told: "_Told") -> None:
         """Answer, and count it."""
-        told = _Told(send)
         began = monotonic()
         try:
             await self._answer(scope, receive, told)
@@ -145,20 +142,21 @@ class Application:
         finally:
             if told.status:
                 self._count(scope["method"], told, monotonic() - began)
-        return told
 
     def _count(self, method: str, told: "_Told", seconds: float) -> None:
         self.meters.answered(told.route, method, told.status)
         if told.route == WEBHOOK and method == "POST" and self._clock is not None:
-            self.meters.delivered("whatsapp", told.status, seconds=seconds, at=unix(self._clock.now()))
+            self.meters.delivered(told.status, seconds=seconds, at=self._clock.now())
 
-    async def _answer(self, scope: Scope, receive: Receive, told: "_Told") -> None:
-        path, send = inner_path(scope), told.send
+    def _answer(self, scope: Scope, receive: Receive, told: "_Told") -> Awaitable[None]:
+        path = inner_path(scope)
         if path.rstrip("/") == WEBHOOK:
             told.route = WEBHOOK
-            await self._webhook(scope, receive, send)
-            return
-        scope = {**scope, _TOLD: told}
+            return self._webhook(scope, receive, told.send)
+        return self._answer_other(path, {**scope, _TOLD: told}, receive, told)
+
+    async def _answer_other(self, path: str, scope: Scope, receive: Receive, told: "_Told") -> None:
+        send = told.send
         for prefixes, simulated in self._simulated:
             if path.startswith(prefixes):
                 await simulated(scope, receive, send, path)
@@ -217,11 +215,11 @@ class _Told:
         self.route = OTHER
         self.status = 0
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """Send this, and remember the status."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        await self._send(message)
+        return self._send(message)
 
 
 def _simulated(sandbox: "SandboxPort") -> Iterator[tuple[tuple[str, ...], Callable[..., Awaitable[None]]]]:
@@ -235,12 +233,3 @@ def _simulated(sandbox: "SandboxPort") -> Iterator[tuple[tuple[str, ...], Callab
         yield (*APIS, PAGES), GatewaysDoor(sandbox.gateways)
     if sandbox.shop is not None:
         yield (SHOP,), SimulatedShopDoor(sandbox.shop)
-
-
-def _trace_of(scope: Scope) -> dict[str, str]:
-    """What the request says of the trace that it is part of."""
-    said: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        if name in _OF_TRACES:
-            said.setdefault(_OF_TRACES[name], value.decode("latin-1"))
-    return said

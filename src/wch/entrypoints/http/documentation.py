@@ -83,10 +83,10 @@ _RETRY_AFTER = {
 _HEX = "^[0-9a-f]{64}$"
 
 
-def _taken(description: str, *, most: str) -> dict[str, Any]:
-    """What a door for signed deliveries answers."""
+def _taken(well: Mapping[str, Any], *, most: str) -> dict[str, Any]:
+    """What a door for signed deliveries answers, and how when all is well."""
     return {
-        "200": _plain(description, "ok"),
+        "200": well,
         "401": _plain("The signature is missing, repeated or wrong; nothing is kept.", "bad signature"),
         "408": _plain("The body took too long.", "too slow"),
         "413": _plain(f"The body is over {most}.", "too large"),
@@ -139,7 +139,7 @@ BY_HAND: Mapping[str, Any] = {
                 )
             ],
             "requestBody": _body(_DELIVERY),
-            "responses": _taken("Every event is durable.", most="4 MiB"),
+            "responses": _taken({"description": "Every event is durable."}, most="4 MiB"),
         },
     },
     "/webhooks/woocommerce": {
@@ -158,7 +158,7 @@ BY_HAND: Mapping[str, Any] = {
                 _header("X-Wc-Webhook-Id", "The number of the webhook.", required=False),
             ],
             "requestBody": _body({"id": 1042, "status": "processing", "date_modified_gmt": "2026-03-02T12:00:00"}),
-            "responses": _taken("What it tells is noted, or known already.", most="4 MiB"),
+            "responses": _taken(_plain("What it tells is noted, or known already.", "ok"), most="4 MiB"),
         }
     },
     "/webhooks/payments/{gateway}": {
@@ -181,7 +181,7 @@ BY_HAND: Mapping[str, Any] = {
             ],
             "requestBody": _body({"id": "evt_1NG8Du2eZvKYlo2C", "type": "checkout.session.completed"}),
             "responses": {
-                **_taken("It is noted, or of no concern here.", most="1 MiB"),
+                **_taken(_plain("It is noted, or of no concern here.", "ok"), most="1 MiB"),
                 "404": _plain("There is no such gateway, or it is switched off.", "not found"),
             },
         }

@@ -3,10 +3,11 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Counter as Counting
 from prometheus_client.core import GaugeMetricFamily
 
@@ -14,18 +15,19 @@ from wch.application import campaigns, tiers
 from wch.application.checkup import Component
 from wch.application.hub import Hub
 from wch.application.ports import UnitOfWork
+from wch.application.tallies import Span
 from wch.application.verification import STANDS
 from wch.application.worker import HEARTBEAT
 from wch.domain.circuit_breaker import BreakerState, CircuitBreaker
 from wch.domain.errors import WchError
 from wch.domain.moment import of_iso, unix
-from wch.entrypoints.http.tallied import tallied, written
+from wch.entrypoints.http.tallied import histogram, tallied, written
 from wch.entrypoints.shown import program_version
 
 FRESH_SECONDS = 5.0
 """How long one look at the tables serves all who ask."""
 
-LATELY_SECONDS = 300
+LATELY = timedelta(minutes=5)
 MOST_LATELY = 30_000
 """So many deliveries are remembered by their second: a hundred each second for five minutes."""
 
@@ -61,12 +63,12 @@ class Meters:
             "wch_http_requests", "Answers by route.", ("route", "method", "code"), registry=self._counted
         )
         self._webhooks = Counting("wch_webhooks", "Deliveries.", ("kind", "result"), registry=self._counted)
-        self._seconds = Histogram("wch_webhook_seconds", "From call to answer.", registry=self._counted)
         self._bad = Counting("wch_bad_signatures", "Deliveries that were not signed rightly.", registry=self._counted)
         self._answers: dict[tuple[str, str, int], _Times] = {}
-        self._deliveries: dict[tuple[str, int], _Times] = {}
-        self._latest: int | None = None
-        self._lately: deque[int] = deque(maxlen=MOST_LATELY)
+        self._deliveries: dict[int, _Times] = {}
+        self._seconds = Span()
+        self._latest: datetime | None = None
+        self._lately: deque[datetime] = deque(maxlen=MOST_LATELY)
         self._shown: tuple[float, bytes] | None = None
         self._looking = asyncio.Lock()
 
@@ -78,23 +80,23 @@ class Meters:
             counted = self._answers[told] = _Times(self._requests.labels(*told))
         counted.untold += 1
 
-    def delivered(self, kind: str, status: int, *, seconds: float, at: int) -> None:
-        """Count one delivery."""
-        counted = self._deliveries.get((kind, status))
+    def delivered(self, status: int, *, seconds: float, at: datetime) -> None:
+        """Count one delivery of WhatsApp's."""
+        counted = self._deliveries.get(status)
         if counted is None:
             result = _RESULTS.get(status, "refused")
-            counted = self._deliveries[kind, status] = _Times(self._webhooks.labels(kind, result))
+            counted = self._deliveries[status] = _Times(self._webhooks.labels("whatsapp", result))
         counted.untold += 1
-        self._seconds.observe(seconds)
-        if status in {401, 429}:
-            self._bad.inc()
+        self._seconds.add(seconds)
         if status == ACCEPTED:
             self._latest = at
             self._lately.append(at)
+        elif status in {401, 429}:
+            self._bad.inc()
 
-    def a_minute(self, at: int) -> float:
+    def a_minute(self, at: datetime) -> float:
         """Deliveries accepted here in a minute, over the last five; so many as `MOST_LATELY` at most."""
-        return sum(1 for one in self._lately if at - one < LATELY_SECONDS) * 60 / LATELY_SECONDS
+        return sum(1 for one in self._lately if at - one < LATELY) / (LATELY / timedelta(minutes=1))
 
     async def text(self, hub: Hub) -> bytes:
         """All of it as Prometheus reads it; the tables are looked at every five seconds at most."""
@@ -104,7 +106,8 @@ class Meters:
                 self._shown = (now, await self._of_tables(hub))
         for counted in (*self._answers.values(), *self._deliveries.values()):
             counted.tell()
-        return generate_latest(self._counted) + tallied(hub) + self._shown[1]
+        waited = histogram("wch_webhook_seconds", "From call to answer.", (), {(): self._seconds})
+        return generate_latest(self._counted) + written([waited]) + tallied(hub) + self._shown[1]
 
     async def _of_tables(self, hub: Hub) -> bytes:
         held = await hub.database.read(lambda uow: _held(uow, hub))
@@ -148,7 +151,7 @@ class Meters:
                 "wch_last_webhook_timestamp_seconds",
                 "The latest delivery here.",
                 (),
-                [] if self._latest is None else [((), self._latest)],
+                [] if self._latest is None else [((), unix(self._latest))],
             ),
             _health(await hub.checkup.run()),
         ]

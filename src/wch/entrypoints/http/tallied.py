@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 from wch.application.facts import FENCED, PAYMENTS
 from wch.application.hub import Hub
-from wch.application.tallies import BOUNDS, Span, Tallies
+from wch.application.tallies import BOUNDS, Labels, Span, Tallies
 
 Meaning = tuple[str, tuple[str, ...]]
 
@@ -87,10 +87,15 @@ def _counted(tallies: Tallies) -> Iterator[CounterMetricFamily]:
 
 def _timed(tallies: Tallies) -> Iterator[HistogramMetricFamily]:
     for name, (meaning, labels) in TIMED.items():
-        family = HistogramMetricFamily(f"wch_{name}", meaning, labels=labels)
-        for values, span in sorted(tallies.spans_of(name).items(), key=lambda one: one[0]):
-            family.add_metric(values, buckets=_buckets(span), sum_value=span.seconds)
-        yield family
+        yield histogram(f"wch_{name}", meaning, labels, tallies.spans_of(name))
+
+
+def histogram(name: str, meaning: str, labels: tuple[str, ...], spans: Mapping[Labels, Span]) -> HistogramMetricFamily:
+    """How long something took, by the values of these labels."""
+    family = HistogramMetricFamily(name, meaning, labels=labels)
+    for values, span in sorted(spans.items(), key=lambda one: one[0]):
+        family.add_metric(values, buckets=_buckets(span), sum_value=span.seconds)
+    return family
 
 
 def _buckets(span: Span) -> list[tuple[str, float]]:

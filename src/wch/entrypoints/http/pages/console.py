@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -13,7 +14,6 @@ from litestar.response import Redirect, Stream
 from wch.application.hub import Hub
 from wch.application.operators import Session, SignInRefusedError, TooManyTriesError
 from wch.domain.errors import NotFoundError, WchError
-from wch.domain.moment import unix
 from wch.entrypoints.http.pages import (
     answering,
     campaigning,
@@ -72,13 +72,13 @@ class Console:
     Attributes:
         root_of: where the application is mounted, of a request.
         live: the open streams.
-        a_minute: how many deliveries this process accepted in a minute, as of a moment in seconds.
+        a_minute: how many deliveries this process accepted in a minute, as of a moment.
     """
 
     hub: Hub
     live: Live
     root_of: Any
-    a_minute: Callable[[int], float]
+    a_minute: Callable[[datetime], float]
 
     async def session(self, request: _Request) -> Session | None:
         """Who comes, if they are signed in."""
@@ -216,7 +216,7 @@ class Console:
             query=query,
             form=form or {},
             files=files or {},
-            webhooks_a_minute=self.a_minute(unix(self.hub.clock.now())),
+            webhooks_a_minute=self.a_minute(self.hub.clock.now()),
         )
 
     def _demand(self, visit: Visit, route: Route) -> None:
