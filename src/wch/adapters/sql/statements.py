@@ -16,7 +16,7 @@ from sqlalchemy import Dialect, Table, and_, bindparam, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from wch.adapters.sql.decoding import Decoder, reader_of
-from wch.adapters.sql.types import MYSQL, Own, letter_by_letter
+from wch.adapters.sql.types import MYSQL, Own, Write, letter_by_letter
 
 Text = tuple[str, tuple[str, ...]]
 """SQL in the driver's style, and the names of its values in order."""
@@ -105,7 +105,7 @@ class Spoken:
             column.name: column.type.writer(dialect, column.name) if isinstance(column.type, Own) else None
             for column in self.table.c
         }
-        self._all = list(self._writers.items())
+        self._values_of = _written_out(self._writers)
         self._others = [(name, self._writers[name]) for name in statements.others]
         self._remembered: dict[int, tuple[ref[Any], Mapping[str, Any]]] = {}
 
@@ -122,10 +122,7 @@ class Spoken:
         Raises:
             StoreMisusedError: one does not fit into its column.
         """
-        values = row.__dict__
-        return [
-            value if (value := values[name]) is None or write is None else write(value) for name, write in self._all
-        ]
+        return self._values_of(row.__dict__)
 
     def changed(self, before: Any, after: Any) -> dict[str, Any]:
         """The values beside the key that are not as they were, as the driver takes them; all where nobody knows how they were.
@@ -337,3 +334,17 @@ class Spoken:
             order = compiled.positiontup or _NAMED.findall(str(compiled))
             known = self._texts[name] = _NAMED.sub("%s", str(compiled)), tuple(order)
         return known
+
+
+def _written_out(writers: Mapping[str, Write | None]) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """What makes the values of a row, in order, of its fields: a loop over all columns, written out once for each table."""
+    known: dict[str, Any] = {}
+    values = []
+    for place, (name, write) in enumerate(writers.items()):
+        if write is None:
+            values.append(f"fields[{name!r}]")
+        else:
+            known[f"write{place}"] = write
+            values.append(f"None if (value := fields[{name!r}]) is None else write{place}(value)")
+    written_out: Callable[[Mapping[str, Any]], list[Any]] = eval(f"lambda fields: [{', '.join(values)}]", known)  # noqa: S307 - of names of columns alone
+    return written_out
