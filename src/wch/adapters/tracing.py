@@ -1,9 +1,11 @@
 """Traces through OpenTelemetry: its API only, so that the host decides what becomes of them. Needs the extra `tracing`."""
 
+import math
 from asyncio import CancelledError
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
+from time import monotonic
 
 import attrs
 from opentelemetry import trace
@@ -15,6 +17,9 @@ from wch.application.ports import SpanNotes
 from wch.application.untraced import NO_SPAN
 
 _TRACEPARENT = TraceContextTextMapPropagator()
+LOOKED_EVERY = 1.0
+"""Seconds until it is looked again whether the process has a provider now: one look costs what half an answer does."""
+
 _OF_TRACES = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
 _NOTED = (LineAnswered, SendEnded, StepEnded)
 
@@ -53,15 +58,19 @@ class OpenTelemetrySpan:
         self.span.set_status(Status(StatusCode.ERROR))
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(eq=False, kw_only=True)
 class OpenTelemetryTracer:
     """Makes spans of what the hub does, and notes facts that were measured on the span that they belong to.
 
     An error is noted by its class: its words, and the traceback, may hold what somebody said.
+
+    Attributes:
+        waits_for_provider: whether the process had set none when it was last looked; one that is set stays.
     """
 
     tracer: trace.Tracer
     waits_for_provider: bool
+    _looks_at: float = attrs.field(default=-math.inf, init=False)
 
     @classmethod
     def of(cls, provider: trace.TracerProvider | None = None) -> "OpenTelemetryTracer":
@@ -77,7 +86,7 @@ class OpenTelemetryTracer:
         outside: bool = False,
         **about: str | int,
     ) -> AbstractContextManager[SpanNotes]:
-        """A span around the block; none, and no cost, as long as the process has set no provider.
+        """A span around the block; none, and no cost, until a second after the process has set a provider.
 
         Args:
             name: the kind of work.
@@ -85,9 +94,16 @@ class OpenTelemetryTracer:
             outside: whether the block waits for somebody else's answer.
             about: what is known at the beginning.
         """
-        if self.waits_for_provider and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-            return NO_SPAN
-        return self._span(name, caller, about, outside=outside)
+        if self.waits_for_provider:
+            self._look()
+        return NO_SPAN if self.waits_for_provider else self._span(name, caller, about, outside=outside)
+
+    def _look(self) -> None:
+        """Look whether the process has set a provider, unless that was looked at a moment ago."""
+        now = monotonic()
+        if now >= self._looks_at:
+            self._looks_at = now + LOOKED_EVERY
+            self.waits_for_provider = isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
     @contextmanager
     def _span(

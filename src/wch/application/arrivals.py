@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -42,8 +42,7 @@ class Verdict(StrEnum):
     DEAD = "dead"
 
 
-@attrs.frozen(kw_only=True, slots=False)
-class Applied:
+class Applied(NamedTuple):
     """What became of one event.
 
     Attributes:
@@ -64,9 +63,7 @@ class Applied:
         return MessageReceived(message_id=written.id, conversation_id=row.conversation_id, type=row.type)
 
 
-NEW = Applied(verdict=Verdict.NEW)
-KNOWN = Applied(verdict=Verdict.KNOWN)
-DEAD = Applied(verdict=Verdict.DEAD)
+NEW, KNOWN, DEAD = Applied(Verdict.NEW), Applied(Verdict.KNOWN), Applied(Verdict.DEAD)
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +119,7 @@ class Arrivals:
         if event.type in {"edit", "revoke"}:
             self._change_target(uow, row, now=now)
         self.identities.after(uow, event, now=now)
-        return Applied(verdict=Verdict.NEW, row=row, written=written)
+        return Applied(Verdict.NEW, row, written)
 
     def _row(self, event: InboundMessage, conversation_id: int | None, *, now: datetime) -> Message:
         row = Message.incoming(
@@ -142,7 +139,7 @@ class Arrivals:
         if there is not None:
             return KNOWN if _says(there.content) == _says(event.content) else None
         row = self._row(event, None, now=now).handled({"silence": Silence.GROUP.value}, now=now)
-        return Applied(verdict=Verdict.NEW, row=row, written=uow.messages.add_later(row))
+        return Applied(Verdict.NEW, row, uow.messages.add_later(row))
 
     def _again(self, uow: UnitOfWork, there: Message, event: InboundMessage, *, now: datetime) -> Applied | None:
         """The same id again: nothing new, but a call goes on, and other content is kept aside."""

@@ -107,17 +107,15 @@ class Inbox:
             self.failpoints("ingress.parsed")
             applied = await self._store(told, source)
             self.failpoints("ingress.after_commit")
-        verdicts = [one.verdict for one in applied]
-        if Verdict.NEW in verdicts:
+        receipt = _accepted(tuple([one.verdict for one in applied]))
+        if receipt.new:
             self.wake()
         hears = self.tell.hears(MessageReceived)
         for event, one in zip(events, applied, strict=True):
             self.tell(_TAKEN[type(event), one.verdict])
             if hears and (fact := one.fact) is not None:
                 self.tell(fact)
-        return _accepted(
-            len(verdicts), verdicts.count(Verdict.NEW), verdicts.count(Verdict.KNOWN), verdicts.count(Verdict.DEAD)
-        )
+        return receipt
 
     async def _unreadable(self, source: Source, why: str) -> Applied:
         return await self.database.transact(lambda uow: self.intake.unreadable(uow, source, why))
@@ -174,9 +172,10 @@ _TAKEN = {
 
 
 @lru_cache(maxsize=1_000)
-def _accepted(events: int, new: int, duplicates: int, dead: int) -> Receipt:
+def _accepted(verdicts: tuple[Verdict, ...]) -> Receipt:
     """Nearly all deliveries come to one of a few receipts."""
-    return Receipt(status="accepted", events=events, new=new, duplicates=duplicates, dead=dead)
+    new, duplicates, dead = map(verdicts.count, (Verdict.NEW, Verdict.KNOWN, Verdict.DEAD))
+    return Receipt(status="accepted", events=len(verdicts), new=new, duplicates=duplicates, dead=dead)
 
 
 _UNSIGNED = Receipt(status="unsigned")

@@ -31,8 +31,7 @@ else:
         """
         kind = row.__class__
         names, validated = _known(kind)
-        fields = row.__dict__.copy()
-        fields.update(changes)
+        fields = row.__dict__ | changes
         if len(fields) != len(names):
             if not changes.keys() <= names.keys():
                 return attrs.evolve(row, **changes)  # it says which name is none of the class

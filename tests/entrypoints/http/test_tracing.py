@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -16,6 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.entrypoints.http.doubles import web
 from wch import Hub, Settings, asgi
+from wch.adapters import tracing
 from wch.adapters.payments import SwitchedOnPayments
 from wch.adapters.sandbox.deliveries import signature
 from wch.adapters.tracing import OpenTelemetryTracer
@@ -215,3 +217,33 @@ async def test_with_the_package_alone_the_process_decides() -> None:
 
     assert isinstance(hub.tracer, OpenTelemetryTracer)
     assert len(whatsapp.sent) == 1
+
+
+async def test_a_provider_that_is_set_later_is_seen_within_a_second(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who hosts the hub may set it after the hub was opened; it is not looked for at every request."""
+    seconds, looks = [10.0], list[trace.TracerProvider]()
+    provider: list[trace.TracerProvider] = [trace.ProxyTracerProvider()]
+
+    def looked() -> trace.TracerProvider:
+        looks.append(provider[-1])
+        return provider[-1]
+
+    monkeypatch.setattr(tracing, "monotonic", lambda: seconds[-1])
+    monkeypatch.setattr(trace, "get_tracer_provider", looked)
+    tracer = attrs.evolve(book.tracer, waits_for_provider=True)
+
+    def name(word: str) -> None:
+        with tracer.span(word):
+            pass
+
+    name("before")
+    provider.append(book.provider)
+    name("at the same moment")
+    seconds.append(11.0)
+    name("a second later")
+    name("and again")
+
+    assert [one.name for one in book.spans] == ["a second later", "and again"]
+    assert looks == provider
