@@ -65,6 +65,16 @@ def _clean_deeply(value: Any) -> Any:
     return [_clean_deeply(one) for one in value] if isinstance(value, list) else value
 
 
+def read_object(text: str) -> Any:
+    """The object of a text.
+
+    Raises:
+        TypeError, ValueError, RecursionError: it is none.
+    """
+    value = read_json(text)
+    return value if value.__class__ is dict else object_of(value)
+
+
 def object_of(value: Any) -> Any:
     """The same object.
 

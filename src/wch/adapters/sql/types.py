@@ -20,7 +20,7 @@ from sqlalchemy import CHAR, BigInteger, Column, ColumnElement, DateTime, Dialec
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from wch.adapters.sql.json_text import clean, json_text, object_of, read_json
+from wch.adapters.sql.json_text import clean, json_text, read_json, read_object
 from wch.domain.errors import StoreMisusedError
 
 Read = Callable[[Any], Any]
@@ -334,7 +334,9 @@ class Json(Own[Any]):
 
     def reader(self, dialect: Dialect) -> Read:
         """What was written."""
-        made = self.read or object_of
+        made = self.read
+        if made is None:
+            return read_object
         return lambda text: made([] if text == "[]" else read_json(text))
 
     def writer(self, dialect: Dialect, column: str | None = None) -> Write:
