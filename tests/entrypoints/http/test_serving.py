@@ -414,7 +414,7 @@ async def test_what_is_served_is_replaced_and_no_answer_is_lost() -> None:
     """What came before ends where it began, what comes after goes to the next; then the former is closed."""
     hubs = [ScriptedHub(), ScriptedHub()]
     held, closed, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    inside = asyncio.Event()
+    inside, followed = asyncio.Event(), asyncio.Event()
     applications = [application(hub) for hub in hubs]
 
     class Slow:
@@ -431,7 +431,10 @@ async def test_what_is_served_is_replaced_and_no_answer_is_lost() -> None:
     second = Opened(application=applications[1], worker=None, close=close)
 
     async def follow() -> Opened | None:
-        return second if inside.is_set() else None
+        if not inside.is_set():
+            return None
+        followed.set()
+        return second
 
     async def opening(_stack: AsyncExitStack) -> Opened:
         return Opened(application=Slow(), worker=None, follow=follow, close=close)
@@ -441,7 +444,7 @@ async def test_what_is_served_is_replaced_and_no_answer_is_lost() -> None:
     over = asyncio.create_task(attend(opening, listener, stop=stop, stop_seconds=5, follow_seconds=0.001))
     async with httpx2.AsyncClient(base_url=address, trust_env=False) as client:
         early = asyncio.create_task(client.post("/webhooks/whatsapp", content=BODY, headers=signed()))
-        await inside.wait()
+        await followed.wait()
         late = await client.get("/readyz")
         still_open = not closed.is_set()
         held.set()
