@@ -89,14 +89,15 @@ async def test_a_store_that_does_not_answer_is_told_in_time(monkeypatch: pytest.
     assert [type(answer) for answer in answers] == [StoreUnavailableError] * 2
 
 
-async def test_each_waits_for_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who came later and has less patience hears first; who was answered is in nobody's way."""
+@pytest.mark.parametrize("within", [(0.02, 0.04, 0.06), (-0.06, -0.04, -0.02)], ids=["in time", "all late"])
+async def test_each_waits_for_its_own_time(monkeypatch: pytest.MonkeyPatch, within: tuple[float, ...]) -> None:
+    """Who came later and has less patience hears first, also where all are looked at too late; who was answered is in nobody's way."""
     store = Silent()
     gatherer = Gatherer(database=store, clock=FrozenClock())
     heard: list[str] = []
 
-    async def ask(name: str, within: float) -> None:
-        monkeypatch.setattr(gathering, "ANSWERED_WITHIN", within)
+    async def ask(name: str, seconds: float) -> None:
+        monkeypatch.setattr(gathering, "ANSWERED_WITHIN", seconds)
         with pytest.raises(StoreUnavailableError):
             await gatherer.run(Asked(noting(name)))
         heard.append(name)
@@ -104,7 +105,8 @@ async def test_each_waits_for_its_own_time(monkeypatch: pytest.MonkeyPatch) -> N
     store.speaks.set()
     await gatherer.run(Asked(noting("answered")))
     store.speaks.clear()
-    await asyncio.gather(ask("third", 0.06), ask("second", 0.04), ask("first", 0.02))
+    first, second, third = within
+    await asyncio.gather(ask("third", third), ask("second", second), ask("first", first))
 
     assert heard == ["first", "second", "third"]
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from contextvars import Context, copy_context
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -130,10 +131,11 @@ class Gatherer:
         self._timer = asyncio.get_running_loop().call_at(deadline, self._look)
 
     def _look(self) -> None:
-        """Tell those whose time is over that the store is away."""
+        """Tell those whose time is over that the store is away, the one whose was over first before the others."""
         now = asyncio.get_running_loop().time()
         left = math.inf
-        for one in chain(self._running, *(group.waiting for group in self._groups)):
+        waiting = chain(self._running, *(group.waiting for group in self._groups))
+        for one in sorted(waiting, key=attrgetter("deadline")):
             if one.deadline > now:
                 left = min(left, one.deadline)
             elif not one.was_told:
