@@ -169,10 +169,10 @@ class Rows(Reading[T]):
         session.flush(self.table)
         session.tell(spoken.counting(column), values)
 
-    def save_later(self, row: T) -> None:
+    def save_later(self, row: T) -> Mapping[str, Any]:
         """As `save`, but written together with others: only for a table whose rows do not take each other's keys.
 
-        What is as it was when the row was locked is not written again.
+        What is as it was when the row was locked is not written again; what is written is told, as the driver takes it.
 
         Raises:
             NotLockedError: this transaction has not locked it.
@@ -183,7 +183,7 @@ class Rows(Reading[T]):
             self.session.must_write()
             self._spoken.whole(row)  # of two things wrong at once, the one that `save` tells
             raise NotLockedError(table=self.table.name)
-        self._later.save(key, row)
+        return self._later.save(key, row)
 
     def move(
         self,

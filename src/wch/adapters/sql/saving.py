@@ -1,6 +1,6 @@
 """What one transaction changes in a table, gathered, and written with few statements."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -54,8 +54,8 @@ class Changes:
         """The row of this key with what waits to be written of it, None where it is not known."""
         return self._known.get(key)
 
-    def save(self, key: Key, row: Any) -> None:
-        """Write of the locked row of this key what is not as it was."""
+    def save(self, key: Key, row: Any) -> Mapping[str, Any]:
+        """Write of the locked row of this key what is not as it was, and tell it, as the driver takes it."""
         changed = self._spoken.changed(self._known.get(key), row)
         if changed and key in self._numbered:
             new = self._numbered[key]
@@ -64,6 +64,7 @@ class Changes:
         elif changed:
             self._changed[key] = {**self._changed[key], **changed} if key in self._changed else changed
         self._known[key] = row
+        return changed
 
     def add(self, row: Any, *, by: str) -> Written:
         """Write a new row, found again by this column."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Select, Table, Upda
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from wch.adapters.sql.direct import Direct, Told, direct
+from wch.adapters.sql.keeping import Kept, KeptRows
 from wch.adapters.sql.saving import Changes
 from wch.adapters.sql.statements import Spoken
 from wch.domain.errors import DuplicateError, ReadOnlyError, StoreMisusedError, WchError
@@ -31,6 +32,7 @@ class Session:
         *,
         read_only: bool,
         locks_rows: bool,
+        keeps_rows: bool,
         duplicate_of: Callable[[IntegrityError], str | None],
     ) -> None:
         self.connection = connection
@@ -41,6 +43,8 @@ class Session:
         self.failed: BaseException | None = None
         self._ahead: defaultdict[str, list[dict[Any, Any]]] = defaultdict(list)
         self._later: dict[str, Changes] = {}
+        self._kept = Kept.of(connection) if keeps_rows and not read_only else None
+        self._has_begun = False
         self.direct: Direct = direct(connection, is_file=not locks_rows)
 
     def execute(
@@ -67,12 +71,24 @@ class Session:
             known.clear()
         if name in self._later:
             self._later[name].forget()
+        if self._kept is not None:
+            self._kept.forget(name)
 
     def ahead(self, table: Table) -> dict[Any, Any]:
         """For what is read of a table before it is asked for; whatever writes past the gateway empties it."""
         known: dict[Any, Any] = {}
         self._ahead[table.name].append(known)
         return known
+
+    def kept(self, table: Table) -> KeptRows | None:
+        """What the connection knows of a table's rows from before; None where it may not know, or only reads."""
+        if self._kept is None:
+            return None
+        if not self._has_begun:
+            # While this one holds the file nobody else changes it.
+            self._kept.begin(int(self.ask("PRAGMA data_version", ())[0][0]))
+            self._has_begun = True
+        return self._kept.rows(table)
 
     def later(self, spoken: Spoken) -> Changes:
         """What waits to be written to this table: before anybody asks it, at the latest on commit."""

@@ -22,6 +22,9 @@ from wch.domain.message import FOREIGN, Class, Direction, Message, MessageStatus
 
 _RESOLVED = ConversationStatus.RESOLVED.value
 
+_DECIDING = frozenset({"status", "customer_phone"})
+"""What decides which of a customer's threads is the newest."""
+
 SHUT = ("reaction", "edit", "revoke", "system", "group")
 """Inbound types that open no 24-hour window."""
 
@@ -34,9 +37,12 @@ class SqlConversationRepository:
         self._rows = Rows(session, tables.conversations, Conversation, saves_later=True)
         self._c = tables.conversations.c
         self._newest = session.ahead(tables.conversations)
+        self._kept = session.kept(tables.conversations)
 
     def add(self, conversation: Conversation) -> Conversation:
         self._newest.pop(conversation.customer_phone, None)
+        if self._kept is not None:
+            self._kept.pop(conversation.customer_phone, None)
         return self._rows.add(conversation)
 
     def read_ahead(self, phones: Sequence[str]) -> None:
@@ -44,6 +50,12 @@ class SqlConversationRepository:
         if not phones:
             return
         self._session.must_write()
+        kept = self._kept
+        if kept:
+            known = {phone: kept[phone] for phone in phones if phone in kept}
+            self._rows.hold(list(known.values()))
+            self._newest.update(known)
+            phones = [phone for phone in phones if phone not in known]
         best: dict[str, Sequence[Any]] = {}
         number, status, phone = self._rows.places("id", "status", "customer_phone")
         for raw in self._rows.raw_among((), "customer_phone", phones, lock=True):
@@ -54,13 +66,24 @@ class SqlConversationRepository:
         self._newest.update([(one, None) for one in phones if one not in best])
         found = self._rows.read_held(best.values())
         self._newest.update([(one.customer_phone, one) for one in found])
+        if kept is not None:
+            for one in found:
+                kept.keep(one.customer_phone, one)
 
     def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
         return self._rows.get(conversation_id, lock=lock)
 
     def save(self, conversation: Conversation) -> None:
-        self._newest.pop(conversation.customer_phone, None)
-        self._rows.save_later(conversation)
+        phone, kept = conversation.customer_phone, self._kept
+        self._newest.pop(phone, None)
+        changed = self._rows.save_later(conversation)
+        if kept is None:
+            return
+        if changed.keys() & _DECIDING or (phone in kept and kept[phone].id != conversation.id):
+            # Another thread may be the customer's newest now, or the thread another customer's.
+            kept.clear()
+        else:
+            kept.became(phone, conversation, changed)
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
         if lock:

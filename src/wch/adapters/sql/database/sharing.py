@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from wch.adapters.sql.database import engines, faults
 from wch.adapters.sql.direct import cursor_of
+from wch.adapters.sql.keeping import Kept
 from wch.domain.errors import StoreMisusedError, StoreUnavailableError, WchError
 
 R = TypeVar("R")
@@ -227,6 +228,7 @@ def _each_apart(connection: Connection, group: list[_Waiting]) -> list[Any]:
                 raise _TakenApartError from error
             try:
                 cursor.execute("ROLLBACK TO shared")
+                Kept.of(connection).forget()
             except sqlite3.Error:
                 raise _TakenApartError from error
             answer = _Raised(_own(error))

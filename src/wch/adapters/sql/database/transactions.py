@@ -21,6 +21,7 @@ from wch.adapters.sql.database.held import Held
 from wch.adapters.sql.database.sharing import SharedCommits, Then
 from wch.adapters.sql.database.writer import Writer
 from wch.adapters.sql.direct import cursor_of
+from wch.adapters.sql.keeping import Kept
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -218,7 +219,7 @@ class SqlDatabase:
             StoreMisusedError: it refused what it was asked for.
         """
         if write and self.is_sqlite:
-            return await self._shared.run(work, within=self._deadline, alone=True)
+            return await self._shared.run(_past_what_is_kept(work), within=self._deadline, alone=True)
         if not write:
             self._must_be_there()
         return await self._apart(work, write=write)
@@ -306,7 +307,12 @@ class SqlDatabase:
     def _with_unit(self, work: Callable[[UnitOfWork], R], *, read_only: bool) -> Callable[[Connection], R]:
         def on(connection: Connection) -> R:
             session = Session(
-                connection, read_only=read_only, locks_rows=not self.is_sqlite, duplicate_of=faults.duplicate_of
+                connection,
+                read_only=read_only,
+                locks_rows=not self.is_sqlite,
+                # A host may write by the same connection, and nothing would tell.
+                keeps_rows=self.is_sqlite and not self._is_hosted,
+                duplicate_of=faults.duplicate_of,
             )
             result = work(SqlUnitOfWork(session, self.tables))
             session.flush()
@@ -455,6 +461,8 @@ class SqlDatabase:
             this.in_doubt = False
         except BaseException as error:
             undone = _roll_back(connection)
+            if undone and self.is_sqlite:
+                Kept.of(connection).forget()
             if at_commit and self.is_sqlite and not undone and isinstance(error, (DBAPIError, sqlite3.Error)):
                 # No transaction was open any more, so nobody knows what became of it: not to be done twice.
                 raise StoreUnavailableError from error
@@ -524,6 +532,18 @@ def _cut_log(connection: Connection) -> bool:
     told = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     return told is not None and told[0] == 0
+
+
+def _past_what_is_kept(work: Callable[[Connection], R]) -> Callable[[Connection], R]:
+    """A work that asks the connection itself: nobody knows what it writes."""
+
+    def past(connection: Connection) -> R:
+        try:
+            return work(connection)
+        finally:
+            Kept.of(connection).forget()
+
+    return past
 
 
 def _roll_back(connection: Connection) -> bool:
