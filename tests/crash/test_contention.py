@@ -27,7 +27,9 @@ pytestmark = pytest.mark.crash
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3 if os.environ.get("WCH_TEST_CAMPAIGN") == "whole" else 1
-PEOPLE = [f"3460000{number:04}" for number in range(6)]
+PEOPLE = [f"3460000{number:04}" for number in range(24)]
+"""So many that nobody is answered more often than one customer may be: the rest would wait for minutes."""
+
 THREADS = "SELECT customer_phone, message_count FROM wch_conversations"
 OF_THREADS = (
     "SELECT c.customer_phone, COUNT(*) FROM wch_messages m JOIN wch_conversations c ON c.id = m.conversation_id "
