@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
 from types import NoneType
 from typing import Any
 
@@ -107,7 +106,7 @@ class Inbox:
             self.failpoints("ingress.parsed")
             applied = await self._store(told, source)
             self.failpoints("ingress.after_commit")
-        receipt = _accepted(tuple([one.verdict for one in applied]))
+        receipt = _OF_ONE[applied[0].verdict] if len(applied) == 1 else _accepted([one.verdict for one in applied])
         if receipt.new:
             self.wake()
         hears = self.tell.hears(MessageReceived)
@@ -171,12 +170,13 @@ _TAKEN = {
 }
 
 
-@lru_cache(maxsize=1_000)
-def _accepted(verdicts: tuple[Verdict, ...]) -> Receipt:
-    """Nearly all deliveries come to one of a few receipts."""
+def _accepted(verdicts: Sequence[Verdict]) -> Receipt:
     new, duplicates, dead = map(verdicts.count, (Verdict.NEW, Verdict.KNOWN, Verdict.DEAD))
     return Receipt(status="accepted", events=len(verdicts), new=new, duplicates=duplicates, dead=dead)
 
+
+_OF_ONE = {verdict: _accepted([verdict]) for verdict in Verdict}
+"""Nearly all deliveries hold one event."""
 
 _UNSIGNED = Receipt(status="unsigned")
 
