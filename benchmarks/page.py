@@ -33,8 +33,9 @@ round; a target is judged by the median of the ratios within each round. Absolut
 day, and move by tens of percent; the ratios move much less.
 
 **What limits the missed ones.** Ingress is bound by Python, not by the disk. A group's statements are shared by all its
-deliveries and go to the driver as text, so what is left is reading, checking and building what a message, a thread and
-a customer are, once for each: that is several times what the floor does, which checks nothing and keeps less. New
+deliveries and go to the driver as text, and what the connection that writes knows is not read again; what is left is
+reading, checking and building what a message, a thread and a customer are, once for each: about twice what the floor
+does, which checks nothing and keeps less, so it stays below what stores the message alone (2). New
 customers and threads of a group are written together too (on MariaDB the threads still one by one, since nobody knows
 their ids before). A group on MariaDB takes three statements around its work (begin, the row that tells what became of a
 lost answer, commit) and one for each of looking at people, locking them, their threads, ids that are known, and each
