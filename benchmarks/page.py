@@ -34,16 +34,16 @@ day, and move by tens of percent; the ratios move much less.
 
 **What limits the missed ones.** Ingress is bound by Python, not by the disk. A group's statements are shared by all its
 deliveries and go to the driver as text, and what the connection that writes knows is not read again; what is left is
-reading, checking and building what a message, a thread and a customer are, once for each: about twice what the floor
-does, which checks nothing and keeps less, so it stays below what stores the message alone (2). New
-customers and threads of a group are written together too (on MariaDB the threads still one by one, since nobody knows
-their ids before). A group on MariaDB takes three statements around its work (begin, the row that tells what became of a
-lost answer, commit) and one for each of looking at people, locking them, their threads, ids that are known, and each
-table that changes: nine or ten, not eight, because whom an event is about is looked at before it is locked. Statuses
-of one delivery share their commit, but each still reads and writes its own row, which bounds what a hundred together
-bring. A transaction on SQLite is one way to a thread and back with either driver: aiosqlite's own of each connection, or
-one of ours with plain sqlite3 (`sqlite:///wch.db`, the same file). Where the load below a table is above 2, others had
-most of the machine, and its ratios say little.
+reading, checking and building what a message, a thread and a customer are, once for each: somewhat less than twice what
+the floor does, which checks nothing and keeps less, so it stays below what stores the message alone (2). The 99th of a
+hundred waits for a whole group, pywa's for nothing (1b). One that comes again is checked, read and looked for, which is
+two fifths of what a new one costs by now (4). New customers and threads of a group are written together too (on MariaDB
+the threads still one by one, since nobody knows their ids before). A group on MariaDB takes three statements around its
+work (begin, the row that tells what became of a lost answer, commit) and one for each of looking at people, locking
+them, their threads, ids that are known, and each table that changes: nine or ten, not eight, because whom an event is
+about is looked at before it is locked. A transaction on SQLite is one way to a thread and back with either driver:
+aiosqlite's own of each connection, or one of ours with plain sqlite3 (`sqlite:///wch.db`, the same file). Where the load
+below a table is above 2, others had most of the machine, and its ratios say little.
 
 Sagas are bound by Python on a disk that is quick: ten at once share their commits, and what is left of a step is making
 the saga that it becomes, its log as text, and the turns of the event loop between commits; one after another each commit
