@@ -18,7 +18,7 @@ from wch.application.untraced import NO_SPAN
 
 _TRACEPARENT = TraceContextTextMapPropagator()
 LOOKED_EVERY = 1.0
-"""Seconds until it is looked again whether the process has a provider now: one look costs what half an answer does."""
+"""Seconds until it is looked again whether the process has a provider now: a look reads the environment."""
 
 _OF_TRACES = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
 _NOTED = (LineAnswered, SendEnded, StepEnded)

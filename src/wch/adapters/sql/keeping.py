@@ -1,11 +1,13 @@
 """What the connection that writes to a file knows of its rows, from one transaction to the next."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Integer, Table
 
 from wch.adapters.sql.types import UtcSeconds
+
+R = TypeVar("R")
 
 MOST_KEPT = 4_096
 """Rows of one table that are kept at most."""
@@ -15,22 +17,32 @@ _KEPT = "wch_kept"
 
 
 class KeptRows(dict[str, Any]):
-    """Rows of one table, by what they are asked for, as the connection would read them at this moment."""
+    """Rows of one table, by the column that they are asked for by, as the connection would read them at this moment."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, by: str) -> None:
         super().__init__()
+        self._by = by
         # Numbers and moments come back as they were given; a text may have been cleaned, JSON and amounts are made anew.
         self._exact = {column.name for column in table.c if isinstance(column.type, (Integer, UtcSeconds))}
 
-    def keep(self, key: str, row: Any) -> None:
-        """Keep what was read, and let go what was kept first when there is too much."""
-        self[key] = row
-        if len(self) > MOST_KEPT:
-            del self[next(iter(self))]
+    def among(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Those of these keys that are kept, with their rows."""
+        return {key: self[key] for key in keys if key in self}
 
-    def became(self, key: str, row: Any, changed: Iterable[str]) -> None:
-        """What is kept under this key was written, changed in these columns: it stays if it would be read so too."""
-        if key in self:
+    def keep(self, rows: Iterable[Any]) -> None:
+        """Keep what was read, and let go what was kept first when there is too much."""
+        for row in rows:
+            self[getattr(row, self._by)] = row
+            if len(self) > MOST_KEPT:
+                del self[next(iter(self))]
+
+    def became(self, row: Any, changed: Collection[str]) -> None:
+        """A row was written, changed in these columns: what is kept of it stays if it would be read so too."""
+        key = getattr(row, self._by)
+        if self._by in changed:
+            # What was kept of it is so under a key that nobody knows any more.
+            self.clear()
+        elif key in self:
             if self._exact.issuperset(changed):
                 self[key] = row
             else:
@@ -64,11 +76,11 @@ class Kept:
             self.forget()
             self._version = version
 
-    def rows(self, table: Table) -> KeptRows:
-        """Those of this table."""
+    def rows(self, table: Table, by: str) -> KeptRows:
+        """Those of this table, which are always asked for by this column."""
         known = self._tables.get(table.name)
         if known is None:
-            known = self._tables[table.name] = KeptRows(table)
+            known = self._tables[table.name] = KeptRows(table, by)
         return known
 
     def forget(self, table: str | None = None) -> None:
@@ -76,3 +88,15 @@ class Kept:
         for name, rows in self._tables.items():
             if table in {None, name}:
                 rows.clear()
+
+
+def past_what_is_kept(work: Callable[[Connection], R]) -> Callable[[Connection], R]:
+    """A work that has the connection to itself: nobody knows what it writes."""
+
+    def past(connection: Connection) -> R:
+        try:
+            return work(connection)
+        finally:
+            Kept.of(connection).forget()
+
+    return past

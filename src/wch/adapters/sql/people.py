@@ -94,7 +94,7 @@ class SqlCustomerRepository:
         self._locked = session.ahead(tables.customers)
         # Those whom nobody has locked here, or made; None for a key that there is none of.
         self._seen = session.ahead(tables.customers)
-        self._kept = session.kept(tables.customers)
+        self._kept = session.kept(tables.customers, by="phone")
 
     def get(self, customer_id: int) -> CustomerProfile | None:
         return self._rows.get(customer_id)
@@ -109,15 +109,13 @@ class SqlCustomerRepository:
     def look_ahead(self, phones: Collection[str]) -> None:
         kept = self._kept
         if kept:
-            known = {phone: kept[phone] for phone in phones if phone in kept}
+            known = kept.among(phones)
             self._seen.update(known)
             phones = [phone for phone in phones if phone not in known]
         found = self._rows.look("phone", phones)
         self._seen.update(found)
         if kept is not None:
-            for phone, profile in found.items():
-                if profile is not None and profile.phone == phone:
-                    kept.keep(phone, profile)
+            kept.keep([profile for profile in found.values() if profile is not None])
 
     def lock(self, phone: str, *, now: datetime) -> CustomerProfile:
         known: CustomerProfile | None = self._locked.get(phone)
@@ -157,11 +155,8 @@ class SqlCustomerRepository:
         self._locked.pop(profile.phone, None)
         self._seen.pop(profile.phone, None)
         changed = self._rows.save_later(profile)
-        kept = self._kept
-        if kept and "phone" in changed:
-            kept.clear()
-        elif kept is not None:
-            kept.became(profile.phone, profile, changed)
+        if self._kept is not None:
+            self._kept.became(profile, changed)
 
     def listed(self, *, after: int = 0, limit: int = 50) -> Sequence[CustomerProfile]:
         return self._rows.many(self._c.id > after, limit=limit)

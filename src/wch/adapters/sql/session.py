@@ -80,15 +80,15 @@ class Session:
         self._ahead[table.name].append(known)
         return known
 
-    def kept(self, table: Table) -> KeptRows | None:
-        """What the connection knows of a table's rows from before; None where it may not know, or only reads."""
+    def kept(self, table: Table, by: str) -> KeptRows | None:
+        """What the connection knows of a table's rows from before, by this column; None where it may not know, or only reads."""
         if self._kept is None:
             return None
         if not self._has_begun:
             # While this one holds the file nobody else changes it.
             self._kept.begin(int(self.ask("PRAGMA data_version", ())[0][0]))
             self._has_begun = True
-        return self._kept.rows(table)
+        return self._kept.rows(table, by)
 
     def later(self, spoken: Spoken) -> Changes:
         """What waits to be written to this table: before anybody asks it, at the latest on commit."""

@@ -22,9 +22,6 @@ from wch.domain.message import FOREIGN, Class, Direction, Message, MessageStatus
 
 _RESOLVED = ConversationStatus.RESOLVED.value
 
-_DECIDING = frozenset({"status", "customer_phone"})
-"""What decides which of a customer's threads is the newest."""
-
 SHUT = ("reaction", "edit", "revoke", "system", "group")
 """Inbound types that open no 24-hour window."""
 
@@ -37,7 +34,7 @@ class SqlConversationRepository:
         self._rows = Rows(session, tables.conversations, Conversation, saves_later=True)
         self._c = tables.conversations.c
         self._newest = session.ahead(tables.conversations)
-        self._kept = session.kept(tables.conversations)
+        self._kept = session.kept(tables.conversations, by="customer_phone")
 
     def add(self, conversation: Conversation) -> Conversation:
         self._newest.pop(conversation.customer_phone, None)
@@ -52,7 +49,7 @@ class SqlConversationRepository:
         self._session.must_write()
         kept = self._kept
         if kept:
-            known = {phone: kept[phone] for phone in phones if phone in kept}
+            known = kept.among(phones)
             self._rows.hold(list(known.values()))
             self._newest.update(known)
             phones = [phone for phone in phones if phone not in known]
@@ -67,8 +64,7 @@ class SqlConversationRepository:
         found = self._rows.read_held(best.values())
         self._newest.update([(one.customer_phone, one) for one in found])
         if kept is not None:
-            for one in found:
-                kept.keep(one.customer_phone, one)
+            kept.keep(found)
 
     def get(self, conversation_id: int, *, lock: bool = False) -> Conversation | None:
         return self._rows.get(conversation_id, lock=lock)
@@ -79,11 +75,10 @@ class SqlConversationRepository:
         changed = self._rows.save_later(conversation)
         if kept is None:
             return
-        if changed.keys() & _DECIDING or (phone in kept and kept[phone].id != conversation.id):
-            # Another thread may be the customer's newest now, or the thread another customer's.
-            kept.clear()
-        else:
-            kept.became(phone, conversation, changed)
+        if phone in kept and kept[phone].id != conversation.id:
+            # It may be the customer's newest now. So may another be once a status changes, after which all is read again.
+            del kept[phone]
+        kept.became(conversation, changed)
 
     def latest_of(self, customer_phone: str, *, lock: bool = False) -> Conversation | None:
         if lock:

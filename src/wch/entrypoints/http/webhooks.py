@@ -26,7 +26,7 @@ SIGNATURE = b"x-hub-signature-256"
 RETRY_AFTER = (b"retry-after", b"30")
 
 _TAKEN = prepared(200)
-"""Meta looks at the status alone; a server writes a body by itself, and that is half of what an answer costs."""
+"""Meta looks at the status alone, and a server writes a body by itself: that would be one write more."""
 
 UNSIGNED = "unsigned"
 LIMIT = "webhook"

@@ -21,7 +21,7 @@ from wch.adapters.sql.database.held import Held
 from wch.adapters.sql.database.sharing import SharedCommits, Then
 from wch.adapters.sql.database.writer import Writer
 from wch.adapters.sql.direct import cursor_of
-from wch.adapters.sql.keeping import Kept
+from wch.adapters.sql.keeping import Kept, past_what_is_kept
 from wch.adapters.sql.session import Session
 from wch.adapters.sql.tables import Tables, tables
 from wch.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -219,7 +219,7 @@ class SqlDatabase:
             StoreMisusedError: it refused what it was asked for.
         """
         if write and self.is_sqlite:
-            return await self._shared.run(_past_what_is_kept(work), within=self._deadline, alone=True)
+            return await self._shared.run(past_what_is_kept(work), within=self._deadline, alone=True)
         if not write:
             self._must_be_there()
         return await self._apart(work, write=write)
@@ -532,18 +532,6 @@ def _cut_log(connection: Connection) -> bool:
     told = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     return told is not None and told[0] == 0
-
-
-def _past_what_is_kept(work: Callable[[Connection], R]) -> Callable[[Connection], R]:
-    """A work that asks the connection itself: nobody knows what it writes."""
-
-    def past(connection: Connection) -> R:
-        try:
-            return work(connection)
-        finally:
-            Kept.of(connection).forget()
-
-    return past
 
 
 def _roll_back(connection: Connection) -> bool:
